@@ -1,0 +1,5 @@
+//! Hits → calls → requests. A state machine over decoded hits: no clock, no I/O, bounded memory.
+
+mod model;
+
+pub use model::{Call, CallState, Link, Owner, Request, Summary, Trace};

@@ -1,0 +1,98 @@
+//! The one value type that correlation and renderers see.
+
+/// A decoded Go value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    Float(f64),
+    /// Bytes of a Go string as captured, and its true length in bytes (more than captured: cut).
+    Str {
+        bytes: Vec<u8>,
+        len: u64,
+    },
+    /// Nil pointer, slice, map, interface, func or chan.
+    Nil,
+    /// Pointer that was followed; `addr` as in the process.
+    Pointer {
+        addr: u64,
+        to: Box<Value>,
+    },
+    /// Pointer-shaped value that was not followed (func, chan, unsafe.Pointer, receiver).
+    Address(u64),
+    Struct {
+        ty: String,
+        fields: Vec<(String, Value)>,
+    },
+    /// Elements captured, and the true length (more than captured: cut).
+    List {
+        items: Vec<Value>,
+        len: u64,
+    },
+    /// Cells captured in memory order, and the map's own count.
+    Map {
+        entries: Vec<(Value, Value)>,
+        len: u64,
+    },
+    /// Interface value with its dynamic type.
+    Iface {
+        ty: String,
+        value: Box<Value>,
+    },
+    /// A secret, replaced before it was written or shown; true length in bytes.
+    Masked {
+        len: u64,
+    },
+    Missing(Missing),
+}
+
+/// Why a value is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The profile does not capture it.
+    NotSelected,
+    /// User memory could not be read in the kernel (not resident, or invalid address).
+    Fault { addr: u64 },
+    /// A budget (entries per hit, nesting depth) ended the capture before it.
+    Budget(&'static str),
+    /// The ring-buffer entry that held it was lost.
+    Lost,
+    /// The map was being written while it was read: cells seen differ from its count.
+    MapChanged { seen: u64, count: u64 },
+    /// The interface's dynamic type is not described by the binary.
+    UnknownType { addr: u64 },
+    /// Cannot be read at this site (e.g. a floating-point register).
+    Unreadable(String),
+    /// The length or count is not one that such a value can have.
+    Implausible { what: String },
+    /// The record does not match the plan.
+    Corrupt(String),
+}
+
+/// One decoded hit of a site: all parts of its record joined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// Index into `Plan::sites` and `Plan::functions`.
+    pub site: u32,
+    pub func: u32,
+    /// `SITE_ENTRY` or `SITE_RETURN`.
+    pub kind: u8,
+    /// CLOCK_MONOTONIC, ns.
+    pub ktime: u64,
+    pub tgid: u32,
+    pub tid: u32,
+    /// `None`: g could not be determined at this site.
+    pub goid: Option<u64>,
+    pub parent_goid: Option<u64>,
+    /// `stack.hi - sp`.
+    pub depth: u64,
+    /// Return addresses of the callers, image addresses (load bias removed), innermost first.
+    pub stack: Vec<u64>,
+    /// Parameters (entry) or results (return), in the order of the function's schema.
+    pub values: Vec<Value>,
+    /// Out values (return).
+    pub out: Vec<Value>,
+    /// The hit as a whole is complete, else why not.
+    pub incomplete: Option<Missing>,
+}

@@ -1,0 +1,3 @@
+//! The `mobytrace` program: parse, run, exit status.
+
+fn main() {}

@@ -1,0 +1,276 @@
+//! The plan: everything the kernel needs and everything the decoder needs, without the binary.
+//!
+//! It is stored in recordings as JSON, so it derives serde here; wire ops are kept as plain numbers.
+
+use serde::{Deserialize, Serialize};
+
+/// A complete plan for one binary.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct Plan {
+    pub functions: Vec<FuncSchema>,
+    /// All sites, entry and returns; index = wire site index for a single target.
+    pub sites: Vec<SiteSchema>,
+    /// Op table, shared by kernel and decoder.
+    pub ops: Vec<OpSchema>,
+    pub maps: Vec<MapSchema>,
+    /// Dynamic types that IFACE ops follow: (table, image address of the type descriptor, first op, count, type index).
+    pub dyn_types: Vec<DynTypeSchema>,
+    pub types: Vec<TypeSchema>,
+    /// Offsets of `runtime.g`.
+    pub g: GSchema,
+    /// Functions wished for that are not probed, or probed with a blind spot: what the user must know.
+    pub issues: Vec<Issue>,
+}
+
+/// Offsets of the fields of `runtime.g` in this binary; `None`: absent in this Go release.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct GSchema {
+    pub goid: Option<u32>,
+    pub stack_lo: Option<u32>,
+    pub stack_hi: Option<u32>,
+    pub parent_goid: Option<u32>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Issue {
+    /// Function it is about, as wished for.
+    pub function: String,
+    pub kind: IssueKind,
+    /// One line for people.
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum IssueKind {
+    /// No such function in this build.
+    Absent,
+    /// Probed, but these call sites inlined it: the probe is blind there.
+    InlinedAt,
+    /// The signature is not in the binary and no catalogue entry passes the checks.
+    NoSignature,
+    /// Sources disagree; both sides are in the text. The function is refused.
+    Disagreement,
+    /// No instruction can be probed safely.
+    NoSite,
+    /// Has no return instruction (results cannot be seen).
+    NoReturn,
+    /// A value cannot be captured (e.g. floating-point register), and why.
+    Value,
+}
+
+/// What the function means to the correlator.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A traced call.
+    Call,
+    /// `net/http.serverHandler.ServeHTTP`: a request.
+    Request,
+    /// `runtime.newproc1`: a goroutine is born.
+    Birth,
+    /// `runtime.recovery` and friends: frames were skipped.
+    Recovery,
+}
+
+/// One probed function.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct FuncSchema {
+    /// Full symbol name.
+    pub name: String,
+    /// Short name for display (`Containers`).
+    pub short: String,
+    pub role: Role,
+    /// Go signature in text, as far as known.
+    pub signature: String,
+    /// Where the signature came from: `method table`, `interface`, `dwarf`, `catalogue`.
+    pub signature_source: String,
+    /// Image addresses.
+    pub entry: u64,
+    pub end: u64,
+    /// Receiver and parameters, in order.
+    pub params: Vec<ValueSchema>,
+    pub results: Vec<ValueSchema>,
+    /// Values read at the return site through saved words of the entry (e.g. HTTP status).
+    pub out: Vec<ValueSchema>,
+    /// Callers that inlined it: calls from there are invisible.
+    pub inlined_at: Vec<String>,
+}
+
+/// A parameter, result, or out value.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ValueSchema {
+    /// Parameter name where the catalogue or DWARF knows it, else `arg0`, `result0` …
+    pub name: String,
+    /// Index into `Plan::types`.
+    pub ty: u32,
+    pub place: ArgPlace,
+    /// Wanted by the profile; others are not shown by default.
+    pub shown: bool,
+}
+
+/// Where a value lies at the site.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ArgPlace {
+    pub kind: PlaceKind,
+    /// Registers: one leaf per piece, in order.
+    pub leaves: Vec<Leaf>,
+    /// Stack: offset from SP + 8.
+    pub offset: u32,
+    /// Why it is missing.
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaceKind {
+    Registers,
+    Stack,
+    /// Cannot be read; reason in the place.
+    Missing,
+}
+
+/// One register piece of a value: bytes `[offset, offset + size)` of the value are the low bytes of register-file word `reg`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Leaf {
+    pub reg: u8,
+    pub offset: u32,
+    pub size: u32,
+}
+
+/// One probed instruction.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct SiteSchema {
+    /// Index into `Plan::functions`.
+    pub func: u32,
+    /// `SITE_ENTRY` or `SITE_RETURN`.
+    pub kind: u8,
+    /// Image address of the instruction, and its offset in the file.
+    pub addr: u64,
+    pub file_offset: u64,
+    /// Bytes of the instruction in the file, hex: what must be there before and after tracing.
+    pub bytes: String,
+    /// The instruction in text.
+    pub insn: String,
+    /// Why this instruction.
+    pub why: String,
+    /// Wire `Site` fields.
+    pub cond: u8,
+    pub g_source: u8,
+    pub class: u8,
+    pub flags: u16,
+    pub reg_ops: u32,
+    pub reg_count: u32,
+    pub stack_ops: u32,
+    pub stack_count: u32,
+    pub save_regs: [u8; 4],
+}
+
+/// A wire op as data (see `tracer_ebpf::wire::op`), plus what the decoder needs.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct OpSchema {
+    pub kind: u8,
+    pub flags: u8,
+    pub off: u32,
+    pub len: u32,
+    pub a: u32,
+    pub b: u32,
+    pub c: u32,
+}
+
+/// A wire map descriptor as data.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct MapSchema {
+    pub kind: u32,
+    pub flags: u32,
+    pub bucket_size: u32,
+    pub keys_off: u32,
+    pub key_stride: u32,
+    pub elems_off: u32,
+    pub elem_stride: u32,
+    pub overflow_off: u32,
+    pub key_ops: u32,
+    pub key_count: u32,
+    pub elem_ops: u32,
+    pub elem_count: u32,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct DynTypeSchema {
+    pub table: u32,
+    /// Image address of the descriptor.
+    pub type_addr: u64,
+    pub ops: u32,
+    pub count: u32,
+    /// Index into `Plan::types`.
+    pub ty: u32,
+}
+
+/// A type as the decoder needs it; field order as in memory.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct TypeSchema {
+    pub name: String,
+    pub size: u64,
+    /// Image address of the descriptor (0 if none): dynamic types are looked up by it.
+    pub addr: u64,
+    pub kind: TypeKindSchema,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum TypeKindSchema {
+    Bool,
+    Int,
+    Uint,
+    Float,
+    Complex,
+    String,
+    UnsafePointer,
+    Chan,
+    Func,
+    Array {
+        elem: u32,
+        len: u64,
+    },
+    Interface {
+        empty: bool,
+    },
+    Map {
+        key: u32,
+        elem: u32,
+    },
+    Pointer {
+        elem: u32,
+    },
+    Slice {
+        elem: u32,
+    },
+    Struct {
+        fields: Vec<FieldSchema>,
+    },
+    /// Not described further (depth limit, or not needed).
+    Opaque,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct FieldSchema {
+    pub name: String,
+    pub offset: u64,
+    pub ty: u32,
+    pub embedded: bool,
+    pub secret: Secret,
+}
+
+/// How a field's captured bytes are masked before they are written or shown.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Secret {
+    #[default]
+    None,
+    /// The whole value.
+    All,
+    /// Strings of the form `NAME=value`: what follows `=`.
+    EnvValue,
+    /// HTTP header map: values of all names but a short list of harmless ones.
+    HeaderValues,
+}
