@@ -10,3 +10,5 @@ pub mod correlate;
 pub mod decode;
 pub mod gobin;
 pub mod plan;
+pub mod target;
+pub mod cli;

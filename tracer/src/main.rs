@@ -1,3 +1,7 @@
 //! The `mobytrace` program: parse, run, exit status.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mobytrace::cli::main()
+}

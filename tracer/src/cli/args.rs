@@ -1,0 +1,223 @@
+//! The command line as clap reads it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Call tracer for dockerd: which options does each code path really use?
+#[derive(Debug, Parser)]
+#[command(name = "mobytrace", version, max_term_width = 80, after_help = "Data goes to stdout, everything else to stderr.\nExit status: 0 done, 1 findings or nothing matched, 2 failure.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Colour on stdout; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Say more on stderr: sites, program variants, verifier logs
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trace a running dockerd live
+    Trace(Trace),
+    /// Put the options of two code paths side by side
+    Compare(Compare),
+    /// Show a recording; needs no root, kernel or binary
+    Show(Show),
+    /// What a Go binary says about itself; offline, no root
+    Inspect(Inspect),
+    /// Can this machine, this daemon be traced?
+    Doctor(Doctor),
+}
+
+/// Which daemon.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Daemon {
+    /// Process id of the daemon
+    #[arg(long, value_name = "N", conflicts_with = "socket")]
+    pub pid: Option<u32>,
+    /// Socket the daemon listens on
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Trace {
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// Trace every dockerd found
+    #[arg(long, conflicts_with_all = ["pid", "socket"])]
+    pub all: bool,
+    /// Set of functions to trace (repeatable)
+    #[arg(short, long = "profile", value_name = "PROFILE")]
+    pub profiles: Vec<String>,
+    /// Function to trace: full name, suffix or glob (repeatable)
+    #[arg(short, long = "function", value_name = "FUNC")]
+    pub functions: Vec<String>,
+    /// Record to this file as well
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t = StreamFormat::Tree)]
+    pub format: StreamFormat,
+    /// Stop after this time, e.g. 10s, 2m
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Stop after this many traced calls
+    #[arg(long, value_name = "N")]
+    pub calls: Option<u64>,
+    /// Run this command and stop when it and those after it have ended (repeatable)
+    #[arg(long = "cmd", value_name = "COMMAND")]
+    pub commands: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StreamFormat {
+    Tree,
+    Jsonl,
+}
+
+#[derive(Args, Debug)]
+pub struct Compare {
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// Run this command; its request is one column (repeatable)
+    #[arg(long = "cmd", value_name = "COMMAND", conflicts_with = "file")]
+    pub commands: Vec<String>,
+    /// Send GET PATH to the daemon; its request is one column (repeatable)
+    #[arg(long = "get", value_name = "PATH", conflicts_with = "file")]
+    pub gets: Vec<String>,
+    /// Without --cmd and --get: wait for requests of these routes only (repeatable)
+    #[arg(long = "for", value_name = "ROUTE", conflicts_with = "file")]
+    pub routes: Vec<String>,
+    /// Record to this file as well
+    #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
+    pub output: Option<PathBuf>,
+    /// Give up waiting after this time, e.g. 10s, 2m
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub duration: Option<Duration>,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+    /// Compare requests of a recording
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Numbers of the requests in the recording, as `show` prints them
+    #[arg(value_name = "REQ", requires = "file")]
+    pub requests: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Text,
+    Markdown,
+}
+
+#[derive(Args, Debug)]
+pub struct Show {
+    /// A recording made with -o
+    pub file: PathBuf,
+    #[arg(long, value_enum, default_value_t = ShowFormat::Tree)]
+    pub format: ShowFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    Tree,
+    Jsonl,
+    Markdown,
+}
+
+#[derive(Args, Debug)]
+pub struct Inspect {
+    #[command(subcommand)]
+    pub what: InspectWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum InspectWhat {
+    /// Build info, tables found, counts
+    Binary(InspectArgs),
+    /// Functions: address, sites, signature, inlined call sites
+    Functions(InspectArgs),
+    /// Types: size, fields and offsets
+    Types(InspectArgs),
+    /// What would be probed and captured, and why there
+    Plan(InspectPlan),
+}
+
+#[derive(Args, Debug)]
+pub struct InspectArgs {
+    /// Name, suffix or glob
+    pub name: Option<String>,
+    /// Inspect this file
+    #[arg(long, value_name = "PATH", conflicts_with = "pid")]
+    pub binary: Option<PathBuf>,
+    /// Inspect the executable of this process
+    #[arg(long, value_name = "N")]
+    pub pid: Option<u32>,
+    /// Machine-readable
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct InspectPlan {
+    #[command(flatten)]
+    pub common: InspectArgs,
+    /// Set of functions (repeatable)
+    #[arg(short, long = "profile", value_name = "PROFILE")]
+    pub profiles: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// Machine-readable
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `10s`, `500ms`, `2m`, `1h`, or plain seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = digits.parse().map_err(|_| "expected a number and a unit: 500ms, 10s, 2m, 1h".to_owned())?;
+    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| "too long".to_owned());
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(3600),
+        _ => Err(format!("unknown unit {unit:?}: expected ms, s, m or h")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("s").is_err());
+        assert!(duration("3 weeks").is_err());
+        assert!(duration("18446744073709551615h").is_err());
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,131 @@
+//! `mobytrace doctor`: can this machine and this daemon be traced; each check with verdict and remedy.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::args;
+use super::live::Prepared;
+
+#[derive(Debug, Serialize)]
+struct Check {
+    id: &'static str,
+    verdict: Verdict,
+    reason: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    remedy: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Ok,
+    Limited,
+    Fails,
+}
+
+/// Runs all checks. `Ok(true)`: everything needed is there.
+pub fn run(args: &args::Doctor, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let mut checks = vec![privileges(), kernel(), uprobes()];
+    checks.extend(features());
+    checks.extend(daemon(&args.daemon));
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &checks)?;
+        writeln!(out)?;
+    } else {
+        for check in &checks {
+            let mark = match check.verdict {
+                Verdict::Ok => "ok     ",
+                Verdict::Limited => "limited",
+                Verdict::Fails => "FAILS  ",
+            };
+            writeln!(out, "{mark}  {:<12} {}", check.id, check.reason)?;
+            if !check.remedy.is_empty() {
+                writeln!(out, "         {:<12} remedy: {}", "", check.remedy)?;
+            }
+        }
+    }
+    Ok(checks.iter().all(|c| c.verdict != Verdict::Fails))
+}
+
+fn check(id: &'static str, verdict: Verdict, reason: impl Into<String>, remedy: impl Into<String>) -> Check {
+    Check { id, verdict, reason: reason.into(), remedy: remedy.into() }
+}
+
+fn privileges() -> Check {
+    if rustix::process::geteuid().is_root() {
+        check("privileges", Verdict::Ok, "running as root", "")
+    } else {
+        check("privileges", Verdict::Fails, "not root: bpf() and perf_event_open() will be refused", "run it with sudo, or in a container with --privileged --pid=host")
+    }
+}
+
+fn kernel() -> Check {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (5, 10) {
+        check("kernel", Verdict::Ok, format!("Linux {release} ({})", uname.machine().to_string_lossy()), "")
+    } else {
+        check("kernel", Verdict::Fails, format!("Linux {release}"), "a kernel of 5.10 or newer is needed")
+    }
+}
+
+fn uprobes() -> Check {
+    match std::fs::read_to_string("/sys/bus/event_source/devices/uprobe/type") {
+        Ok(kind) => check("uprobes", Verdict::Ok, format!("perf uprobe PMU of type {}", kind.trim()), ""),
+        Err(error) => check(
+            "uprobes",
+            Verdict::Fails,
+            format!("/sys/bus/event_source/devices/uprobe/type: {error}"),
+            "a kernel with CONFIG_UPROBE_EVENTS=y, and sysfs mounted on /sys",
+        ),
+    }
+}
+
+fn features() -> Vec<Check> {
+    match crate::probe::Features::probe() {
+        Ok(features) => features
+            .list()
+            .into_iter()
+            .map(|(id, present, since, effect)| {
+                if present {
+                    check(id, Verdict::Ok, format!("present (since Linux {since})"), "")
+                } else {
+                    check(id, Verdict::Limited, format!("absent (since Linux {since}): {effect}"), "")
+                }
+            })
+            .collect(),
+        Err(error) => vec![check("bpf", Verdict::Fails, error.to_string(), error.hint())],
+    }
+}
+
+fn daemon(selection: &args::Daemon) -> Vec<Check> {
+    match Prepared::daemon(selection, &[], &[]) {
+        Err(error) => {
+            let (reason, remedy) = match error.downcast_ref::<super::failure::Failure>() {
+                Some(failure) => (failure.message.clone(), failure.hint.clone()),
+                None => (format!("{error:#}"), String::new()),
+            };
+            vec![check("daemon", Verdict::Fails, reason, remedy)]
+        }
+        Ok(prepared) => {
+            let plan = &prepared.plan;
+            let mut checks = vec![check(
+                "daemon",
+                Verdict::Ok,
+                format!("pid {} {} ({})", prepared.process.pid, prepared.image.shown, prepared.go_version),
+                "",
+            )];
+            checks.push(check(
+                "functions",
+                if plan.functions.is_empty() { Verdict::Fails } else { Verdict::Ok },
+                format!("{} functions, {} sites can be probed", plan.functions.len(), plan.sites.len()),
+                "",
+            ));
+            checks.extend(plan.issues.iter().map(|issue| check("blind spot", Verdict::Limited, issue.text.clone(), "")));
+            checks
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The command line: parses, runs one command, prints, chooses the exit status.
+
+mod args;
+mod compare;
+mod doctor;
+mod failure;
+mod http;
+mod inspect;
+mod live;
+mod show;
+mod trace;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::render::Style;
+use failure::Failure;
+
+/// How long after a command's end its handlers may take to return.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Runs the program with the process' own arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let style = Style::new(match cli.color {
+        args::Color::Always => Some(true),
+        args::Color::Never => Some(false),
+        args::Color::Auto => None,
+    });
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let result = run(&cli, style, &mut out).and_then(|found| {
+        out.flush()?;
+        Ok(found)
+    });
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            failure::print(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &args::Cli, style: Style, out: &mut dyn Write) -> Result<bool> {
+    match &cli.command {
+        args::Command::Trace(args) => block_on(trace::run(args, style, cli.verbose, out)),
+        args::Command::Compare(args) => block_on(compare::run(args, style, cli.verbose, out)),
+        args::Command::Show(args) => show::run(args, style, out),
+        args::Command::Inspect(args) => inspect::run(&args.what, out),
+        args::Command::Doctor(args) => doctor::run(args, out),
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
+
+/// Runs a `--cmd` through the shell, its output on our stderr; DOCKER_HOST names the traced daemon unless already set.
+async fn run_command(command: &str, socket: Option<&Path>) -> Result<()> {
+    let mut child = tokio::process::Command::new("sh");
+    child.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+    if let Some(socket) = socket
+        && std::env::var_os("DOCKER_HOST").is_none()
+    {
+        child.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+    }
+    let status = child.status().await.map_err(|e| Failure::new(format!("failed to run `{command}`: {e}"), "a shell is needed for --cmd"))?;
+    if !status.success() {
+        eprintln!("warning: `{command}` ended with {status}");
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! `mobytrace show`: replays a recording; needs no root, no kernel and no binary.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::args::{self, ShowFormat};
+use super::failure::Failure;
+use crate::capture::Recording;
+use crate::correlate::{Correlator, Trace};
+use crate::decode::{Decoder, TargetInfo};
+use crate::render::{self, Style};
+
+/// `Ok(false)`: the recording is cut, or nothing is in it.
+pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool> {
+    let (recording, trace) = load(&args.file)?;
+    match args.format {
+        ShowFormat::Tree | ShowFormat::Jsonl => {
+            let kind = if args.format == ShowFormat::Tree { render::StreamKind::Tree } else { render::StreamKind::Jsonl };
+            let mut sink = render::Stream::new(kind, style, recording.plan());
+            sink.header(&recording, out)?;
+            sink.write(&trace, out)?;
+            sink.finish(&trace.summary, out)?;
+        }
+        ShowFormat::Markdown => render::markdown(&recording, &trace, out)?,
+    }
+    if let Some(why) = recording.truncated() {
+        eprintln!("warning: {}: {why}; what is whole is shown", args.file.display());
+    } else {
+        eprintln!("{}", recording.completeness());
+    }
+    Ok(recording.is_whole() && !trace.calls.is_empty())
+}
+
+/// Reads, decodes and correlates a recording.
+pub fn load(file: &Path) -> Result<(Recording, Trace)> {
+    let shown = file.display();
+    let input = std::fs::File::open(file)
+        .map_err(|e| Failure::new(format!("failed to open {shown}: {e}"), "give a recording made with `mobytrace trace -o FILE`"))?;
+    let recording = Recording::read(std::io::BufReader::new(input)).map_err(|e| Failure::new(format!("{shown}: {e}"), e.hint()))?;
+    let targets = [TargetInfo { tgid: recording.tgid(), load_bias: recording.load_bias() }];
+    let mut decoder = Decoder::new(recording.plan(), &targets);
+    let mut correlator = Correlator::new(recording.plan());
+    for record in recording.records() {
+        for hit in decoder.push(record) {
+            correlator.push(hit);
+        }
+    }
+    for hit in decoder.finish() {
+        correlator.push(hit);
+    }
+    let trace = correlator.finish(recording.lost());
+    Ok((recording, trace))
+}

@@ -1,0 +1,74 @@
+//! `mobytrace trace`: live session, recorded with `-o`.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use super::args::{self, StreamFormat};
+use super::failure::Failure;
+use super::live::{Live, Prepared, Stop};
+use super::run_command;
+use crate::render::{self, Style};
+use crate::target::candidates;
+
+/// `Ok(false)`: nothing was traced.
+pub async fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write) -> Result<bool> {
+    let mut daemon = args.daemon.clone();
+    if args.all {
+        match candidates().as_slice() {
+            [one] => daemon.pid = Some(one.pid),
+            [] => return Err(Failure::from(crate::target::Error::NoDaemon).into()),
+            several => {
+                let pids: Vec<String> = several.iter().map(|c| c.pid.to_string()).collect();
+                return Err(Failure::new(
+                    format!("{} dockerd processes run (pids {}); one session traces one", several.len(), pids.join(", ")),
+                    "run one mobytrace per daemon: `mobytrace trace --pid N`",
+                )
+                .into());
+            }
+        }
+    }
+    let prepared = Prepared::daemon(&daemon, &args.profiles, &args.functions)?;
+    let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
+    let mut sink = render::Stream::new(
+        match args.format {
+            StreamFormat::Tree => render::StreamKind::Tree,
+            StreamFormat::Jsonl => render::StreamKind::Jsonl,
+        },
+        style,
+        &prepared.plan,
+    );
+    let until = async {
+        for command in &args.commands {
+            run_command(command, prepared.socket.as_deref()).await?;
+        }
+        match args.duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None if args.commands.is_empty() => std::future::pending::<()>().await,
+            // the daemon writes its answer before its handler returns
+            None => tokio::time::sleep(super::SETTLE).await,
+        }
+        anyhow::Ok(())
+    };
+    let mut seen = 0u64;
+    let stop = live
+        .collect(until, |correlator| {
+            let fresh = correlator.drain_finished();
+            seen += fresh.calls.len() as u64;
+            sink.write(&fresh, out)?;
+            out.flush()?;
+            Ok(args.calls.is_some_and(|most| seen >= most).then_some(Ok(())))
+        })
+        .await?;
+    match stop {
+        Stop::Done(result) => result?,
+        Stop::DaemonEnded => eprintln!("the daemon ended"),
+        Stop::Interrupted => {}
+    }
+    let (rest, trailer) = live.finish()?;
+    seen += rest.calls.len() as u64;
+    sink.write(&rest, out)?;
+    sink.finish(&rest.summary, out)?;
+    eprintln!("{}", trailer.completeness());
+    Ok(seen > 0)
+}

@@ -1,0 +1,81 @@
+//! The executable: opened once, mapped, and attached through the very same descriptor.
+
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+use super::{Error, Process};
+
+/// An opened executable. `shown` is the path the user believes in, `attach_path` names the open descriptor.
+#[derive(Debug)]
+pub struct Image {
+    file: File,
+    map: Mmap,
+    pub shown: String,
+}
+
+impl Image {
+    /// Opens the executable of a process through `/proc/PID/exe`, whatever its mount namespace.
+    ///
+    /// # Errors
+    /// It cannot be opened or mapped.
+    pub fn of_process(process: &Process) -> Result<Self, Error> {
+        let link = PathBuf::from(format!("/proc/{}/exe", process.pid));
+        let shown = fs::read_link(&link).map_or_else(|_| link.display().to_string(), |p| p.display().to_string());
+        let file = File::open(&link).map_err(|source| Error::Open { pid: process.pid, shown: shown.clone(), source })?;
+        Self::map(file, shown)
+    }
+
+    /// Opens a file for inspection.
+    ///
+    /// # Errors
+    /// It cannot be opened or mapped.
+    pub fn of_file(path: &Path) -> Result<Self, Error> {
+        let shown = path.display().to_string();
+        let file = File::open(path).map_err(|source| Error::OpenFile { path: shown.clone(), source })?;
+        Self::map(file, shown)
+    }
+
+    fn map(file: File, shown: String) -> Result<Self, Error> {
+        // SAFETY: the mapping is private and read-only. A file that shrinks while it is mapped raises SIGBUS,
+        // which ends this process and detaches its probes; a running executable cannot be truncated (ETXTBSY).
+        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::Map { shown: shown.clone(), source })?;
+        Ok(Self { file, map, shown })
+    }
+
+    /// The file's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+
+    /// A path that names the open descriptor: what is attached is what was parsed.
+    #[must_use]
+    pub fn attach_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// Run-time address minus link-time address of this image in the process.
+    ///
+    /// `segments` are the file's PT_LOADs as (p_offset, p_vaddr, p_filesz).
+    ///
+    /// # Errors
+    /// No mapping of the executable fits a segment.
+    pub fn load_bias(&self, process: &Process, segments: &[(u64, u64, u64)]) -> Result<u64, Error> {
+        const PAGE: u64 = 4096;
+        let mappings = process.mappings()?;
+        let not_mapped = || Error::NotMapped { pid: process.pid, shown: self.shown.clone() };
+        // by path, as the kernel shows both: overlayfs gives mappings another device number than fstat
+        let first = mappings.iter().find(|m| m.path == self.shown).ok_or_else(not_mapped)?;
+        segments
+            .iter()
+            .find(|(offset, _, size)| first.offset >= offset & !(PAGE - 1) && first.offset < offset + (*size).max(1))
+            .and_then(|(offset, vaddr, _)| {
+                let page = (vaddr & !(PAGE - 1)).checked_add(first.offset.checked_sub(offset & !(PAGE - 1))?)?;
+                first.start.checked_sub(page)
+            })
+            .ok_or_else(not_mapped)
+    }
+}

@@ -1,0 +1,60 @@
+//! Finds the daemon and opens the right binary: pid and start time, executable, mappings, socket.
+//!
+//! Reads `/proc` only; never touches the process or its descriptors, and knows nothing of Go.
+
+mod discover;
+mod image;
+mod process;
+mod socket;
+
+pub use discover::{Candidate, Selection, candidates, find};
+pub use image::Image;
+pub use process::Process;
+pub use socket::listening_socket;
+
+/// What can go wrong before anything is attached.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no process {pid}")]
+    NoProcess { pid: u32 },
+    #[error("no running dockerd found in /proc")]
+    NoDaemon,
+    #[error("several dockerd processes run: {}", list(.found))]
+    Several { found: Vec<Candidate> },
+    #[error("failed to connect to {path}: {source}")]
+    Socket { path: String, source: std::io::Error },
+    #[error("no process with an open listener on {path} found")]
+    NoListener { path: String },
+    #[error("failed to open the executable of process {pid} ({shown}): {source}")]
+    Open { pid: u32, shown: String, source: std::io::Error },
+    #[error("failed to open {path}: {source}")]
+    OpenFile { path: String, source: std::io::Error },
+    #[error("failed to map {shown} into memory: {source}")]
+    Map { shown: String, source: std::io::Error },
+    #[error("failed to read /proc/{pid}/{what}: {source}")]
+    Proc { pid: u32, what: &'static str, source: std::io::Error },
+    #[error("{shown} is not mapped in process {pid} at an address that fits its program headers")]
+    NotMapped { pid: u32, shown: String },
+    #[error("process {pid} ended and its number was given to another process")]
+    Replaced { pid: u32 },
+}
+
+impl Error {
+    /// The way out, for the `hint:` line.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoProcess { .. } | Self::Replaced { .. } => "give the pid of a running dockerd: `pgrep -a dockerd`".into(),
+            Self::NoDaemon => "start dockerd, or name it with --pid N or --socket PATH (in a container: run it with --pid=host)".into(),
+            Self::Several { .. } => "choose one with --pid N or --socket PATH".into(),
+            Self::Socket { .. } | Self::NoListener { .. } => "give the socket dockerd listens on, or its pid with --pid N".into(),
+            Self::Open { .. } | Self::Proc { .. } => "run as root, in the daemon's or a parent pid namespace".into(),
+            Self::OpenFile { .. } | Self::Map { .. } => "give the path of a readable Go ELF executable".into(),
+            Self::NotMapped { .. } => "the running image differs from the file; restart the daemon at a time that suits you and try again".into(),
+        }
+    }
+}
+
+fn list(found: &[Candidate]) -> String {
+    found.iter().map(|c| format!("{} ({})", c.pid, c.command)).collect::<Vec<_>>().join(", ")
+}
