@@ -11,4 +11,4 @@ pub mod decode;
 pub mod gobin;
 pub mod plan;
 pub mod target;
-pub mod cli;
+//pub mod cli;

@@ -1,10 +1,25 @@
 //! What a Go binary says about itself: build info, functions, types, method signatures, inlining.
 //!
 //! Works on bytes alone: it never opens a file, reads `/proc`, or knows a pid, and never panics on hostile
-//! input. `.dynsym` is never a source. Layouts that depend on the Go release are data (`layout`).
+//! input. Symbol names of `.dynsym` are never a source. Layouts that depend on the Go release are data (`layout`).
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::expect_used))]
 
+mod binary;
+mod buildinfo;
+mod elf;
+mod error;
+mod layout;
 mod model;
+mod moduledata;
+mod pclntab;
+mod reader;
+mod rtype;
 
+pub use binary::{GoBinary, SpRange};
+pub use buildinfo::BuildInfo;
+pub use elf::Segment;
+pub use error::Error;
 pub use model::{
     Arch, ArgInfo, Field, FuncInfo, GoVersion, ImageAddr, InlinedAt, MapGeometry, MapImpl, Method,
     Signature, Type, TypeId, TypeKind,

@@ -47,16 +47,28 @@ pub fn find(selection: &Selection) -> Result<Process, Error> {
 
 /// All processes whose executable or first argument is called `dockerd`, by pid.
 pub fn candidates() -> Vec<Candidate> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let mut found: Vec<Candidate> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
         .filter_map(|pid| {
             let exe = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-            let name = exe.file_name()?.to_str()?.trim_end_matches(" (deleted)").to_owned();
+            let name = exe
+                .file_name()?
+                .to_str()?
+                .trim_end_matches(" (deleted)")
+                .to_owned();
             let arguments = Process { pid, start: 0 }.command_line().ok()?;
-            (name == "dockerd" || arguments.first().is_some_and(|a| Path::new(a).ends_with("dockerd")))
-                .then(|| Candidate { pid, command: arguments.join(" ") })
+            (name == "dockerd"
+                || arguments
+                    .first()
+                    .is_some_and(|a| Path::new(a).ends_with("dockerd")))
+            .then(|| Candidate {
+                pid,
+                command: arguments.join(" "),
+            })
         })
         .collect();
     found.sort_by_key(|c| c.pid);
@@ -65,10 +77,15 @@ pub fn candidates() -> Vec<Candidate> {
 
 fn by_socket(path: &Path) -> Result<Process, Error> {
     let shown = path.display().to_string();
-    let stream = UnixStream::connect(path).map_err(|source| Error::Socket { path: shown.clone(), source })?;
+    let stream = UnixStream::connect(path).map_err(|source| Error::Socket {
+        path: shown.clone(),
+        source,
+    })?;
     // SO_PEERCRED of a connected stream is the process that called listen(); under socket activation
     // that is systemd, so a holder of the listening socket is looked for when it is not a dockerd.
-    let peer = rustix::net::sockopt::socket_peercred(&stream).ok().map(|c| c.pid.as_raw_nonzero().get().unsigned_abs());
+    let peer = rustix::net::sockopt::socket_peercred(&stream)
+        .ok()
+        .map(|c| c.pid.as_raw_nonzero().get().unsigned_abs());
     drop(stream);
     let dockerds = candidates();
     if let Some(pid) = peer

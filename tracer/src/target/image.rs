@@ -23,8 +23,13 @@ impl Image {
     /// It cannot be opened or mapped.
     pub fn of_process(process: &Process) -> Result<Self, Error> {
         let link = PathBuf::from(format!("/proc/{}/exe", process.pid));
-        let shown = fs::read_link(&link).map_or_else(|_| link.display().to_string(), |p| p.display().to_string());
-        let file = File::open(&link).map_err(|source| Error::Open { pid: process.pid, shown: shown.clone(), source })?;
+        let shown = fs::read_link(&link)
+            .map_or_else(|_| link.display().to_string(), |p| p.display().to_string());
+        let file = File::open(&link).map_err(|source| Error::Open {
+            pid: process.pid,
+            shown: shown.clone(),
+            source,
+        })?;
         Self::map(file, shown)
     }
 
@@ -34,14 +39,20 @@ impl Image {
     /// It cannot be opened or mapped.
     pub fn of_file(path: &Path) -> Result<Self, Error> {
         let shown = path.display().to_string();
-        let file = File::open(path).map_err(|source| Error::OpenFile { path: shown.clone(), source })?;
+        let file = File::open(path).map_err(|source| Error::OpenFile {
+            path: shown.clone(),
+            source,
+        })?;
         Self::map(file, shown)
     }
 
     fn map(file: File, shown: String) -> Result<Self, Error> {
         // SAFETY: the mapping is private and read-only. A file that shrinks while it is mapped raises SIGBUS,
         // which ends this process and detaches its probes; a running executable cannot be truncated (ETXTBSY).
-        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::Map { shown: shown.clone(), source })?;
+        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::Map {
+            shown: shown.clone(),
+            source,
+        })?;
         Ok(Self { file, map, shown })
     }
 
@@ -66,14 +77,23 @@ impl Image {
     pub fn load_bias(&self, process: &Process, segments: &[(u64, u64, u64)]) -> Result<u64, Error> {
         const PAGE: u64 = 4096;
         let mappings = process.mappings()?;
-        let not_mapped = || Error::NotMapped { pid: process.pid, shown: self.shown.clone() };
+        let not_mapped = || Error::NotMapped {
+            pid: process.pid,
+            shown: self.shown.clone(),
+        };
         // by path, as the kernel shows both: overlayfs gives mappings another device number than fstat
-        let first = mappings.iter().find(|m| m.path == self.shown).ok_or_else(not_mapped)?;
+        let first = mappings
+            .iter()
+            .find(|m| m.path == self.shown)
+            .ok_or_else(not_mapped)?;
         segments
             .iter()
-            .find(|(offset, _, size)| first.offset >= offset & !(PAGE - 1) && first.offset < offset + (*size).max(1))
+            .find(|(offset, _, size)| {
+                first.offset >= offset & !(PAGE - 1) && first.offset < offset + (*size).max(1)
+            })
             .and_then(|(offset, vaddr, _)| {
-                let page = (vaddr & !(PAGE - 1)).checked_add(first.offset.checked_sub(offset & !(PAGE - 1))?)?;
+                let page = (vaddr & !(PAGE - 1))
+                    .checked_add(first.offset.checked_sub(offset & !(PAGE - 1))?)?;
                 first.start.checked_sub(page)
             })
             .ok_or_else(not_mapped)

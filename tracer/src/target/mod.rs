@@ -22,17 +22,34 @@ pub enum Error {
     #[error("several dockerd processes run: {}", list(.found))]
     Several { found: Vec<Candidate> },
     #[error("failed to connect to {path}: {source}")]
-    Socket { path: String, source: std::io::Error },
+    Socket {
+        path: String,
+        source: std::io::Error,
+    },
     #[error("no process with an open listener on {path} found")]
     NoListener { path: String },
     #[error("failed to open the executable of process {pid} ({shown}): {source}")]
-    Open { pid: u32, shown: String, source: std::io::Error },
+    Open {
+        pid: u32,
+        shown: String,
+        source: std::io::Error,
+    },
     #[error("failed to open {path}: {source}")]
-    OpenFile { path: String, source: std::io::Error },
+    OpenFile {
+        path: String,
+        source: std::io::Error,
+    },
     #[error("failed to map {shown} into memory: {source}")]
-    Map { shown: String, source: std::io::Error },
+    Map {
+        shown: String,
+        source: std::io::Error,
+    },
     #[error("failed to read /proc/{pid}/{what}: {source}")]
-    Proc { pid: u32, what: &'static str, source: std::io::Error },
+    Proc {
+        pid: u32,
+        what: &'static str,
+        source: std::io::Error,
+    },
     #[error("{shown} is not mapped in process {pid} at an address that fits its program headers")]
     NotMapped { pid: u32, shown: String },
     #[error("process {pid} ended and its number was given to another process")]
@@ -56,5 +73,9 @@ impl Error {
 }
 
 fn list(found: &[Candidate]) -> String {
-    found.iter().map(|c| format!("{} ({})", c.pid, c.command)).collect::<Vec<_>>().join(", ")
+    found
+        .iter()
+        .map(|c| format!("{} ({})", c.pid, c.command))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -46,8 +46,13 @@ impl Process {
     /// # Errors
     /// `Proc` if it cannot be read.
     pub fn command_line(&self) -> Result<Vec<String>, Error> {
-        let bytes = fs::read(format!("/proc/{}/cmdline", self.pid)).map_err(|source| self.proc("cmdline", source))?;
-        Ok(bytes.split(|b| *b == 0).filter(|a| !a.is_empty()).map(|a| String::from_utf8_lossy(a).into_owned()).collect())
+        let bytes = fs::read(format!("/proc/{}/cmdline", self.pid))
+            .map_err(|source| self.proc("cmdline", source))?;
+        Ok(bytes
+            .split(|b| *b == 0)
+            .filter(|a| !a.is_empty())
+            .map(|a| String::from_utf8_lossy(a).into_owned())
+            .collect())
     }
 
     /// Every file mapping: start address, file offset, executable's own path as the kernel shows it.
@@ -55,12 +60,17 @@ impl Process {
     /// # Errors
     /// `Proc` if it cannot be read.
     pub fn mappings(&self) -> Result<Vec<Mapping>, Error> {
-        let text = fs::read_to_string(format!("/proc/{}/maps", self.pid)).map_err(|source| self.proc("maps", source))?;
+        let text = fs::read_to_string(format!("/proc/{}/maps", self.pid))
+            .map_err(|source| self.proc("maps", source))?;
         Ok(text.lines().filter_map(Mapping::parse).collect())
     }
 
     fn proc(&self, what: &'static str, source: io::Error) -> Error {
-        Error::Proc { pid: self.pid, what, source }
+        Error::Proc {
+            pid: self.pid,
+            what,
+            source,
+        }
     }
 }
 
@@ -83,7 +93,12 @@ impl Mapping {
         let inode: u64 = words.next()?.parse().ok()?;
         let path = line.find('/').and_then(|at| line.get(at..))?.to_owned();
         let start = u64::from_str_radix(range.split('-').next()?, 16).ok()?;
-        Some(Self { start, offset, inode, path })
+        Some(Self {
+            start,
+            offset,
+            inode,
+            path,
+        })
     }
 }
 
@@ -106,16 +121,28 @@ mod tests {
     fn own_process_is_found_and_a_free_number_is_not() {
         let own = Process::open(std::process::id()).expect("own process");
         assert!(own.is_alive());
-        assert!(matches!(Process::open(u32::MAX >> 2), Err(Error::NoProcess { .. })));
+        assert!(matches!(
+            Process::open(u32::MAX >> 2),
+            Err(Error::NoProcess { .. })
+        ));
     }
 
     #[test]
     fn a_line_of_maps_with_spaces_in_the_path() {
-        let line = "55d0c0000000-55d0c0001000 r-xp 00002000 fe:00 123    /opt/a b/dockerd (deleted)";
+        let line =
+            "55d0c0000000-55d0c0001000 r-xp 00002000 fe:00 123    /opt/a b/dockerd (deleted)";
         assert_eq!(
             Mapping::parse(line),
-            Some(Mapping { start: 0x55d0_c000_0000, offset: 0x2000, inode: 123, path: "/opt/a b/dockerd (deleted)".into() })
+            Some(Mapping {
+                start: 0x55d0_c000_0000,
+                offset: 0x2000,
+                inode: 123,
+                path: "/opt/a b/dockerd (deleted)".into()
+            })
         );
-        assert_eq!(Mapping::parse("7ffc0000-7ffc1000 rw-p 00000000 00:00 0 [stack]"), None);
+        assert_eq!(
+            Mapping::parse("7ffc0000-7ffc1000 rw-p 00000000 00:00 0 [stack]"),
+            None
+        );
     }
 }

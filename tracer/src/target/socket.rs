@@ -14,8 +14,11 @@ const ACCEPTS: &str = "00010000";
 #[must_use]
 pub fn listening_socket(process: &Process) -> Option<PathBuf> {
     let inodes = socket_inodes(process.pid);
-    let mut paths: Vec<PathBuf> =
-        listeners(process.pid).into_iter().filter(|(inode, _)| inodes.contains(inode)).map(|(_, path)| path).collect();
+    let mut paths: Vec<PathBuf> = listeners(process.pid)
+        .into_iter()
+        .filter(|(inode, _)| inodes.contains(inode))
+        .map(|(_, path)| path)
+        .collect();
     // dockerd has others (metrics plugin, libnetwork); the API's own is the one it was given, usually *docker*.sock
     let given: Vec<String> = process.command_line().unwrap_or_default();
     paths.sort_by_key(|path| {
@@ -25,14 +28,25 @@ pub fn listening_socket(process: &Process) -> Option<PathBuf> {
         (!named, !usual, text)
     });
     let path = paths.into_iter().next()?;
-    let below_root = PathBuf::from(format!("/proc/{}/root", process.pid)).join(path.strip_prefix("/").ok()?);
-    if path.exists() { Some(path) } else { Some(below_root) }
+    let below_root =
+        PathBuf::from(format!("/proc/{}/root", process.pid)).join(path.strip_prefix("/").ok()?);
+    if path.exists() {
+        Some(path)
+    } else {
+        Some(below_root)
+    }
 }
 
 /// Processes that hold a listening socket bound to `path`.
 pub(super) fn listener_pids(path: &Path) -> BTreeSet<u32> {
-    let wanted: BTreeSet<u64> = listeners(std::process::id()).into_iter().filter(|(_, p)| p == path).map(|(inode, _)| inode).collect();
-    let Ok(entries) = fs::read_dir("/proc") else { return BTreeSet::new() };
+    let wanted: BTreeSet<u64> = listeners(std::process::id())
+        .into_iter()
+        .filter(|(_, p)| p == path)
+        .map(|(inode, _)| inode)
+        .collect();
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return BTreeSet::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
@@ -47,18 +61,25 @@ fn listeners(pid: u32) -> Vec<(u64, PathBuf)> {
         .filter_map(|line| {
             let words: Vec<&str> = line.split_ascii_whitespace().collect();
             let (flags, inode, path) = (words.get(3)?, words.get(6)?, words.get(7)?);
-            (*flags == ACCEPTS && path.starts_with('/')).then(|| Some((inode.parse().ok()?, PathBuf::from(path))))?
+            (*flags == ACCEPTS && path.starts_with('/'))
+                .then(|| Some((inode.parse().ok()?, PathBuf::from(path))))?
         })
         .collect()
 }
 
 fn socket_inodes(pid: u32) -> BTreeSet<u64> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeSet::new() };
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return BTreeSet::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| {
             let link = fs::read_link(entry.path()).ok()?;
-            link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+            link.to_str()?
+                .strip_prefix("socket:[")?
+                .strip_suffix(']')?
+                .parse()
+                .ok()
         })
         .collect()
 }
