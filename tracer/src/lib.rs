@@ -10,5 +10,6 @@ pub mod correlate;
 pub mod decode;
 pub mod gobin;
 pub mod plan;
+pub mod probe;
 pub mod target;
 //pub mod cli;

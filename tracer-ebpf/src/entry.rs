@@ -1,0 +1,111 @@
+//! A ring-buffer entry as the machine writes it, and bounded reads of user memory.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use tracer_ebpf::wire::limits::{CHUNK, LARGE_DATA, SMALL_DATA};
+use tracer_ebpf::wire::record::{Head, Item, Machine};
+
+/// Room behind the item area, so that a masked position plus the longest item stays inside.
+const SLACK: usize = 2 * CHUNK + 64;
+pub const SMALL: usize = SMALL_DATA + SLACK;
+pub const LARGE: usize = LARGE_DATA + SLACK;
+
+/// One entry; `N` is the item area with slack.
+#[repr(C)]
+pub struct Entry<const N: usize> {
+    pub head: Head,
+    pub machine: Machine,
+    pub data: [u8; N],
+}
+
+/// Masks a value where neither the compiler nor the verifier can lose sight of it: `bound::<1023>(x) <= 1023`.
+macro_rules! bound {
+    ($value:expr, $mask:expr) => {{
+        let mut value: u64 = $value;
+        unsafe { core::arch::asm!("{0} &= {1}", inout(reg) value, const $mask as i32) };
+        value
+    }};
+}
+pub(crate) use bound;
+
+#[inline(always)]
+pub fn read_word(addr: u64) -> Option<u64> {
+    let mut word = 0u64;
+    let rc = unsafe { bpf_probe_read_user((&raw mut word).cast(), 8, addr as *const c_void) };
+    (rc == 0).then_some(word)
+}
+
+/// Copies between kernel memory (entry, map values); both sides are at least `len` long.
+#[inline(always)]
+pub unsafe fn copy_kernel<T>(to: *mut T, from: *const T) -> bool {
+    unsafe { bpf_probe_read_kernel(to.cast(), size_of::<T>() as u32, from.cast()) == 0 }
+}
+
+#[inline(always)]
+pub fn count(counter: &u64) {
+    // the atomic add of every kernel (BPF_XADD); the target has no AtomicU64::fetch_add
+    unsafe {
+        core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) core::ptr::from_ref(counter), in(reg) 1u64)
+    };
+}
+
+impl<const N: usize> Entry<N> {
+    /// Bytes of the item area without slack.
+    pub const DATA: u32 = (N - SLACK) as u32;
+
+    /// Whether one more item of any kind fits.
+    #[inline(always)]
+    pub fn has_room(&self) -> bool {
+        self.machine.pos <= Self::DATA - (CHUNK as u32 + 64)
+    }
+
+    #[inline(always)]
+    fn at(&mut self, offset: u64) -> *mut u8 {
+        let pos = bound!(u64::from(self.machine.pos), LARGE_DATA - 1);
+        let pos = if N == SMALL {
+            bound!(pos, SMALL_DATA - 1)
+        } else {
+            pos
+        };
+        unsafe {
+            self.data
+                .as_mut_ptr()
+                .add(pos as usize)
+                .add(offset as usize)
+        }
+    }
+
+    /// Reads `len` (at most a chunk) bytes of user memory into the payload of the item about to be written.
+    #[inline(always)]
+    pub fn read_payload(&mut self, len: u64, addr: u64) -> bool {
+        let to = self.at(16);
+        let len = bound!(len, 2 * CHUNK - 1);
+        unsafe { bpf_probe_read_user(to.cast(), len as u32, addr as *const c_void) == 0 }
+    }
+
+    /// Puts a word into the payload of the item about to be written.
+    #[inline(always)]
+    pub fn put_word(&mut self, index: u64, word: u64) {
+        unsafe { self.at(16 + 8 * index).cast::<u64>().write(word) }
+    }
+
+    #[inline(always)]
+    pub fn payload_word(&mut self, index: u64) -> u64 {
+        unsafe { self.at(16 + 8 * index).cast::<u64>().read() }
+    }
+
+    /// Writes an item's header over its payload and moves on.
+    #[inline(always)]
+    pub fn emit(&mut self, op: u32, status: u8, flags: u8, len: u64, value: u64) {
+        let item = Item {
+            op: op as u16,
+            status,
+            flags,
+            len: len as u32,
+            value,
+        };
+        unsafe { self.at(0).cast::<Item>().write(item) }
+        self.machine.pos += 16 + ((len as u32 + 7) & !7);
+    }
+}

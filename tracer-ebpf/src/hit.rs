@@ -1,0 +1,253 @@
+//! One hit of a probe: find the site, read the goroutine, fill an entry, run the machine, submit or continue.
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::helpers::generated::{
+    bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_ktime_get_ns,
+};
+use aya_ebpf::programs::ProbeContext;
+use tracer_ebpf::wire::counters::SiteCounters;
+use tracer_ebpf::wire::limits::{MAX_PARTS, SAVED_BASE, SAVED_WORDS};
+use tracer_ebpf::wire::record::{CUT, CUT_LOST, CUT_PARTS, Head, MORE, NO_SAVED, RECORD_VERSION};
+use tracer_ebpf::wire::site::{
+    CallKey, SITE_RESTORE, SITE_SAVE, SITE_STACK, Site, SiteKey, Target,
+};
+
+use crate::entry::{Entry, LARGE, bound, copy_kernel, count};
+use crate::goroutine::Goroutine;
+use crate::machine::{F_OPS, F_REGS};
+use crate::maps::{BLANK, CARRIED, CONTINUE, COUNTERS, RING, SAVED, SITE_BY_ADDR, SITES, TARGETS};
+use crate::regs::Regs;
+
+/// Index of the probed site: the attach cookie, or by address where there are no cookies.
+#[inline(always)]
+fn site_index<const LOOP: bool>(ctx: &ProbeContext, regs: &Regs, tgid: u32) -> Option<u32> {
+    if LOOP {
+        return Some(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) } as u32);
+    }
+    let key = SiteKey {
+        tgid,
+        pad: 0,
+        ip: regs.ip(),
+    };
+    unsafe { SITE_BY_ADDR.get(&key) }.copied()
+}
+
+/// First entry of a hit.
+#[inline(always)]
+pub fn first<const N: usize, const LOOP: bool>(ctx: &ProbeContext) -> Option<()> {
+    let regs = Regs(ctx.regs);
+    let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
+    let index = site_index::<LOOP>(ctx, &regs, (pid_tgid >> 32) as u32)?;
+    let site = SITES.get(index)?;
+    let target = TARGETS.get(site.target)?;
+    if target.tgid != (pid_tgid >> 32) as u32 {
+        return None;
+    }
+    let counters = COUNTERS.get(index)?;
+    if regs.restarts(site.cond) {
+        count(&counters.restarts);
+        return None;
+    }
+    count(&counters.hits);
+    let ktime = unsafe { bpf_ktime_get_ns() };
+    let goroutine = Goroutine::read(&regs, site.g_source, target);
+    let Some(mut reserved) = RING.reserve::<Entry<N>>(0) else {
+        count(&counters.drops);
+        return None;
+    };
+    let entry = unsafe { &mut *reserved.as_mut_ptr() };
+    fill(entry, &regs, site, index, ktime, pid_tgid, &goroutine);
+    saved_words(&mut entry.head, site, target, &goroutine, counters);
+    if site.flags & SITE_STACK != 0 {
+        goroutine.walk(&regs, &mut entry.head);
+    }
+    entry.machine.top = 0;
+    entry.machine.pos = 0;
+    if site.stack_count > 0 {
+        entry.push_ops(F_OPS, site.stack_ops, site.stack_count, regs.sp() + 8, 0, 0);
+    }
+    if site.reg_count > 0 {
+        entry.push_ops(F_REGS, site.reg_ops, site.reg_count, 0, 0, 0);
+    }
+    entry.run::<LOOP>();
+    count(&counters.records);
+    let more = settle(entry, counters);
+    reserved.submit(0);
+    if more {
+        unsafe { CONTINUE.tail_call(ctx, 0) };
+        given_up(counters);
+    }
+    None
+}
+
+/// A further entry of a hit.
+#[inline(always)]
+pub fn further<const LOOP: bool>(ctx: &ProbeContext) -> Option<()> {
+    let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
+    let carried = CARRIED.get_ptr(pid_tgid)?;
+    let site = unsafe { (*carried).head.site };
+    let counters = COUNTERS.get(site)?;
+    let Some(mut reserved) = RING.reserve::<Entry<LARGE>>(0) else {
+        count(&counters.drops);
+        let _ = CARRIED.remove(pid_tgid);
+        return None;
+    };
+    let entry = unsafe { &mut *reserved.as_mut_ptr() };
+    unsafe {
+        if !copy_kernel(&raw mut entry.head, &raw const (*carried).head)
+            || !copy_kernel(&raw mut entry.machine, &raw const (*carried).machine)
+        {
+            reserved.discard(0);
+            let _ = CARRIED.remove(pid_tgid);
+            return None;
+        }
+    }
+    entry.head.flags &= !MORE;
+    entry.head.part += 1;
+    entry.head.class = 1;
+    entry.machine.pos = 0;
+    entry.run::<LOOP>();
+    count(&counters.parts);
+    let more = settle(entry, counters);
+    reserved.submit(0);
+    if more {
+        unsafe { CONTINUE.tail_call(ctx, 0) };
+        given_up(counters);
+    }
+    let _ = CARRIED.remove(pid_tgid);
+    None
+}
+
+/// The tail call failed: userspace sees MORE without a further part and says that the rest is lost.
+#[inline(always)]
+fn given_up(counters: &SiteCounters) {
+    count(&counters.cuts);
+}
+
+/// Decides what follows this entry; `true`: state is stored, go on in the next one.
+#[inline(always)]
+fn settle<const N: usize>(entry: &mut Entry<N>, counters: &SiteCounters) -> bool {
+    entry.head.data_len = entry.machine.pos;
+    if entry.machine.top == 0 {
+        return false;
+    }
+    if u32::from(entry.head.part) + 1 >= MAX_PARTS {
+        entry.head.flags |= CUT;
+        entry.head.cut = CUT_PARTS;
+        count(&counters.cuts);
+        return false;
+    }
+    let stored = carry(entry);
+    if stored {
+        entry.head.flags |= MORE;
+    } else {
+        entry.head.flags |= CUT;
+        entry.head.cut = CUT_LOST;
+        count(&counters.map_full);
+    }
+    stored
+}
+
+#[inline(always)]
+fn carry<const N: usize>(entry: &Entry<N>) -> bool {
+    let key = entry.head.pid_tgid;
+    let Some(blank) = BLANK.get(0) else {
+        return false;
+    };
+    if CARRIED.insert(key, blank, 0).is_err() {
+        return false;
+    }
+    let Some(carried) = CARRIED.get_ptr_mut(key) else {
+        return false;
+    };
+    unsafe {
+        copy_kernel(&raw mut (*carried).head, &raw const entry.head)
+            && copy_kernel(&raw mut (*carried).machine, &raw const entry.machine)
+    }
+}
+
+#[inline(always)]
+fn fill<const N: usize>(
+    entry: &mut Entry<N>,
+    regs: &Regs,
+    site: &Site,
+    index: u32,
+    ktime: u64,
+    pid_tgid: u64,
+    goroutine: &Goroutine,
+) {
+    let head = &mut entry.head;
+    head.version = RECORD_VERSION;
+    head.kind = site.kind;
+    head.class = site.class;
+    head.cut = 0;
+    head.flags = goroutine.flags;
+    head.part = 0;
+    head.site = index;
+    head.target = site.target;
+    head.ktime = ktime;
+    head.pid_tgid = pid_tgid;
+    head.goid = goroutine.goid;
+    head.parent_goid = goroutine.parent;
+    head.depth = goroutine.depth;
+    head.ip = regs.ip();
+    head.sp = regs.sp();
+    head.fp = regs.fp();
+    head.g = goroutine.g;
+    head.closure = regs.closure();
+    head.stack_len = 0;
+    regs.fill(head);
+    head.regs[16] = 0;
+    head.regs[17] = 0;
+    head.regs[18] = 0;
+    head.regs[19] = 0;
+    head.regs[20] = 0;
+    head.regs[21] = 0;
+    head.regs[22] = 0;
+    head.regs[23] = 0;
+}
+
+/// Keeps registers of an entry for its return, or brings them back.
+#[inline(always)]
+fn saved_words(
+    head: &mut Head,
+    site: &Site,
+    target: &Target,
+    goroutine: &Goroutine,
+    counters: &SiteCounters,
+) {
+    if site.flags & (SITE_SAVE | SITE_RESTORE) == 0 {
+        return;
+    }
+    let key = CallKey {
+        goid: goroutine.goid,
+        depth: goroutine.depth,
+        tgid: target.tgid,
+        func: site.func,
+    };
+    if goroutine.flags != 0 {
+        head.flags |= NO_SAVED;
+        return;
+    }
+    if site.flags & SITE_SAVE != 0 {
+        let mut words = [0u64; SAVED_WORDS];
+        for (word, reg) in words.iter_mut().zip(site.save_regs) {
+            let reg = bound!(u64::from(reg), 31);
+            *word = unsafe { head.regs.as_ptr().add(reg as usize).read() };
+        }
+        if SAVED.insert(key, words, 0).is_err() {
+            count(&counters.map_full);
+        }
+    } else {
+        match unsafe { SAVED.get(&key) } {
+            Some(words) => {
+                head.regs[SAVED_BASE] = words[0];
+                head.regs[SAVED_BASE + 1] = words[1];
+                head.regs[SAVED_BASE + 2] = words[2];
+                head.regs[SAVED_BASE + 3] = words[3];
+                let _ = SAVED.remove(key);
+            }
+            None => head.flags |= NO_SAVED,
+        }
+    }
+}

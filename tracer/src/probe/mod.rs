@@ -1,0 +1,14 @@
+//! Loads the kernel programs, fills their maps from a plan, attaches and detaches. The only user of aya.
+
+mod check;
+mod error;
+mod features;
+mod maps;
+mod object;
+mod session;
+
+pub use check::{SiteByteMismatch, check_bytes};
+pub use error::Error;
+pub use features::Features;
+pub use object::load_all_programs;
+pub use session::{AttachReport, Session, SessionOptions, TargetProc};

@@ -1,0 +1,89 @@
+//! The embedded kernel object of this architecture.
+
+use aya::include_bytes_aligned;
+use aya::programs::UProbe;
+use aya::{Ebpf, EbpfLoader};
+
+use super::Error;
+use super::error::{os_error, verifier_summary};
+
+#[cfg(target_arch = "x86_64")]
+pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../ebpf/mobytrace-x86_64.o");
+#[cfg(target_arch = "aarch64")]
+pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../ebpf/mobytrace-aarch64.o");
+
+/// Creates the maps; no program is loaded yet.
+pub(super) fn open(object: &[u8]) -> Result<Ebpf, Error> {
+    EbpfLoader::new()
+        .load(object)
+        .map_err(|error| match os_error(&error) {
+            Some(source) => Error::Bpf {
+                doing: "creating maps".into(),
+                source,
+            },
+            None => Error::Object(error.to_string()),
+        })
+}
+
+/// Loads one program; a refusal is told apart from a rejection by the verifier.
+pub(super) fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<(), Error> {
+    let program: &mut UProbe = ebpf
+        .program_mut(name)
+        .ok_or_else(|| Error::Object(format!("no program {name}")))?
+        .try_into()
+        .map_err(|e: aya::programs::ProgramError| Error::Object(e.to_string()))?;
+    program.load().map_err(|error| match &error {
+        aya::programs::ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            match io_error.raw_os_error() {
+                // EPERM also comes from the verifier for unprivileged users; without a log nothing was verified
+                Some(code @ (1 | 13 | 38)) if log.trim().is_empty() => Error::Bpf {
+                    doing: format!("loading program {name}"),
+                    source: std::io::Error::from_raw_os_error(code),
+                },
+                _ => Error::Verifier {
+                    program: name.to_owned(),
+                    summary: format!("{io_error}: {}", verifier_summary(&log)),
+                },
+            }
+        }
+        other => match os_error(other) {
+            Some(source) => Error::Bpf {
+                doing: format!("loading program {name}"),
+                source,
+            },
+            None => Error::Object(error.to_string()),
+        },
+    })
+}
+
+/// Loads every program of an object, each on its own; gives the instructions the verifier went through, or its verdict.
+///
+/// # Errors
+/// The maps cannot be created.
+pub fn load_all_programs(
+    object: Option<&[u8]>,
+) -> Result<Vec<(String, Result<u32, String>)>, Error> {
+    let mut ebpf = open(object.unwrap_or(OBJECT))?;
+    let mut names: Vec<String> = ebpf.programs().map(|(name, _)| name.to_owned()).collect();
+    names.sort();
+    Ok(names
+        .into_iter()
+        .map(|name| {
+            let result = load_program(&mut ebpf, &name)
+                .map_err(|e| e.to_string())
+                .map(|()| {
+                    let info = ebpf
+                        .program(&name)
+                        .and_then(|p| <&UProbe>::try_from(p).ok())
+                        .and_then(|p| p.info().ok());
+                    info.and_then(|i| i.verified_instruction_count())
+                        .unwrap_or(0)
+                });
+            (name, result)
+        })
+        .collect())
+}
