@@ -6,10 +6,12 @@
 //! attaches and collects raw records; `capture` writes and reads recordings; [`decode`] turns
 //! records into typed values; [`correlate`] turns values into calls and requests; `render` shows them.
 
+pub mod capture;
+pub mod cli;
 pub mod correlate;
 pub mod decode;
 pub mod gobin;
 pub mod plan;
 pub mod probe;
+pub mod render;
 pub mod target;
-//pub mod cli;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `mobytrace` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mobytrace::cli::main()
+}

@@ -1,7 +1,7 @@
 //! One op: what it reads and the item it emits. The meaning is documented in `wire::op`.
 
 use tracer_ebpf::wire::limits::CHUNK;
-use tracer_ebpf::wire::op::{ARRAY, COPY, DynKey, IFACE, MAP, OP_ITAB, Op, PTR, SLICE, STRING};
+use tracer_ebpf::wire::op::{COPY, DynKey, IFACE, MAP, OP_ITAB, Op, PTR, SLICE, STRING};
 use tracer_ebpf::wire::record::{DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE};
 
 use super::{F_OPS, hmap};
@@ -28,17 +28,6 @@ pub fn execute<const N: usize>(entry: &mut Entry<N>, index: u32, regs: bool, bas
     let off = u64::from(op.off);
     if op.kind == COPY {
         copy(entry, index, &op, base + off);
-        return;
-    }
-    if op.kind == ARRAY {
-        if entry.can_push(1) {
-            entry.emit(index, OK, 0, 0, u64::from(op.len));
-            if op.len > 0 {
-                entry.push_ops(F_OPS, op.a, op.b, base + off, op.len - 1, op.c);
-            }
-        } else {
-            entry.emit(index, DEPTH, 0, 0, u64::from(op.len));
-        }
         return;
     }
     let Some(first) = word(entry, regs, base, off) else {

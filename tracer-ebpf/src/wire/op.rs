@@ -30,9 +30,6 @@ pub const MAP: u8 = 5;
 /// If `(a, type)` is in the dynamic type table, that block runs with base = data (flag `DYN_DIRECT` of the table's entry: base = address of
 /// the data word itself, represented by running the block against a register-file word).
 pub const IFACE: u8 = 6;
-/// Fixed-size array at `base + off` of `len` elements with stride `c`: block `(a, b)` runs for each. Item: value = count.
-pub const ARRAY: u8 = 7;
-
 /// `Op::flags`: the interface has methods.
 pub const OP_ITAB: u8 = 1;
 
@@ -45,7 +42,7 @@ pub struct Op {
     pub pad: u16,
     /// Offset of the field from the block's base.
     pub off: u32,
-    /// COPY: bytes. STRING: most bytes. SLICE, MAP: most elements. ARRAY: elements.
+    /// COPY: bytes. STRING: most bytes. SLICE, MAP: most elements.
     pub len: u32,
     /// First op of the target block; MAP: index into the map table; IFACE: table id.
     pub a: u32,

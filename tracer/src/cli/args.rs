@@ -7,7 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Call tracer for dockerd: which options does each code path really use?
 #[derive(Debug, Parser)]
-#[command(name = "mobytrace", version, max_term_width = 80, after_help = "Data goes to stdout, everything else to stderr.\nExit status: 0 done, 1 findings or nothing matched, 2 failure.")]
+#[command(
+    name = "mobytrace",
+    version,
+    max_term_width = 80,
+    after_help = "Data goes to stdout, everything else to stderr.\nExit status: 0 done, 1 findings or nothing matched, 2 failure."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -189,9 +194,19 @@ pub struct Doctor {
 
 /// `10s`, `500ms`, `2m`, `1h`, or plain seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = digits.parse().map_err(|_| "expected a number and a unit: 500ms, 10s, 2m, 1h".to_owned())?;
-    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| "too long".to_owned());
+    let (digits, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "expected a number and a unit: 500ms, 10s, 2m, 1h".to_owned())?;
+    let seconds = |factor: u64| {
+        number
+            .checked_mul(factor)
+            .map(Duration::from_secs)
+            .ok_or_else(|| "too long".to_owned())
+    };
     match unit {
         "ms" => Ok(Duration::from_millis(number)),
         "" | "s" => seconds(1),

@@ -28,7 +28,12 @@ enum UserAgent {
 }
 
 /// `Ok(false)`: nothing to compare.
-pub async fn run(args: &args::Compare, style: Style, verbose: bool, out: &mut dyn Write) -> Result<bool> {
+pub async fn run(
+    args: &args::Compare,
+    style: Style,
+    verbose: bool,
+    out: &mut dyn Write,
+) -> Result<bool> {
     if let Some(file) = &args.file {
         return from_recording(args, file, style, out);
     }
@@ -51,56 +56,91 @@ pub async fn run(args: &args::Compare, style: Style, verbose: bool, out: &mut dy
     }
     let prepared = Prepared::daemon(&args.daemon, &[], &[])?;
     if !args.gets.is_empty() && prepared.socket.is_none() {
-        return Err(Failure::new("no unix socket of the daemon found for --get", "name it with --socket PATH").into());
+        return Err(Failure::new(
+            "no unix socket of the daemon found for --get",
+            "name it with --socket PATH",
+        )
+        .into());
     }
     let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
-    let wanted = if active > 0 { active_run(args, &prepared, &mut live).await } else { passive_run(args, &mut live).await };
+    let wanted = if active > 0 {
+        active_run(args, &prepared, &mut live).await
+    } else {
+        passive_run(args, &mut live).await
+    };
     // whatever happened, the probes go and the recording is closed before anything else is said
     let finished = live.finish();
     let wanted = wanted?;
     let (trace, trailer) = finished?;
     let columns = match wanted {
         Some(wanted) => wanted.iter().map(|w| choose(w, &trace)).collect(),
-        None => listing_requests(&trace, &args.routes).into_iter().map(|r| render::Column::one(String::new(), r)).take(2).collect(),
+        None => listing_requests(&trace, &args.routes)
+            .into_iter()
+            .map(|r| render::Column::one(String::new(), r))
+            .take(2)
+            .collect(),
     };
-    let recording = capture::Recording::of_session(&prepared_header(&prepared), trailer);
+    let recording = capture::Recording::of_session(prepared.header.clone(), trailer);
     report(&recording, &trace, columns, args.format, style, out)
 }
 
-fn prepared_header(prepared: &Prepared) -> capture::Header {
-    super::live::header(prepared)
-}
-
-async fn active_run(args: &args::Compare, prepared: &Prepared, live: &mut Live<'_>) -> Result<Option<Vec<Wanted>>> {
+async fn active_run(
+    args: &args::Compare,
+    prepared: &Prepared,
+    live: &mut Live<'_>,
+) -> Result<Option<Vec<Wanted>>> {
     let socket = prepared.socket.as_deref();
     let until = async {
         let mut wanted = Vec::new();
         for command in &args.commands {
             let start = monotonic();
             run_command(command, socket).await?;
-            wanted.push(Wanted { label: command.clone(), start, end: monotonic(), user_agent: cli_user_agent(command) });
+            wanted.push(Wanted {
+                label: command.clone(),
+                start,
+                end: monotonic(),
+                user_agent: cli_user_agent(command),
+            });
         }
         for (n, path) in args.gets.iter().enumerate() {
             let start = monotonic();
-            let agent = format!("mobytrace/{} ({}-{n})", env!("CARGO_PKG_VERSION"), std::process::id());
+            let agent = format!(
+                "mobytrace/{} ({}-{n})",
+                env!("CARGO_PKG_VERSION"),
+                std::process::id()
+            );
             get(socket, path, &agent).await?;
             let label = format!("GET {path}");
-            wanted.push(Wanted { label, start, end: monotonic(), user_agent: Some(UserAgent::Exact(agent)) });
+            wanted.push(Wanted {
+                label,
+                start,
+                end: monotonic(),
+                user_agent: Some(UserAgent::Exact(agent)),
+            });
         }
         tokio::time::sleep(SETTLE).await;
         anyhow::Ok(wanted)
     };
     match live.collect(until, |_| Ok(None)).await? {
         Stop::Done(wanted) => Ok(Some(wanted?)),
-        Stop::Interrupted => Err(Failure::new("interrupted before the commands ended", "run it again").into()),
-        Stop::DaemonEnded => Err(Failure::new("the daemon ended while it was traced", "look at the daemon's own log").into()),
+        Stop::Interrupted => {
+            Err(Failure::new("interrupted before the commands ended", "run it again").into())
+        }
+        Stop::DaemonEnded => Err(Failure::new(
+            "the daemon ended while it was traced",
+            "look at the daemon's own log",
+        )
+        .into()),
     }
 }
 
 async fn get(socket: Option<&Path>, path: &str, agent: &str) -> Result<()> {
     let Some(socket) = socket else { return Ok(()) };
     let status = http::get(socket, path, agent).await.map_err(|e| {
-        Failure::new(format!("GET {path} on {}: {e}", socket.display()), "name the daemon's socket with --socket PATH")
+        Failure::new(
+            format!("GET {path} on {}: {e}", socket.display()),
+            "name the daemon's socket with --socket PATH",
+        )
     })?;
     eprintln!("GET {path}: {status}");
     Ok(())
@@ -129,14 +169,27 @@ async fn passive_run(args: &args::Compare, live: &mut Live<'_>) -> Result<Option
         .await?;
     match stop {
         Stop::Done(()) | Stop::Interrupted => Ok(None),
-        Stop::DaemonEnded => Err(Failure::new("the daemon ended while it was traced", "look at the daemon's own log").into()),
+        Stop::DaemonEnded => Err(Failure::new(
+            "the daemon ended while it was traced",
+            "look at the daemon's own log",
+        )
+        .into()),
     }
 }
 
-fn from_recording(args: &args::Compare, file: &Path, style: Style, out: &mut dyn Write) -> Result<bool> {
+fn from_recording(
+    args: &args::Compare,
+    file: &Path,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<bool> {
     let (recording, trace) = super::show::load(file)?;
     let columns: Vec<render::Column> = if args.requests.is_empty() {
-        listing_requests(&trace, &[]).into_iter().take(2).map(|r| render::Column::one(String::new(), r)).collect()
+        listing_requests(&trace, &[])
+            .into_iter()
+            .take(2)
+            .map(|r| render::Column::one(String::new(), r))
+            .collect()
     } else {
         args.requests
             .iter()
@@ -162,7 +215,10 @@ fn report(
     out: &mut dyn Write,
 ) -> Result<bool> {
     if columns.len() < 2 {
-        eprintln!("{} list request(s) seen; two are needed to compare", columns.len());
+        eprintln!(
+            "{} list request(s) seen; two are needed to compare",
+            columns.len()
+        );
         return Ok(false);
     }
     let comparison = render::Comparison::new(recording, trace, &columns);
@@ -175,10 +231,14 @@ fn report(
 
 /// Finished requests that own at least one call of a traced function, in order of arrival.
 fn listing_requests(trace: &Trace, routes: &[String]) -> Vec<usize> {
-    render::list_requests(trace).into_iter().filter(|index| {
-        let request = &trace.requests[*index];
-        request.end.is_some() && (routes.is_empty() || routes.iter().any(|r| request.path.contains(r.as_str())))
-    }).collect()
+    render::list_requests(trace)
+        .into_iter()
+        .filter(|index| {
+            let request = &trace.requests[*index];
+            request.end.is_some()
+                && (routes.is_empty() || routes.iter().any(|r| request.path.contains(r.as_str())))
+        })
+        .collect()
 }
 
 /// The requests that can have come from a command: in its time window, with list calls, with its User-Agent. All of them:
@@ -197,12 +257,20 @@ fn choose(wanted: &Wanted, trace: &Trace) -> render::Column {
                 }
         })
         .collect();
-    render::Column { label: wanted.label.clone(), candidates: found }
+    render::Column {
+        label: wanted.label.clone(),
+        candidates: found,
+    }
 }
 
 fn cli_user_agent(command: &str) -> Option<UserAgent> {
-    let first = command.split_ascii_whitespace().find(|word| !word.contains('='))?;
-    Path::new(first).file_name().is_some_and(|n| n == "docker").then_some(UserAgent::Prefix("Docker-Client/"))
+    let first = command
+        .split_ascii_whitespace()
+        .find(|word| !word.contains('='))?;
+    Path::new(first)
+        .file_name()
+        .is_some_and(|n| n == "docker")
+        .then_some(UserAgent::Prefix("Docker-Client/"))
 }
 
 fn monotonic() -> u64 {

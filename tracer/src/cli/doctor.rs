@@ -48,33 +48,65 @@ pub fn run(args: &args::Doctor, out: &mut dyn Write) -> anyhow::Result<bool> {
     Ok(checks.iter().all(|c| c.verdict != Verdict::Fails))
 }
 
-fn check(id: &'static str, verdict: Verdict, reason: impl Into<String>, remedy: impl Into<String>) -> Check {
-    Check { id, verdict, reason: reason.into(), remedy: remedy.into() }
+fn check(
+    id: &'static str,
+    verdict: Verdict,
+    reason: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Check {
+    Check {
+        id,
+        verdict,
+        reason: reason.into(),
+        remedy: remedy.into(),
+    }
 }
 
 fn privileges() -> Check {
     if rustix::process::geteuid().is_root() {
         check("privileges", Verdict::Ok, "running as root", "")
     } else {
-        check("privileges", Verdict::Fails, "not root: bpf() and perf_event_open() will be refused", "run it with sudo, or in a container with --privileged --pid=host")
+        check(
+            "privileges",
+            Verdict::Fails,
+            "not root: bpf() and perf_event_open() will be refused",
+            "run it with sudo, or in a container with --privileged --pid=host",
+        )
     }
 }
 
 fn kernel() -> Check {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u32>().ok());
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|n| n.parse::<u32>().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if version >= (5, 10) {
-        check("kernel", Verdict::Ok, format!("Linux {release} ({})", uname.machine().to_string_lossy()), "")
+        check(
+            "kernel",
+            Verdict::Ok,
+            format!("Linux {release} ({})", uname.machine().to_string_lossy()),
+            "",
+        )
     } else {
-        check("kernel", Verdict::Fails, format!("Linux {release}"), "a kernel of 5.10 or newer is needed")
+        check(
+            "kernel",
+            Verdict::Fails,
+            format!("Linux {release}"),
+            "a kernel of 5.10 or newer is needed",
+        )
     }
 }
 
 fn uprobes() -> Check {
     match std::fs::read_to_string("/sys/bus/event_source/devices/uprobe/type") {
-        Ok(kind) => check("uprobes", Verdict::Ok, format!("perf uprobe PMU of type {}", kind.trim()), ""),
+        Ok(kind) => check(
+            "uprobes",
+            Verdict::Ok,
+            format!("perf uprobe PMU of type {}", kind.trim()),
+            "",
+        ),
         Err(error) => check(
             "uprobes",
             Verdict::Fails,
@@ -91,13 +123,28 @@ fn features() -> Vec<Check> {
             .into_iter()
             .map(|(id, present, since, effect)| {
                 if present {
-                    check(id, Verdict::Ok, format!("present (since Linux {since})"), "")
+                    check(
+                        id,
+                        Verdict::Ok,
+                        format!("present (since Linux {since})"),
+                        "",
+                    )
                 } else {
-                    check(id, Verdict::Limited, format!("absent (since Linux {since}): {effect}"), "")
+                    check(
+                        id,
+                        Verdict::Limited,
+                        format!("absent (since Linux {since}): {effect}"),
+                        "",
+                    )
                 }
             })
             .collect(),
-        Err(error) => vec![check("bpf", Verdict::Fails, error.to_string(), error.hint())],
+        Err(error) => vec![check(
+            "bpf",
+            Verdict::Fails,
+            error.to_string(),
+            error.hint(),
+        )],
     }
 }
 
@@ -111,20 +158,35 @@ fn daemon(selection: &args::Daemon) -> Vec<Check> {
             vec![check("daemon", Verdict::Fails, reason, remedy)]
         }
         Ok(prepared) => {
-            let plan = &prepared.plan;
+            let plan = prepared.plan();
             let mut checks = vec![check(
                 "daemon",
                 Verdict::Ok,
-                format!("pid {} {} ({})", prepared.process.pid, prepared.image.shown, prepared.go_version),
+                format!(
+                    "pid {} {} ({})",
+                    prepared.process.pid, prepared.image.shown, prepared.header.daemon.go_version
+                ),
                 "",
             )];
             checks.push(check(
                 "functions",
-                if plan.functions.is_empty() { Verdict::Fails } else { Verdict::Ok },
-                format!("{} functions, {} sites can be probed", plan.functions.len(), plan.sites.len()),
+                if plan.functions.is_empty() {
+                    Verdict::Fails
+                } else {
+                    Verdict::Ok
+                },
+                format!(
+                    "{} functions, {} sites can be probed",
+                    plan.functions.len(),
+                    plan.sites.len()
+                ),
                 "",
             ));
-            checks.extend(plan.issues.iter().map(|issue| check("blind spot", Verdict::Limited, issue.text.clone(), "")));
+            checks.extend(
+                plan.issues
+                    .iter()
+                    .map(|issue| check("blind spot", Verdict::Limited, issue.text.clone(), "")),
+            );
             checks
         }
     }

@@ -11,11 +11,16 @@ const MAX_ANSWER: u64 = 64 << 20;
 /// Sends `GET path` with the given User-Agent and reads the answer to its end; returns the status line.
 pub async fn get(socket: &Path, path: &str, user_agent: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: docker\r\nUser-Agent: {user_agent}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: docker\r\nUser-Agent: {user_agent}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
-    let end = answer.iter().position(|b| *b == b'\r' || *b == b'\n').unwrap_or(answer.len().min(200));
+    let end = answer
+        .iter()
+        .position(|b| *b == b'\r' || *b == b'\n')
+        .unwrap_or(answer.len().min(200));
     Ok(String::from_utf8_lossy(answer.get(..end).unwrap_or_default()).into_owned())
 }
 

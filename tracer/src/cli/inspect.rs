@@ -41,19 +41,39 @@ fn binary(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
     let binary = parse_binary(&image)?;
     let mut facts: Vec<(String, String)> = vec![
         ("file".into(), image.shown.clone()),
-        ("architecture".into(), format!("{:?}", binary.arch()).to_lowercase()),
+        (
+            "architecture".into(),
+            format!("{:?}", binary.arch()).to_lowercase(),
+        ),
         ("go".into(), binary.version().text.clone()),
-        ("build id".into(), binary.build_id().unwrap_or_else(|| "none".into())),
-        ("position independent".into(), if binary.is_pie() { "yes" } else { "no" }.into()),
+        (
+            "build id".into(),
+            binary.build_id().unwrap_or_else(|| "none".into()),
+        ),
+        (
+            "position independent".into(),
+            if binary.is_pie() { "yes" } else { "no" }.into(),
+        ),
     ];
     if let Some(info) = binary.build_info() {
         facts.extend(info.path.iter().map(|p| ("package".to_owned(), p.clone())));
-        facts.extend(info.main_module.iter().map(|(m, v)| ("module".to_owned(), format!("{m} {v}"))));
-        facts.extend(info.settings.iter().map(|(k, v)| (format!("build {k}"), v.clone())));
+        facts.extend(
+            info.main_module
+                .iter()
+                .map(|(m, v)| ("module".to_owned(), format!("{m} {v}"))),
+        );
+        facts.extend(
+            info.settings
+                .iter()
+                .map(|(k, v)| (format!("build {k}"), v.clone())),
+        );
     }
     facts.extend(binary.facts());
     if args.json {
-        let map: BTreeMap<&str, &str> = facts.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let map: BTreeMap<&str, &str> = facts
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
         json(out, &map)?;
     } else {
         for (name, value) in &facts {
@@ -82,34 +102,70 @@ fn functions(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
         Some(pattern) => binary.find_functions(&mut |name| plan::matches(pattern, name)),
         None => binary.functions().collect(),
     };
-    let names: Vec<&str> = if args.name.is_some() { found.iter().map(|f| f.name.as_str()).collect() } else { Vec::new() };
-    let inlined = if names.is_empty() { BTreeMap::new() } else { binary.inlined_at(&names)? };
+    let names: Vec<&str> = if args.name.is_some() {
+        found.iter().map(|f| f.name.as_str()).collect()
+    } else {
+        Vec::new()
+    };
+    let inlined = if names.is_empty() {
+        BTreeMap::new()
+    } else {
+        binary.inlined_at(&names)?
+    };
     let rows = found.iter().map(|f| FunctionJson {
         name: f.name.clone(),
         entry: f.entry.0,
         end: f.end.0,
         file_offset: binary.file_offset(f.entry),
-        signature: args.name.as_ref().and_then(|_| plan::signature_text(&binary, f)),
-        inlined_at: inlined.get(&f.name).map(|at| at.iter().map(|i| i.caller.clone()).collect()).unwrap_or_default(),
+        signature: args
+            .name
+            .as_ref()
+            .and_then(|_| plan::signature_text(&binary, f)),
+        inlined_at: inlined
+            .get(&f.name)
+            .map(|at| at.iter().map(|i| i.caller.clone()).collect())
+            .unwrap_or_default(),
     });
     if args.json {
         json(out, &rows.collect::<Vec<_>>())?;
     } else {
         for row in rows {
-            writeln!(out, "0x{:x}-0x{:x} {}", row.entry, row.end, render::escape(&row.name))?;
+            writeln!(
+                out,
+                "0x{:x}-0x{:x} {}",
+                row.entry,
+                row.end,
+                render::escape(&row.name)
+            )?;
             if let Some(signature) = &row.signature {
                 writeln!(out, "    {}", render::escape(signature))?;
             }
             if !row.inlined_at.is_empty() {
-                let shown: Vec<String> = row.inlined_at.iter().take(SHOWN).map(|n| render::escape(n)).collect();
+                let shown: Vec<String> = row
+                    .inlined_at
+                    .iter()
+                    .take(SHOWN)
+                    .map(|n| render::escape(n))
+                    .collect();
                 let more = row.inlined_at.len().saturating_sub(SHOWN);
-                let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-                writeln!(out, "    inlined into {}{more}: a probe here does not see those call sites", shown.join(", "))?;
+                let more = if more > 0 {
+                    format!(", and {more} more")
+                } else {
+                    String::new()
+                };
+                writeln!(
+                    out,
+                    "    inlined into {}{more}: a probe here does not see those call sites",
+                    shown.join(", ")
+                )?;
             }
         }
     }
     if found.is_empty() {
-        eprintln!("no function matches {:?}", args.name.as_deref().unwrap_or("*"));
+        eprintln!(
+            "no function matches {:?}",
+            args.name.as_deref().unwrap_or("*")
+        );
     }
     Ok(!found.is_empty())
 }
@@ -138,18 +194,31 @@ fn types(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
     let ids: Vec<TypeId> = match &args.name {
         Some(name) => {
             let exact = binary.types_named(name)?;
-            if exact.is_empty() { binary.find_types(&mut |found| plan::matches(name, found))? } else { exact }
+            if exact.is_empty() {
+                binary.find_types(&mut |found| plan::matches(name, found))?
+            } else {
+                exact
+            }
         }
         None => binary.find_types(&mut |_| true)?,
     };
     if args.name.is_none() && !args.json {
         for id in &ids {
             let ty = binary.type_by_id(*id)?;
-            writeln!(out, "{:>8} {:<10} {}", ty.size, kind_name(&ty.kind), render::escape(&ty.name))?;
+            writeln!(
+                out,
+                "{:>8} {:<10} {}",
+                ty.size,
+                kind_name(&ty.kind),
+                render::escape(&ty.name)
+            )?;
         }
         return Ok(!ids.is_empty());
     }
-    let rows: Vec<TypeJson> = ids.iter().map(|id| type_json(&binary, *id)).collect::<Result<_>>()?;
+    let rows: Vec<TypeJson> = ids
+        .iter()
+        .map(|id| type_json(&binary, *id))
+        .collect::<Result<_>>()?;
     if args.json {
         match rows.as_slice() {
             [one] if args.name.is_some() => json(out, one)?,
@@ -157,9 +226,21 @@ fn types(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
         }
     } else {
         for row in &rows {
-            writeln!(out, "{} ({}, {} bytes)", render::escape(&row.name), row.kind, row.size)?;
+            writeln!(
+                out,
+                "{} ({}, {} bytes)",
+                render::escape(&row.name),
+                row.kind,
+                row.size
+            )?;
             for field in &row.fields {
-                writeln!(out, "  {:>6}  {:<24} {}", field.offset, render::escape(&field.name), render::escape(&field.r#type))?;
+                writeln!(
+                    out,
+                    "  {:>6}  {:<24} {}",
+                    field.offset,
+                    render::escape(&field.name),
+                    render::escape(&field.r#type)
+                )?;
             }
             for method in &row.methods {
                 writeln!(out, "  method  {}", render::escape(method))?;
@@ -174,11 +255,20 @@ fn types(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
 
 fn type_json(binary: &GoBinary<'_>, id: TypeId) -> Result<TypeJson> {
     let ty = binary.type_by_id(id)?;
-    let name_of = |id: TypeId| binary.type_by_id(id).map_or_else(|e| format!("unreadable: {e}"), |t| t.name);
+    let name_of = |id: TypeId| {
+        binary
+            .type_by_id(id)
+            .map_or_else(|e| format!("unreadable: {e}"), |t| t.name)
+    };
     let fields = match &ty.kind {
-        TypeKind::Struct { fields } => {
-            fields.iter().map(|f| FieldJson { name: f.name.clone(), offset: f.offset, r#type: name_of(f.ty) }).collect()
-        }
+        TypeKind::Struct { fields } => fields
+            .iter()
+            .map(|f| FieldJson {
+                name: f.name.clone(),
+                offset: f.offset,
+                r#type: name_of(f.ty),
+            })
+            .collect(),
         _ => Vec::new(),
     };
     let signature = |m: &Method| match m.ty {
@@ -187,9 +277,20 @@ fn type_json(binary: &GoBinary<'_>, id: TypeId) -> Result<TypeJson> {
     };
     let methods = match &ty.kind {
         TypeKind::Interface { methods } => methods.iter().map(signature).collect(),
-        _ => binary.methods(id).unwrap_or_default().iter().map(signature).collect(),
+        _ => binary
+            .methods(id)
+            .unwrap_or_default()
+            .iter()
+            .map(signature)
+            .collect(),
     };
-    Ok(TypeJson { name: ty.name.clone(), size: ty.size, kind: kind_name(&ty.kind), fields, methods })
+    Ok(TypeJson {
+        name: ty.name.clone(),
+        size: ty.size,
+        kind: kind_name(&ty.kind),
+        fields,
+        methods,
+    })
 }
 
 fn kind_name(kind: &TypeKind) -> &'static str {

@@ -10,7 +10,7 @@ use super::args;
 use super::failure::Failure;
 use crate::capture;
 use crate::correlate::{Correlator, Trace};
-use crate::decode::{Decoder, TargetInfo, mask_in_place};
+use crate::decode::{Assembler, Decoder, Part, RawHit};
 use crate::gobin::{GoBinary, ImageAddr};
 use crate::plan::{self, Plan};
 use crate::probe::{self, Session, SessionOptions, TargetProc};
@@ -23,10 +23,8 @@ const ALIVE: Duration = Duration::from_millis(500);
 pub struct Prepared {
     pub process: Process,
     pub image: Image,
-    pub plan: Plan,
-    pub load_bias: u64,
-    pub go_version: String,
-    pub build_id: Option<String>,
+    /// What a recording of this session begins with; the plan is in it.
+    pub header: capture::Header,
     pub socket: Option<PathBuf>,
 }
 
@@ -43,13 +41,18 @@ pub fn parse_binary(image: &Image) -> Result<GoBinary<'_>> {
 
 /// Builds the plan for profiles and extra functions.
 pub fn plan_for(binary: &GoBinary<'_>, profiles: &[String], functions: &[String]) -> Result<Plan> {
-    let request = plan::PlanRequest::new(profiles, functions).map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+    let request = plan::PlanRequest::new(profiles, functions)
+        .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
     plan::build(&request, binary).map_err(|e| Failure::new(e.to_string(), e.hint()).into())
 }
 
 impl Prepared {
     /// Finds the daemon, reads its binary, builds the plan.
-    pub fn daemon(selection: &args::Daemon, profiles: &[String], functions: &[String]) -> Result<Self> {
+    pub fn daemon(
+        selection: &args::Daemon,
+        profiles: &[String],
+        functions: &[String],
+    ) -> Result<Self> {
         let selection = match (&selection.pid, &selection.socket) {
             (Some(pid), _) => Selection::Pid(*pid),
             (None, Some(path)) => Selection::Socket(path.clone()),
@@ -60,26 +63,68 @@ impl Prepared {
         let (plan, go_version, build_id, load_bias) = {
             let binary = parse_binary(&image)?;
             let plan = plan_for(&binary, profiles, functions)?;
-            let segments: Vec<(u64, u64, u64)> =
-                binary.load_segments().iter().map(|s| (s.offset, s.vaddr, s.filesz)).collect();
-            let bias = image.load_bias(&process, &segments).map_err(Failure::from)?;
+            let segments: Vec<(u64, u64, u64)> = binary
+                .load_segments()
+                .iter()
+                .map(|s| (s.offset, s.vaddr, s.filesz))
+                .collect();
+            let bias = image
+                .load_bias(&process, &segments)
+                .map_err(Failure::from)?;
             (plan, binary.version().text.clone(), binary.build_id(), bias)
         };
         let socket = match selection {
             Selection::Socket(path) => Some(path),
             _ => listening_socket(&process),
         };
-        Ok(Self { process, image, plan, load_bias, go_version, build_id, socket })
+        let header = capture::Header::new(
+            capture::Daemon {
+                pid: process.pid,
+                exe: image.shown.clone(),
+                go_version,
+                build_id,
+                load_bias,
+            },
+            plan,
+        );
+        Ok(Self {
+            process,
+            image,
+            header,
+            socket,
+        })
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.header.plan
+    }
+
+    fn load_bias(&self) -> u64 {
+        self.header.daemon.load_bias
     }
 
     /// Fails if none of the user's own functions can be traced.
     pub fn require_functions(&self) -> Result<()> {
-        if self.plan.functions.iter().any(|f| f.role == plan::Role::Call) {
+        if self
+            .plan()
+            .functions
+            .iter()
+            .any(|f| f.role == plan::Role::Call)
+        {
             return Ok(());
         }
-        let why = self.plan.issues.iter().map(|i| i.text.clone()).collect::<Vec<_>>().join("; ");
+        let why = self
+            .plan()
+            .issues
+            .iter()
+            .map(|i| i.text.clone())
+            .collect::<Vec<_>>()
+            .join("; ");
         Err(Failure::new(
-            format!("{} has none of the functions to trace: {why}", self.image.shown),
+            format!(
+                "{} has none of the functions to trace: {why}",
+                self.image.shown
+            ),
             "list what is there with `mobytrace inspect functions NAME --pid N`",
         )
         .into())
@@ -98,7 +143,8 @@ pub enum Stop<T> {
 pub struct Live<'p> {
     prepared: &'p Prepared,
     session: Session,
-    decoder: Decoder,
+    assembler: Assembler,
+    decoder: Decoder<'p>,
     correlator: Correlator,
     writer: Option<capture::Writer>,
     pub hits: u64,
@@ -110,16 +156,25 @@ impl<'p> Live<'p> {
         prepared.require_functions()?;
         let writer = match output {
             None => None,
-            Some(path) => Some(capture::Writer::create(path, &header(prepared)).map_err(|e| {
-                Failure::new(format!("failed to write {}: {e}", path.display()), "give a path in a directory you can write to")
-            })?),
+            Some(path) => Some(
+                capture::Writer::create(path, &prepared.header).map_err(|e| {
+                    Failure::new(
+                        format!("failed to write {}: {e}", path.display()),
+                        "give a path in a directory you can write to",
+                    )
+                })?,
+            ),
         };
         prepared.process.check().map_err(Failure::from)?;
         let started = Instant::now();
         let exe = prepared.image.attach_path();
-        let target =
-            TargetProc { pid: prepared.process.pid, tgid: prepared.process.pid, load_bias: prepared.load_bias, exe: &exe };
-        let session = Session::start(&prepared.plan, &target, &SessionOptions { verbose, ..SessionOptions::default() })
+        let target = TargetProc {
+            pid: prepared.process.pid,
+            tgid: prepared.process.pid,
+            load_bias: prepared.load_bias(),
+            exe: &exe,
+        };
+        let session = Session::start(prepared.plan(), &target, &SessionOptions::default())
             .map_err(|e| Failure::new(e.to_string(), e.hint()));
         let session = match session {
             Ok(session) => session,
@@ -135,23 +190,26 @@ impl<'p> Live<'p> {
         for failed in report.failures() {
             eprintln!("warning: {failed}");
         }
-        for issue in &prepared.plan.issues {
+        if verbose {
+            say_sites(prepared.plan(), &session);
+        }
+        for issue in &prepared.plan().issues {
             eprintln!("note: {}", issue.text);
         }
         eprintln!(
             "attached to dockerd pid {} ({}): {} sites in {} ms, {}; Ctrl-C stops",
             prepared.process.pid,
-            prepared.go_version,
+            prepared.header.daemon.go_version,
             report.attached(),
             started.elapsed().as_millis(),
             report.variant(),
         );
-        let targets = [TargetInfo { tgid: target.tgid, load_bias: prepared.load_bias }];
         Ok(Self {
             prepared,
             session,
-            decoder: Decoder::new(&prepared.plan, &targets),
-            correlator: Correlator::new(&prepared.plan),
+            assembler: Assembler::default(),
+            decoder: Decoder::new(prepared.plan(), prepared.load_bias()),
+            correlator: Correlator::new(prepared.plan()),
             writer,
             hits: 0,
         })
@@ -165,10 +223,16 @@ impl<'p> Live<'p> {
         mut each: impl FnMut(&mut Correlator) -> Result<Option<T>>,
     ) -> Result<Stop<T>> {
         tokio::pin!(until);
-        let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut interrupt =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let mut alive = tokio::time::interval(ALIVE);
-        let fd = AsyncFd::with_interest(self.session.ring_fd(), tokio::io::Interest::READABLE)?;
+        // SAFETY: the descriptor is owned by the AsyncFd and stays open as long as it is registered.
+        let fd = unsafe {
+            AsyncFd::register_with_interest(self.session.ring_fd()?, tokio::io::Interest::READABLE)
+        }
+        .map_err(|e| e.into_parts().1)?;
         loop {
             let stop = tokio::select! {
                 ready = fd.readable() => { ready?.clear_ready(); None }
@@ -188,84 +252,142 @@ impl<'p> Live<'p> {
     }
 
     fn drain(&mut self) -> Result<()> {
-        let Self { prepared, session, decoder, correlator, writer, hits } = self;
-        let mut failed = None;
-        session.drain(|bytes| {
-            let mut record = bytes.to_vec();
-            mask_in_place(&prepared.plan, &mut record);
-            if let Some(writer) = writer
-                && failed.is_none()
-                && let Err(error) = writer.record(&record)
-            {
-                failed = Some(error);
-            }
-            for hit in decoder.push(&record) {
-                *hits += 1;
-                correlator.push(hit);
-            }
+        let mut hits: Vec<RawHit> = Vec::new();
+        let Self {
+            session, assembler, ..
+        } = self;
+        let mut damaged = None;
+        session.drain(|bytes| match Part::from_ring(bytes) {
+            Ok(part) => hits.extend(assembler.push(part)),
+            Err(error) => damaged = Some(error),
         });
-        match failed {
-            None => Ok(()),
-            Some(error) => Err(Failure::new(format!("failed to write the recording: {error}"), "free space, or record elsewhere with -o").into()),
+        if let Some(error) = damaged {
+            eprintln!("warning: a record of the kernel cannot be read: {error}");
         }
+        self.take(hits)
+    }
+
+    /// Decodes, which masks; then records and correlates.
+    fn take(&mut self, hits: Vec<RawHit>) -> Result<()> {
+        for mut raw in hits {
+            let hit = self.decoder.decode(&mut raw);
+            if let Some(writer) = &mut self.writer {
+                for part in &raw.parts {
+                    writer.record(&part.to_stored()).map_err(write_failure)?;
+                }
+            }
+            if let Some(hit) = hit {
+                self.hits += 1;
+                self.correlator.push(hit);
+            }
+        }
+        Ok(())
     }
 
     /// Detaches, checks that the daemon's code is as before, closes the recording, returns the trace.
     pub fn finish(mut self) -> Result<(Trace, capture::Trailer)> {
-        self.drain()?;
-        let counters = self.session.counters().map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+        let drained = self.drain();
+        let counters = self
+            .session
+            .counters()
+            .map_err(|e| Failure::new(e.to_string(), e.hint()));
         let sites = self.session.attach_report().attached();
         eprintln!("detaching {sites} sites …");
         let started = Instant::now();
-        self.session.detach().map_err(|e| Failure::new(e.to_string(), e.hint()))?;
-        if self.prepared.process.is_alive() {
-            let process = &self.prepared.process;
-            match probe::check_bytes(process.pid, self.prepared.load_bias, &self.prepared.plan) {
-                Ok(mismatches) if mismatches.is_empty() => eprintln!(
-                    "detached in {} ms; the bytes at every site equal the file's",
-                    started.elapsed().as_millis()
-                ),
-                Ok(mismatches) => {
-                    for m in &mismatches {
-                        eprintln!("warning: {m}");
-                    }
+        let Self {
+            prepared,
+            session,
+            mut assembler,
+            decoder,
+            mut correlator,
+            mut writer,
+            ..
+        } = self;
+        session
+            .detach()
+            .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+        report_code(prepared, started);
+        drained?;
+        let counters = counters?;
+        for mut raw in assembler.finish() {
+            let hit = decoder.decode(&mut raw);
+            if let Some(writer) = &mut writer {
+                for part in &raw.parts {
+                    writer.record(&part.to_stored()).map_err(write_failure)?;
                 }
-                Err(error) => eprintln!("warning: the daemon's code could not be checked: {error}"),
             }
-        } else {
-            eprintln!("the daemon ended; nothing is left attached");
-        }
-        for hit in self.decoder.finish() {
-            self.correlator.push(hit);
+            if let Some(hit) = hit {
+                correlator.push(hit);
+            }
         }
         let lost = counters.iter().map(|c| c.drops).sum();
-        let mut trace = self.correlator.finish(lost);
-        let binary = parse_binary(&self.prepared.image)?;
-        let symbols = symbols(&binary, &trace);
-        trace.summary.lost = lost;
-        let trailer = capture::Trailer::new(&counters, symbols);
-        if let Some(writer) = self.writer {
-            writer.finish(&trailer).map_err(|e| Failure::new(format!("failed to finish the recording: {e}"), "free space, or record elsewhere with -o"))?;
+        let trace = correlator.finish(lost);
+        let binary = parse_binary(&prepared.image)?;
+        let trailer = capture::Trailer::new(&counters, symbols(&binary, &trace));
+        if let Some(writer) = writer {
+            writer.finish(&trailer).map_err(write_failure)?;
         }
         Ok((trace, trailer))
     }
 }
 
+/// Every site and program, for `-v`.
+fn say_sites(plan: &Plan, session: &Session) {
+    for site in &plan.sites {
+        let function = plan
+            .functions
+            .get(site.func as usize)
+            .map_or("?", |f| f.name.as_str());
+        eprintln!(
+            "site 0x{:x} {} {function}: {}",
+            site.addr, site.insn, site.why
+        );
+    }
+    for (program, count) in session.verified_instructions() {
+        eprintln!("program {program}: {count} instructions verified");
+    }
+}
+
+fn write_failure(error: std::io::Error) -> Failure {
+    Failure::new(
+        format!("failed to write the recording: {error}"),
+        "free space, or record elsewhere with -o",
+    )
+}
+
+/// Says that the probes are gone, after looking.
+fn report_code(prepared: &Prepared, started: Instant) {
+    let process = &prepared.process;
+    if !process.is_alive() {
+        eprintln!("the daemon ended; nothing is left attached");
+        return;
+    }
+    match probe::check_bytes(process.pid, prepared.load_bias(), prepared.plan()) {
+        Ok(mismatches) if mismatches.is_empty() => eprintln!(
+            "detached in {} ms; the bytes at every site equal the file's",
+            started.elapsed().as_millis()
+        ),
+        Ok(mismatches) => {
+            for m in &mismatches {
+                eprintln!("warning: {m}");
+            }
+        }
+        Err(error) => eprintln!("warning: the daemon's code could not be checked: {error}"),
+    }
+}
+
 /// Names of all return addresses in caller stacks, inlined frames expanded, innermost first.
 fn symbols(binary: &GoBinary<'_>, trace: &Trace) -> Vec<(u64, Vec<String>)> {
-    let mut addresses: Vec<u64> = trace.calls.iter().flat_map(|c| c.stack.iter().copied()).collect();
+    let mut addresses: Vec<u64> = trace
+        .calls
+        .iter()
+        .flat_map(|c| c.stack.iter().copied())
+        .collect();
     addresses.sort_unstable();
     addresses.dedup();
     // a return address points after its call
-    addresses.into_iter().map(|a| (a, binary.inline_frames(ImageAddr(a.saturating_sub(1))))).collect()
-}
-
-pub fn header(prepared: &Prepared) -> capture::Header {
-    capture::Header::new(capture::Daemon {
-        pid: prepared.process.pid,
-        exe: prepared.image.shown.clone(),
-        go_version: prepared.go_version.clone(),
-        build_id: prepared.build_id.clone(),
-        load_bias: prepared.load_bias,
-    }, prepared.plan.clone())
+    addresses
+        .into_iter()
+        .map(|a| (a, binary.inline_frames(ImageAddr(a.saturating_sub(1)))))
+        .collect()
 }

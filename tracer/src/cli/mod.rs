@@ -60,23 +60,41 @@ fn run(cli: &args::Cli, style: Style, out: &mut dyn Write) -> Result<bool> {
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// Runs a `--cmd` through the shell, its output on our stderr; DOCKER_HOST names the traced daemon unless already set.
 async fn run_command(command: &str, socket: Option<&Path>) -> Result<()> {
     let mut child = tokio::process::Command::new("sh");
-    child.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+    child
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
     if let Some(socket) = socket
         && std::env::var_os("DOCKER_HOST").is_none()
     {
         child.env("DOCKER_HOST", format!("unix://{}", socket.display()));
     }
-    let status = child.status().await.map_err(|e| Failure::new(format!("failed to run `{command}`: {e}"), "a shell is needed for --cmd"))?;
+    let status = child.status().await.map_err(|e| {
+        Failure::new(
+            format!("failed to run `{command}`: {e}"),
+            "a shell is needed for --cmd",
+        )
+    })?;
     if !status.success() {
         eprintln!("warning: `{command}` ended with {status}");
     }

@@ -9,7 +9,7 @@ use super::args::{self, ShowFormat};
 use super::failure::Failure;
 use crate::capture::Recording;
 use crate::correlate::{Correlator, Trace};
-use crate::decode::{Decoder, TargetInfo};
+use crate::decode::{Assembler, Decoder, RawHit};
 use crate::render::{self, Style};
 
 /// `Ok(false)`: the recording is cut, or nothing is in it.
@@ -17,18 +17,24 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
     let (recording, trace) = load(&args.file)?;
     match args.format {
         ShowFormat::Tree | ShowFormat::Jsonl => {
-            let kind = if args.format == ShowFormat::Tree { render::StreamKind::Tree } else { render::StreamKind::Jsonl };
-            let mut sink = render::Stream::new(kind, style, recording.plan());
-            sink.header(&recording, out)?;
+            let kind = if args.format == ShowFormat::Tree {
+                render::StreamKind::Tree
+            } else {
+                render::StreamKind::Jsonl
+            };
+            let sink = render::Stream::new(kind, style, recording.header());
+            sink.header(recording.header(), out)?;
             sink.write(&trace, out)?;
-            sink.finish(&trace.summary, out)?;
+            sink.finish(&trace.summary, &recording.completeness(), out)?;
         }
         ShowFormat::Markdown => render::markdown(&recording, &trace, out)?,
     }
-    if let Some(why) = recording.truncated() {
-        eprintln!("warning: {}: {why}; what is whole is shown", args.file.display());
-    } else {
-        eprintln!("{}", recording.completeness());
+    match recording.damage() {
+        Some(why) => eprintln!(
+            "warning: {}: {why}; what is whole is shown",
+            args.file.display()
+        ),
+        None => eprintln!("{}", recording.completeness()),
     }
     Ok(recording.is_whole() && !trace.calls.is_empty())
 }
@@ -36,19 +42,27 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
 /// Reads, decodes and correlates a recording.
 pub fn load(file: &Path) -> Result<(Recording, Trace)> {
     let shown = file.display();
-    let input = std::fs::File::open(file)
-        .map_err(|e| Failure::new(format!("failed to open {shown}: {e}"), "give a recording made with `mobytrace trace -o FILE`"))?;
-    let recording = Recording::read(std::io::BufReader::new(input)).map_err(|e| Failure::new(format!("{shown}: {e}"), e.hint()))?;
-    let targets = [TargetInfo { tgid: recording.tgid(), load_bias: recording.load_bias() }];
-    let mut decoder = Decoder::new(recording.plan(), &targets);
+    let input = std::fs::File::open(file).map_err(|e| {
+        Failure::new(
+            format!("failed to open {shown}: {e}"),
+            "give a recording made with `mobytrace trace -o FILE`",
+        )
+    })?;
+    let recording = Recording::read(std::io::BufReader::new(input))
+        .map_err(|e| Failure::new(format!("{shown}: {e}"), e.hint()))?;
+    let decoder = Decoder::new(recording.plan(), recording.header().daemon.load_bias);
+    let mut assembler = Assembler::default();
     let mut correlator = Correlator::new(recording.plan());
-    for record in recording.records() {
-        for hit in decoder.push(record) {
+    let mut hits: Vec<RawHit> = recording
+        .parts()
+        .iter()
+        .flat_map(|part| assembler.push(part.clone()))
+        .collect();
+    hits.extend(assembler.finish());
+    for mut raw in hits {
+        if let Some(hit) = decoder.decode(&mut raw) {
             correlator.push(hit);
         }
-    }
-    for hit in decoder.finish() {
-        correlator.push(hit);
     }
     let trace = correlator.finish(recording.lost());
     Ok((recording, trace))

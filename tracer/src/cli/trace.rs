@@ -12,7 +12,12 @@ use crate::render::{self, Style};
 use crate::target::candidates;
 
 /// `Ok(false)`: nothing was traced.
-pub async fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write) -> Result<bool> {
+pub async fn run(
+    args: &args::Trace,
+    style: Style,
+    verbose: bool,
+    out: &mut dyn Write,
+) -> Result<bool> {
     let mut daemon = args.daemon.clone();
     if args.all {
         match candidates().as_slice() {
@@ -21,7 +26,11 @@ pub async fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn 
             several => {
                 let pids: Vec<String> = several.iter().map(|c| c.pid.to_string()).collect();
                 return Err(Failure::new(
-                    format!("{} dockerd processes run (pids {}); one session traces one", several.len(), pids.join(", ")),
+                    format!(
+                        "{} dockerd processes run (pids {}); one session traces one",
+                        several.len(),
+                        pids.join(", ")
+                    ),
                     "run one mobytrace per daemon: `mobytrace trace --pid N`",
                 )
                 .into());
@@ -30,14 +39,15 @@ pub async fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn 
     }
     let prepared = Prepared::daemon(&daemon, &args.profiles, &args.functions)?;
     let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
-    let mut sink = render::Stream::new(
+    let sink = render::Stream::new(
         match args.format {
             StreamFormat::Tree => render::StreamKind::Tree,
             StreamFormat::Jsonl => render::StreamKind::Jsonl,
         },
         style,
-        &prepared.plan,
+        &prepared.header,
     );
+    sink.header(&prepared.header, out)?;
     let until = async {
         for command in &args.commands {
             run_command(command, prepared.socket.as_deref()).await?;
@@ -57,7 +67,10 @@ pub async fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn 
             seen += fresh.calls.len() as u64;
             sink.write(&fresh, out)?;
             out.flush()?;
-            Ok(args.calls.is_some_and(|most| seen >= most).then_some(Ok(())))
+            Ok(args
+                .calls
+                .is_some_and(|most| seen >= most)
+                .then_some(Ok(())))
         })
         .await?;
     match stop {
@@ -68,7 +81,7 @@ pub async fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn 
     let (rest, trailer) = live.finish()?;
     seen += rest.calls.len() as u64;
     sink.write(&rest, out)?;
-    sink.finish(&rest.summary, out)?;
+    sink.finish(&rest.summary, &trailer.completeness(), out)?;
     eprintln!("{}", trailer.completeness());
     Ok(seen > 0)
 }

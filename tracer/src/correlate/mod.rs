@@ -1,5 +1,7 @@
 //! Hits → calls → requests. A state machine over decoded hits: no clock, no I/O, bounded memory.
 
+mod correlator;
 mod model;
 
+pub use correlator::Correlator;
 pub use model::{Call, CallState, Link, Owner, Request, Summary, Trace};

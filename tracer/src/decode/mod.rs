@@ -1,5 +1,123 @@
 //! Records + plan → typed values. Needs no binary, no kernel and no root.
+//!
+//! `record` joins the entries of a hit, `items` parses its items by walking the plan's ops, `build` makes values by
+//! walking the plan's types. Secrets are overwritten in the raw hit before anyone else sees it.
 
+mod build;
+mod items;
+mod record;
 mod value;
 
+use tracer_ebpf::wire::record::{BAD_STACK, NO_G, NO_SAVED};
+use tracer_ebpf::wire::site::SITE_ENTRY;
+
+use crate::plan::{Plan, ValueSchema};
+use build::Builder;
+use items::{Block, Parser};
+pub use record::{Assembler, Part, RawHit, RecordError};
 pub use value::{Hit, Missing, Value};
+
+/// Turns whole hits into values.
+#[derive(Debug)]
+pub struct Decoder<'p> {
+    plan: &'p Plan,
+    load_bias: u64,
+}
+
+impl<'p> Decoder<'p> {
+    /// `load_bias`: run-time minus image addresses of the traced process.
+    #[must_use]
+    pub fn new(plan: &'p Plan, load_bias: u64) -> Self {
+        Self { plan, load_bias }
+    }
+
+    /// Decodes a hit and overwrites the secrets in it. `None`: its site is not in the plan, and its items are wiped.
+    pub fn decode(&self, raw: &mut RawHit) -> Option<Hit> {
+        let (hit, secrets, understood) = match self.read(raw) {
+            Some(read) => read,
+            None => {
+                for part in &mut raw.parts {
+                    part.items.fill(0);
+                }
+                return None;
+            }
+        };
+        for secret in secrets {
+            if let Some(bytes) = raw
+                .parts
+                .get_mut(secret.part)
+                .and_then(|p| p.items.get_mut(secret.range))
+            {
+                bytes.fill(b'*');
+            }
+        }
+        wipe_rest(&mut raw.parts, understood);
+        Some(hit)
+    }
+
+    fn read(&self, raw: &RawHit) -> Option<(Hit, Vec<items::Bytes>, (usize, usize))> {
+        let plan = self.plan;
+        let head = raw.parts.first()?.head;
+        let site = plan.sites.get(head.site as usize)?;
+        let function = plan.functions.get(site.func as usize)?;
+        let mut parser = Parser::new(plan, raw, self.load_bias);
+        // the machine runs the register block first
+        let regs = parser.block(site.reg_ops, site.reg_count);
+        let stack = parser.block(site.stack_ops, site.stack_count);
+        let end = parser.end.take();
+        let understood = parser.position();
+        let mut builder = Builder::new(plan, raw, end.clone());
+        let mut all = |schemas: &[ValueSchema], regs: &Block| -> Vec<Value> {
+            schemas
+                .iter()
+                .map(|schema| builder.top(schema, regs, &stack))
+                .collect()
+        };
+        let (values, out) = if site.kind == SITE_ENTRY {
+            (all(&function.params, &regs), Vec::new())
+        } else {
+            let results = all(&function.results, &regs);
+            let out = if head.flags & NO_SAVED != 0 {
+                let why = Missing::Unreadable("its entry was not seen".into());
+                vec![Value::Missing(why); function.out.len()]
+            } else {
+                all(&function.out, &regs)
+            };
+            (results, out)
+        };
+        let secrets = builder.secrets;
+        let known_goroutine = head.flags & NO_G == 0;
+        let stack_len = (head.stack_len as usize).min(head.stack.len());
+        let hit = Hit {
+            site: head.site,
+            func: site.func,
+            kind: site.kind,
+            ktime: head.ktime,
+            tgid: (head.pid_tgid >> 32) as u32,
+            tid: head.pid_tgid as u32,
+            goid: known_goroutine.then_some(head.goid),
+            parent_goid: (known_goroutine && plan.g.parent_goid.is_some())
+                .then_some(head.parent_goid)
+                .filter(|p| *p != 0),
+            on_own_stack: known_goroutine && head.flags & BAD_STACK == 0,
+            depth: head.depth,
+            stack: head.stack[..stack_len]
+                .iter()
+                .map(|a| a.wrapping_sub(self.load_bias))
+                .collect(),
+            values,
+            out,
+            incomplete: end,
+        };
+        Some((hit, secrets, understood))
+    }
+}
+
+/// What was not understood may hold secrets: it is not kept.
+fn wipe_rest(parts: &mut Vec<Part>, (part, at): (usize, usize)) {
+    parts.truncate(part.saturating_add(1));
+    if let Some(last) = parts.get_mut(part) {
+        last.items.truncate(at);
+        last.head.data_len = u32::try_from(last.items.len()).unwrap_or(0);
+    }
+}

@@ -1,5 +1,7 @@
 //! The one value type that correlation and renderers see.
 
+use std::fmt;
+
 /// A decoded Go value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -85,6 +87,8 @@ pub struct Hit {
     /// `None`: g could not be determined at this site.
     pub goid: Option<u64>,
     pub parent_goid: Option<u64>,
+    /// SP lies within g's stack bounds: `depth` identifies the frame.
+    pub on_own_stack: bool,
     /// `stack.hi - sp`.
     pub depth: u64,
     /// Return addresses of the callers, image addresses (load bias removed), innermost first.
@@ -95,4 +99,26 @@ pub struct Hit {
     pub out: Vec<Value>,
     /// The hit as a whole is complete, else why not.
     pub incomplete: Option<Missing>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSelected => f.write_str("not captured"),
+            Self::Fault { addr } => write!(f, "memory at 0x{addr:x} was not resident"),
+            Self::Budget(what) => write!(f, "cut by the budget for {what}"),
+            Self::Lost => f.write_str("its record was lost"),
+            Self::MapChanged { seen: 0, count: 0 } => f.write_str("the map was being written"),
+            Self::MapChanged { seen, count } => {
+                write!(
+                    f,
+                    "the map changed while it was read ({seen} of {count} cells seen)"
+                )
+            }
+            Self::UnknownType { addr } => write!(f, "dynamic type at 0x{addr:x} is not followed"),
+            Self::Unreadable(why) => f.write_str(why),
+            Self::Implausible { what } => write!(f, "implausible: {what}"),
+            Self::Corrupt(what) => write!(f, "the record does not fit the plan: {what}"),
+        }
+    }
 }

@@ -43,13 +43,6 @@ impl FuncRecord<'_> {
     pub fn name_off(&self) -> Option<u32> {
         u32_at(self.bytes, self.layout.name_off)
     }
-    pub fn entry(&self) -> Option<u64> {
-        if self.layout.wide_entry {
-            u64_at(self.bytes, 0)
-        } else {
-            u32_at(self.bytes, 0).map(u64::from)
-        }
-    }
     /// Bytes of the argument area; `None` = unknown.
     pub fn args(&self) -> Option<u32> {
         u32_at(self.bytes, self.layout.args).filter(|a| *a & 0x8000_0000 == 0)

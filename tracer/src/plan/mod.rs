@@ -1,9 +1,78 @@
 //! Wishes + binary → capture plan: which instructions to probe, what the kernel copies there, and
 //! how the decoder reads it. Pure: same input, same output; knows no process and no kernel.
 
+mod abi;
+mod build;
+mod catalogue;
+mod error;
+mod explain;
+mod lower;
+mod profile;
 mod schema;
+mod signature;
+mod sites;
 
+pub use build::build;
+pub use error::Error;
+pub use explain::{explain, op_text};
+pub use profile::{PROFILES, PlanRequest, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, Issue, IssueKind, Leaf, MapSchema,
     OpSchema, PlaceKind, Plan, Role, Secret, SiteSchema, TypeKindSchema, TypeSchema, ValueSchema,
 };
+
+use crate::gobin::{FuncInfo, GoBinary};
+
+/// Last element of a symbol: `Containers` of `…/daemon.(*Daemon).Containers`; closures keep the function they are in.
+#[must_use]
+pub fn short_name(symbol: &str) -> &str {
+    let after_package = symbol.rsplit('/').next().unwrap_or(symbol);
+    let rest = match after_package.rsplit_once(").") {
+        Some((_, rest)) => rest,
+        None => after_package
+            .split_once('.')
+            .map_or(after_package, |(_, rest)| rest),
+    };
+    // `serverHandler.ServeHTTP` → `ServeHTTP`, but `SystemDiskUsage.func1` stays
+    match rest.split_once('.') {
+        Some((_, last)) if !last.starts_with("func") && !last.is_empty() => last,
+        _ => rest,
+    }
+}
+
+/// Signature of a function in Go's spelling, if the binary keeps it.
+#[must_use]
+pub fn signature_text(binary: &GoBinary<'_>, f: &FuncInfo) -> Option<String> {
+    let candidate = signature::candidates(binary, f).ok()?.into_iter().next()?;
+    let types: Vec<String> = candidate
+        .params
+        .iter()
+        .skip(usize::from(candidate.has_receiver))
+        .map(|ty| signature::type_text(binary, ty))
+        .collect();
+    let mut names = catalogue::parameter_names(short_name(&f.name), &types);
+    if candidate.has_receiver {
+        names.insert(0, "receiver".to_owned());
+    }
+    Some(signature::text(binary, &f.name, &candidate, &names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_name;
+
+    #[test]
+    fn short_names() {
+        assert_eq!(
+            short_name("github.com/docker/docker/daemon.(*Daemon).Containers"),
+            "Containers"
+        );
+        assert_eq!(short_name("net/http.serverHandler.ServeHTTP"), "ServeHTTP");
+        assert_eq!(short_name("runtime.newproc1"), "newproc1");
+        assert_eq!(short_name("a/b.(*T).M.func1"), "M.func1");
+        assert_eq!(
+            short_name("/daemon.(*Daemon).containerDiskUsage"),
+            "containerDiskUsage"
+        );
+    }
+}

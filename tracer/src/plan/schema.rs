@@ -262,7 +262,7 @@ pub struct FieldSchema {
 }
 
 /// How a field's captured bytes are masked before they are written or shown.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq, Hash)]
 #[serde(rename_all = "kebab-case")]
 pub enum Secret {
     #[default]

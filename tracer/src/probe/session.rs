@@ -1,7 +1,7 @@
 //! One attached session: programs loaded, maps filled, links held. Dropping it detaches.
 
 use std::num::NonZeroU32;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use aya::Ebpf;
@@ -195,10 +195,12 @@ impl Session {
         &self.report
     }
 
-    /// Descriptor that becomes readable when records are there.
-    #[must_use]
-    pub fn ring_fd(&self) -> RawFd {
-        self.ring.as_raw_fd()
+    /// A descriptor that becomes readable when records are there.
+    ///
+    /// # Errors
+    /// No descriptor is free.
+    pub fn ring_fd(&self) -> std::io::Result<OwnedFd> {
+        self.ring.as_fd().try_clone_to_owned()
     }
 
     /// Takes all records that are there.

@@ -1,0 +1,167 @@
+//! What header and trailer say.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use tracer_ebpf::wire::counters::SiteCounters;
+
+use crate::plan::Plan;
+
+/// First bytes of every recording.
+pub const MAGIC: &[u8; 8] = b"MOBYTRC\n";
+/// Version of the format that this build writes; older ones are read, newer ones refused.
+pub const VERSION: u32 = 1;
+/// Frame kinds.
+pub const HEADER: u32 = 1;
+pub const RECORD: u32 = 2;
+pub const TRAILER: u32 = 3;
+/// Largest frame.
+pub const MOST_FRAME: u32 = 64 << 20;
+
+/// The traced daemon.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct Daemon {
+    pub pid: u32,
+    pub exe: String,
+    pub go_version: String,
+    pub build_id: Option<String>,
+    /// Run-time minus image addresses.
+    pub load_bias: u64,
+}
+
+/// The machine.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct Host {
+    pub kernel: String,
+    pub arch: String,
+}
+
+/// What stands before the records.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct Header {
+    /// Version of mobytrace that wrote it.
+    pub mobytrace: String,
+    pub host: Host,
+    pub daemon: Daemon,
+    /// Wall clock in ns since 1970 and CLOCK_MONOTONIC in ns at the same moment.
+    pub wall_ns: u64,
+    pub monotonic_ns: u64,
+    pub plan: Plan,
+}
+
+impl Header {
+    #[must_use]
+    pub fn new(daemon: Daemon, plan: Plan) -> Self {
+        let uname = rustix::system::uname();
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let monotonic = u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000
+            + u64::try_from(now.tv_nsec).unwrap_or(0);
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            mobytrace: env!("CARGO_PKG_VERSION").to_owned(),
+            host: Host {
+                kernel: uname.release().to_string_lossy().into_owned(),
+                arch: uname.machine().to_string_lossy().into_owned(),
+            },
+            daemon,
+            wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
+            monotonic_ns: monotonic,
+            plan,
+        }
+    }
+
+    /// Wall clock of a monotonic time, ns since 1970.
+    #[must_use]
+    pub fn wall(&self, monotonic: u64) -> u64 {
+        (self.wall_ns.wrapping_add(monotonic)).wrapping_sub(self.monotonic_ns)
+    }
+}
+
+/// Counters of one site, as the kernel had them at the end (`tracer_ebpf::wire::counters`).
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Counters {
+    pub hits: u64,
+    pub restarts: u64,
+    pub records: u64,
+    pub parts: u64,
+    pub drops: u64,
+    pub faults: u64,
+    pub cuts: u64,
+    pub map_full: u64,
+}
+
+impl From<&SiteCounters> for Counters {
+    fn from(c: &SiteCounters) -> Self {
+        Self {
+            hits: c.hits,
+            restarts: c.restarts,
+            records: c.records,
+            parts: c.parts,
+            drops: c.drops,
+            faults: c.faults,
+            cuts: c.cuts,
+            map_full: c.map_full,
+        }
+    }
+}
+
+/// What stands behind the records.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct Trailer {
+    /// By site of the plan.
+    pub counters: Vec<Counters>,
+    /// Names for the return addresses in caller stacks: innermost inlined frame first.
+    pub symbols: Vec<(u64, Vec<String>)>,
+}
+
+impl Trailer {
+    #[must_use]
+    pub fn new(counters: &[SiteCounters], symbols: Vec<(u64, Vec<String>)>) -> Self {
+        Self {
+            counters: counters.iter().map(Counters::from).collect(),
+            symbols,
+        }
+    }
+
+    fn sum(&self, of: impl Fn(&Counters) -> u64) -> u64 {
+        self.counters.iter().map(of).fold(0, u64::saturating_add)
+    }
+
+    /// Entries that found no room in the ring buffer.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.sum(|c| c.drops)
+    }
+
+    /// One line: complete, or exactly what is missing.
+    #[must_use]
+    pub fn completeness(&self) -> String {
+        let mut missing = Vec::new();
+        let mut say = |n: u64, what: &str| {
+            if n > 0 {
+                missing.push(format!("{n} {what}"));
+            }
+        };
+        say(self.sum(|c| c.drops), "records lost (ring buffer full)");
+        say(
+            self.sum(|c| c.faults),
+            "reads of memory that was not resident",
+        );
+        say(self.sum(|c| c.cuts), "captures cut by a budget");
+        say(self.sum(|c| c.map_full), "inserts into a full kernel table");
+        let hits = self.sum(|c| c.hits);
+        if missing.is_empty() {
+            format!("complete: {hits} hits, nothing lost")
+        } else {
+            format!("incomplete: {hits} hits; {}", missing.join(", "))
+        }
+    }
+
+    /// Nothing was lost or cut.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.sum(|c| c.drops + c.faults + c.cuts + c.map_full) == 0
+    }
+}

@@ -1,0 +1,13 @@
+//! Recordings: a header with the plan, masked records, a trailer. Replay needs no root, no kernel and no binary.
+//!
+//! File: the magic, a format version (u32, little endian), then frames of kind (u32), length (u32), payload: one header
+//! (JSON), any number of records (`decode::Part::to_stored`), one trailer (JSON). Without a trailer the recording was
+//! cut; what is whole before the cut is used.
+
+mod format;
+mod reader;
+mod writer;
+
+pub use format::{Counters, Daemon, Header, Host, Trailer};
+pub use reader::{Error, Recording};
+pub use writer::Writer;

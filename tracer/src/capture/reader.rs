@@ -1,0 +1,209 @@
+//! Reads a recording. It is untrusted: bounded memory, and a damaged tail does not cost what is whole before it.
+
+use std::io::{self, Read};
+
+use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, TRAILER, Trailer, VERSION};
+use crate::decode::Part;
+use crate::plan::Plan;
+
+/// Why a file is no recording that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("not a mobytrace recording")]
+    Magic,
+    #[error("recording format {found} is newer than this mobytrace reads (up to {VERSION})")]
+    Newer { found: u32 },
+    #[error("recording format {found} does not exist")]
+    Version { found: u32 },
+    #[error("the recording's header is cut or damaged: {0}")]
+    Header(String),
+    #[error("failed to read: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// The way out, for the `hint:` line.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Newer { .. } => {
+                "use the version of mobytrace that wrote it, or a newer one".into()
+            }
+            Self::Magic | Self::Version { .. } | Self::Header(_) | Self::Io(_) => {
+                "give a file written with `mobytrace trace -o FILE`".into()
+            }
+        }
+    }
+}
+
+/// A recording in memory.
+#[derive(Debug)]
+pub struct Recording {
+    header: Header,
+    parts: Vec<Part>,
+    trailer: Option<Trailer>,
+    damage: Option<String>,
+}
+
+enum Frame {
+    Whole(u32, Vec<u8>),
+    End,
+    Cut(String),
+}
+
+fn frame(input: &mut impl Read) -> io::Result<Frame> {
+    let mut head = [0u8; 8];
+    let got = fill(input, &mut head)?;
+    if got == 0 {
+        return Ok(Frame::End);
+    }
+    if got < head.len() {
+        return Ok(Frame::Cut("it is cut in a frame's head".into()));
+    }
+    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let (kind, len) = (word(0), word(4));
+    if len > MOST_FRAME {
+        return Ok(Frame::Cut(format!("a frame claims {len} bytes")));
+    }
+    let mut payload = Vec::new();
+    let got = input
+        .by_ref()
+        .take(u64::from(len))
+        .read_to_end(&mut payload)?;
+    if got < len as usize {
+        return Ok(Frame::Cut("it is cut in the middle of a frame".into()));
+    }
+    Ok(Frame::Whole(kind, payload))
+}
+
+fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match input.read(&mut buffer[got..]) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(got)
+}
+
+impl Recording {
+    /// Reads a recording to its end or to where it is damaged.
+    ///
+    /// # Errors
+    /// It is none, it is of a newer format, or not even its header is whole.
+    pub fn read(mut input: impl Read) -> Result<Self, Error> {
+        let mut start = [0u8; 12];
+        if fill(&mut input, &mut start)? < start.len() || !start.starts_with(MAGIC) {
+            return Err(Error::Magic);
+        }
+        let version = u32::from_le_bytes([start[8], start[9], start[10], start[11]]);
+        match version {
+            VERSION => {}
+            0 => return Err(Error::Version { found: version }),
+            _ => return Err(Error::Newer { found: version }),
+        }
+        let header = match frame(&mut input)? {
+            Frame::Whole(HEADER, payload) => {
+                serde_json::from_slice(&payload).map_err(|e| Error::Header(e.to_string()))?
+            }
+            Frame::Whole(kind, _) => return Err(Error::Header(format!("frame of kind {kind}"))),
+            Frame::End => return Err(Error::Header("it is missing".into())),
+            Frame::Cut(why) => return Err(Error::Header(why)),
+        };
+        let mut recording = Self {
+            header,
+            parts: Vec::new(),
+            trailer: None,
+            damage: None,
+        };
+        loop {
+            match frame(&mut input)? {
+                Frame::Whole(RECORD, payload) => match Part::from_stored(&payload) {
+                    Ok(part) => recording.parts.push(part),
+                    Err(error) => recording.damage = Some(format!("a record is damaged: {error}")),
+                },
+                Frame::Whole(TRAILER, payload) => {
+                    match serde_json::from_slice(&payload) {
+                        Ok(trailer) => recording.trailer = Some(trailer),
+                        Err(error) => {
+                            recording.damage = Some(format!("its end is damaged: {error}"))
+                        }
+                    }
+                    break;
+                }
+                // later versions may add kinds that can be passed over
+                Frame::Whole(_, _) => {}
+                Frame::End => {
+                    recording.damage = Some("it was cut before its end".into());
+                    break;
+                }
+                Frame::Cut(why) => {
+                    recording.damage = Some(why);
+                    break;
+                }
+            }
+        }
+        Ok(recording)
+    }
+
+    /// A live session seen as a recording, for reports.
+    #[must_use]
+    pub fn of_session(header: Header, trailer: Trailer) -> Self {
+        Self {
+            header,
+            parts: Vec::new(),
+            trailer: Some(trailer),
+            damage: None,
+        }
+    }
+
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.header.plan
+    }
+
+    #[must_use]
+    pub fn trailer(&self) -> Option<&Trailer> {
+        self.trailer.as_ref()
+    }
+
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Entries lost in the kernel.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.trailer.as_ref().map_or(0, Trailer::lost)
+    }
+
+    /// Why it ends where it should not, or what of it is damaged.
+    #[must_use]
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    /// One line: complete, or what is missing.
+    #[must_use]
+    pub fn completeness(&self) -> String {
+        match (&self.damage, &self.trailer) {
+            (Some(why), _) => format!("incomplete: {why}; what is whole is shown"),
+            (None, Some(trailer)) => trailer.completeness(),
+            (None, None) => "incomplete: no end".into(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.damage.is_none()
+    }
+}

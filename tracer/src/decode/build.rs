@@ -1,0 +1,565 @@
+//! Item trees + types → values; finds the bytes of secrets on the way.
+
+use tracer_ebpf::wire::limits::REG_WORDS;
+use tracer_ebpf::wire::op::{IFACE, MAP, PTR, SLICE, STRING};
+use tracer_ebpf::wire::record::{
+    DEPTH, FAULT, IMPLAUSIBLE, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE,
+};
+
+use super::items::{Block, Bytes, Node};
+use super::record::RawHit;
+use super::value::{Missing, Value};
+use crate::plan::{FieldSchema, Leaf, PlaceKind, Plan, Secret, TypeKindSchema, ValueSchema};
+
+/// Types nested in each other in a plan; hostile ones may be circular.
+const MOST_NESTED: u32 = 64;
+/// HTTP headers whose values are no secrets.
+const HARMLESS_HEADERS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "host",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// Where the bytes of a value are: a block of items, or registers with the block that followed them.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    block: &'a Block,
+    registers: Option<&'a [Leaf]>,
+}
+
+/// Builds the values of one hit.
+pub struct Builder<'a> {
+    pub plan: &'a Plan,
+    pub hit: &'a RawHit,
+    /// Why the items end, if they do.
+    pub end: Option<Missing>,
+    /// Bytes of secrets, to be overwritten.
+    pub secrets: Vec<Bytes>,
+    nested: u32,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(plan: &'a Plan, hit: &'a RawHit, end: Option<Missing>) -> Self {
+        Self {
+            plan,
+            hit,
+            end,
+            secrets: Vec::new(),
+            nested: 0,
+        }
+    }
+
+    /// A parameter, result or out value, from the register block or the stack block.
+    pub fn top(&mut self, schema: &ValueSchema, regs: &Block, stack: &Block) -> Value {
+        if !schema.shown {
+            return Value::Missing(Missing::NotSelected);
+        }
+        match schema.place.kind {
+            PlaceKind::Missing => Value::Missing(Missing::Unreadable(
+                schema.place.reason.clone().unwrap_or_default(),
+            )),
+            PlaceKind::Registers => {
+                let source = Source {
+                    block: regs,
+                    registers: Some(&schema.place.leaves),
+                };
+                self.value(schema.ty, source, 0, Secret::None)
+            }
+            PlaceKind::Stack => {
+                let source = Source {
+                    block: stack,
+                    registers: None,
+                };
+                self.value(
+                    schema.ty,
+                    source,
+                    u64::from(schema.place.offset),
+                    Secret::None,
+                )
+            }
+        }
+    }
+
+    fn value(&mut self, ty: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
+        let plan = self.plan;
+        let Some(ty) = plan.types.get(ty as usize) else {
+            return Value::Missing(Missing::Corrupt(
+                "a type that the plan does not have".into(),
+            ));
+        };
+        if self.nested >= MOST_NESTED {
+            return Value::Missing(Missing::Corrupt("types nested too deep".into()));
+        }
+        self.nested += 1;
+        let value = match &ty.kind {
+            TypeKindSchema::Opaque => Value::Missing(Missing::NotSelected),
+            TypeKindSchema::Bool => self.scalar(source, off, 1, |word| match word {
+                0 => Value::Bool(false),
+                1 => Value::Bool(true),
+                other => Value::Missing(Missing::Implausible {
+                    what: format!("bool {other}"),
+                }),
+            }),
+            TypeKindSchema::Int => self.scalar(source, off, ty.size, |word| {
+                let shift = 64 - 8 * ty.size.min(8);
+                Value::Int(((word << shift) as i64) >> shift)
+            }),
+            TypeKindSchema::Uint => self.scalar(source, off, ty.size, Value::Uint),
+            TypeKindSchema::Float => self.scalar(source, off, ty.size, |word| {
+                Value::Float(if ty.size == 4 {
+                    f64::from(f32::from_bits(word as u32))
+                } else {
+                    f64::from_bits(word)
+                })
+            }),
+            TypeKindSchema::Complex => {
+                Value::Missing(Missing::Unreadable("complex numbers are not shown".into()))
+            }
+            TypeKindSchema::UnsafePointer | TypeKindSchema::Chan | TypeKindSchema::Func => {
+                self.scalar(source, off, 8, address)
+            }
+            TypeKindSchema::String => self.string(source, off, secret),
+            TypeKindSchema::Pointer { elem } => self.pointer(*elem, source, off, secret),
+            TypeKindSchema::Slice { elem } => self.slice(*elem, source, off, secret),
+            TypeKindSchema::Array { elem, len } => {
+                let stride = plan.types.get(*elem as usize).map_or(0, |t| t.size);
+                let items = (0..(*len).min(4096))
+                    .map(|i| {
+                        self.value(
+                            *elem,
+                            source,
+                            off.saturating_add(i.saturating_mul(stride)),
+                            secret,
+                        )
+                    })
+                    .collect();
+                Value::List { items, len: *len }
+            }
+            TypeKindSchema::Map { key, elem } => self.map(*key, *elem, source, off, secret),
+            TypeKindSchema::Interface { .. } => self.iface(source, off, secret),
+            TypeKindSchema::Struct { fields } => {
+                self.structure(&ty.name, fields, source, off, secret)
+            }
+        };
+        self.nested -= 1;
+        value
+    }
+
+    fn structure(
+        &mut self,
+        name: &str,
+        fields: &[FieldSchema],
+        source: Source<'_>,
+        off: u64,
+        secret: Secret,
+    ) -> Value {
+        let fields = fields
+            .iter()
+            .map(|f| {
+                let secret = if f.secret == Secret::None {
+                    secret
+                } else {
+                    f.secret
+                };
+                let value = self.value(f.ty, source, off.saturating_add(f.offset), secret);
+                (f.name.clone(), value)
+            })
+            .collect();
+        Value::Struct {
+            ty: name.to_owned(),
+            fields,
+        }
+    }
+
+    /// Why something that should be there is not.
+    fn absent(&self) -> Value {
+        Value::Missing(
+            self.end
+                .clone()
+                .unwrap_or_else(|| Missing::Corrupt("no item for it".into())),
+        )
+    }
+
+    fn scalar(
+        &self,
+        source: Source<'_>,
+        off: u64,
+        size: u64,
+        make: impl Fn(u64) -> Value,
+    ) -> Value {
+        match self.word(source, off, size) {
+            Ok(word) => make(word),
+            Err(value) => value,
+        }
+    }
+
+    /// Up to eight bytes, little endian.
+    fn word(&self, source: Source<'_>, off: u64, size: u64) -> Result<u64, Value> {
+        let size = size.clamp(1, 8);
+        if let Some(leaves) = source.registers {
+            let leaf = leaves
+                .iter()
+                .find(|l| u64::from(l.offset) == off && u64::from(l.size) >= size)
+                .ok_or_else(|| self.absent())?;
+            let regs: &[u64; REG_WORDS] = match self.hit.parts.first() {
+                Some(part) => &part.head.regs,
+                None => return Err(self.absent()),
+            };
+            let word = regs
+                .get(usize::from(leaf.reg))
+                .copied()
+                .ok_or_else(|| self.absent())?;
+            // the upper bytes of a register that holds a small value are garbage
+            return Ok(if size == 8 {
+                word
+            } else {
+                word & ((1 << (8 * size)) - 1)
+            });
+        }
+        let copy = source
+            .block
+            .copies
+            .iter()
+            .find(|c| {
+                let start = u64::from(c.off);
+                let len = self.copy_len(c);
+                start <= off && off + size <= start + len
+            })
+            .ok_or_else(|| self.absent())?;
+        if copy.status != OK {
+            return Err(Value::Missing(Missing::Fault { addr: copy.addr }));
+        }
+        let start = usize::try_from(off - u64::from(copy.off)).map_err(|_| self.absent())?;
+        let bytes = self.bytes(&copy.bytes);
+        let bytes = bytes
+            .get(start..start + size as usize)
+            .ok_or_else(|| self.absent())?;
+        Ok(bytes
+            .iter()
+            .rev()
+            .fold(0u64, |word, byte| word << 8 | u64::from(*byte)))
+    }
+
+    /// Length that a copy covers; a failed one has no bytes, but covers what its op asked for.
+    fn copy_len(&self, copy: &super::items::Copy) -> u64 {
+        if copy.status == OK {
+            copy.bytes.range.len() as u64
+        } else {
+            u64::from(u32::MAX)
+        }
+    }
+
+    fn bytes(&self, at: &Bytes) -> &'a [u8] {
+        self.hit
+            .parts
+            .get(at.part)
+            .and_then(|p| p.items.get(at.range.clone()))
+            .unwrap_or_default()
+    }
+
+    /// The node of an op of that kind at `off`.
+    fn node<'s>(source: Source<'s>, off: u64, kind: u8) -> Option<&'s Node> {
+        let off = match source.registers {
+            Some(leaves) => {
+                let leaf = leaves.iter().find(|l| u64::from(l.offset) == off)?;
+                u64::from(leaf.reg) * 8
+            }
+            None => off,
+        };
+        source
+            .block
+            .nodes
+            .iter()
+            .find(|(at, k, _)| u64::from(*at) == off && *k == kind)
+            .map(|(_, _, node)| node)
+    }
+
+    fn string(&mut self, source: Source<'_>, off: u64, secret: Secret) -> Value {
+        let Some(Node::Str {
+            status,
+            len,
+            chunks,
+        }) = Self::node(source, off, STRING)
+        else {
+            return self.absent();
+        };
+        match *status {
+            OK | LIMIT => {
+                let mut bytes = Vec::new();
+                for chunk in chunks {
+                    bytes.extend_from_slice(self.bytes(chunk));
+                }
+                match secret {
+                    Secret::None => {}
+                    Secret::EnvValue => {
+                        let keep = bytes
+                            .iter()
+                            .position(|b| *b == b'=')
+                            .map_or(bytes.len(), |p| p + 1);
+                        self.hide(chunks, keep);
+                        bytes[keep..].fill(b'*');
+                    }
+                    Secret::All | Secret::HeaderValues => {
+                        self.hide(chunks, 0);
+                        return Value::Masked { len: *len };
+                    }
+                }
+                Value::Str { bytes, len: *len }
+            }
+            other => status_value(other, *len),
+        }
+    }
+
+    /// Notes all bytes of a string from `keep` on as secret.
+    fn hide(&mut self, chunks: &[Bytes], keep: usize) {
+        let mut before = 0;
+        for chunk in chunks {
+            let len = chunk.range.len();
+            let skip = keep.saturating_sub(before).min(len);
+            self.secrets.push(Bytes {
+                part: chunk.part,
+                range: chunk.range.start + skip..chunk.range.end,
+            });
+            before += len;
+        }
+    }
+
+    fn pointer(&mut self, elem: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
+        let Some(Node::Pointer { status, addr, to }) = Self::node(source, off, PTR) else {
+            // not followed by the plan: the address was copied with the plain bytes
+            return self.scalar(source, off, 8, address);
+        };
+        match (*status, to) {
+            (NULL, _) => Value::Nil,
+            (OK, Some(block)) => {
+                let to = Source {
+                    block,
+                    registers: None,
+                };
+                Value::Pointer {
+                    addr: *addr,
+                    to: Box::new(self.value(elem, to, 0, secret)),
+                }
+            }
+            (other, _) => status_value(other, *addr),
+        }
+    }
+
+    fn slice(&mut self, elem: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
+        let Some(Node::Slice {
+            status,
+            len,
+            elems,
+            raw,
+        }) = Self::node(source, off, SLICE)
+        else {
+            return self.absent();
+        };
+        match *status {
+            NULL => Value::Nil,
+            OK | LIMIT => {
+                let items = if raw.is_empty() {
+                    elems
+                        .iter()
+                        .map(|block| {
+                            let source = Source {
+                                block,
+                                registers: None,
+                            };
+                            self.value(elem, source, 0, secret)
+                        })
+                        .collect()
+                } else {
+                    self.raw_elements(elem, raw, secret)
+                };
+                Value::List { items, len: *len }
+            }
+            other => status_value(other, *len),
+        }
+    }
+
+    /// Elements that were copied as plain bytes.
+    fn raw_elements(&mut self, elem: u32, raw: &[Bytes], secret: Secret) -> Vec<Value> {
+        if secret != Secret::None {
+            self.hide(raw, 0);
+            return Vec::new();
+        }
+        let Some(ty) = self.plan.types.get(elem as usize) else {
+            return Vec::new();
+        };
+        let size = usize::try_from(ty.size).unwrap_or(0);
+        if size == 0 || size > 8 {
+            return Vec::new();
+        }
+        let mut bytes = Vec::new();
+        for chunk in raw {
+            bytes.extend_from_slice(self.bytes(chunk));
+        }
+        bytes
+            .chunks_exact(size)
+            .map(|chunk| {
+                let word = chunk.iter().rev().fold(0u64, |w, b| w << 8 | u64::from(*b));
+                match ty.kind {
+                    TypeKindSchema::Bool => Value::Bool(word != 0),
+                    TypeKindSchema::Int => {
+                        let shift = 64 - 8 * size as u32;
+                        Value::Int(((word << shift) as i64) >> shift)
+                    }
+                    TypeKindSchema::Float if size == 4 => {
+                        Value::Float(f64::from(f32::from_bits(word as u32)))
+                    }
+                    TypeKindSchema::Float => Value::Float(f64::from_bits(word)),
+                    _ => Value::Uint(word),
+                }
+            })
+            .collect()
+    }
+
+    fn map(&mut self, key: u32, elem: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
+        let Some(Node::Map {
+            status,
+            addr,
+            header,
+            cells,
+            end,
+        }) = Self::node(source, off, MAP)
+        else {
+            return self.absent();
+        };
+        // the first word of both map headers is the number of entries (runtime/map.go, internal/runtime/maps/map.go)
+        let count = header
+            .as_ref()
+            .and_then(|h| self.bytes(h).first_chunk::<8>())
+            .map(|b| u64::from_le_bytes(*b));
+        match (*status, end, count) {
+            (NULL, _, _) => Value::Nil,
+            (OK, Some((end_status, seen)), Some(count)) => {
+                let mut entries = Vec::with_capacity(cells.len());
+                for (key_block, elem_block) in cells {
+                    let at = |block| Source {
+                        block,
+                        registers: None,
+                    };
+                    let name = self.value(key, at(key_block), 0, Secret::None);
+                    let inner = match (secret, &name) {
+                        (Secret::HeaderValues, Value::Str { bytes, .. }) if is_harmless(bytes) => {
+                            Secret::None
+                        }
+                        (other, _) => other,
+                    };
+                    let value = self.value(elem, at(elem_block), 0, inner);
+                    entries.push((name, value));
+                }
+                match *end_status {
+                    OK if *seen == count => Value::Map {
+                        entries,
+                        len: count,
+                    },
+                    LIMIT => Value::Map {
+                        entries,
+                        len: count,
+                    },
+                    OK => Value::Missing(Missing::MapChanged { seen: *seen, count }),
+                    other => status_value(other, *addr),
+                }
+            }
+            (OK, None, Some(_)) => self.absent(),
+            (other, _, _) => status_value(other, *addr),
+        }
+    }
+
+    fn iface(&mut self, source: Source<'_>, off: u64, secret: Secret) -> Value {
+        let Some(Node::Iface {
+            status,
+            type_addr,
+            data,
+            dynamic,
+        }) = Self::node(source, off, IFACE)
+        else {
+            return self.absent();
+        };
+        match (*status, dynamic) {
+            (NULL, _) => Value::Nil,
+            (OK, Some((index, block))) => {
+                let plan = self.plan;
+                let Some(ty) = plan
+                    .dyn_types
+                    .get(*index)
+                    .and_then(|d| plan.types.get(d.ty as usize))
+                else {
+                    return self.absent();
+                };
+                let inner = Source {
+                    block,
+                    registers: None,
+                };
+                let value = match &ty.kind {
+                    // the block's base is the data word: for a pointer, its target
+                    TypeKindSchema::Pointer { elem } => {
+                        let addr = data
+                            .as_ref()
+                            .and_then(|d| self.bytes(d).get(8..16)?.first_chunk::<8>())
+                            .map_or(0, |b| u64::from_le_bytes(*b));
+                        if addr == 0 {
+                            Value::Nil
+                        } else {
+                            Value::Pointer {
+                                addr,
+                                to: Box::new(self.value(*elem, inner, 0, secret)),
+                            }
+                        }
+                    }
+                    _ => {
+                        let index = plan.dyn_types.get(*index).map_or(u32::MAX, |d| d.ty);
+                        self.value(index, inner, 0, secret)
+                    }
+                };
+                Value::Iface {
+                    ty: ty.name.clone(),
+                    value: Box::new(value),
+                }
+            }
+            (UNKNOWN_TYPE, _) => Value::Missing(Missing::UnknownType { addr: *type_addr }),
+            (other, _) => status_value(other, *type_addr),
+        }
+    }
+}
+
+fn address(word: u64) -> Value {
+    if word == 0 {
+        Value::Nil
+    } else {
+        Value::Address(word)
+    }
+}
+
+fn is_harmless(header: &[u8]) -> bool {
+    HARMLESS_HEADERS
+        .iter()
+        .any(|h| h.as_bytes().eq_ignore_ascii_case(header))
+}
+
+/// What a status other than OK says about a value.
+fn status_value(status: u8, value: u64) -> Value {
+    match status {
+        NULL => Value::Nil,
+        FAULT => Value::Missing(Missing::Fault { addr: value }),
+        DEPTH => Value::Missing(Missing::Budget("nesting depth")),
+        MAP_BUSY => Value::Missing(Missing::MapChanged { seen: 0, count: 0 }),
+        UNKNOWN_TYPE => Value::Missing(Missing::Unreadable(
+            "maps of this kind are not read yet".into(),
+        )),
+        IMPLAUSIBLE => Value::Missing(Missing::Implausible {
+            what: format!("length or count {value}"),
+        }),
+        LIMIT => Value::Missing(Missing::Budget("length")),
+        other => Value::Missing(Missing::Corrupt(format!("status {other}"))),
+    }
+}

@@ -1,0 +1,368 @@
+//! Items of a hit → a tree that mirrors the ops that produced them.
+
+use std::ops::Range;
+
+use tracer_ebpf::wire::op::{COPY, IFACE, MAP, PTR, SLICE, STRING};
+use tracer_ebpf::wire::record::{
+    CUT, CUT_DEPTH, CUT_LOST, ITEM_CELL, ITEM_CONT, ITEM_END, Item, LIMIT, OK,
+};
+
+use super::record::{RawHit, read};
+use super::value::Missing;
+use crate::plan::Plan;
+
+/// Blocks nested in each other; the kernel's machine has 16 frames.
+const MOST_NESTED: u32 = 64;
+
+/// Bytes of an item's payload: entry, range in its items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes {
+    pub part: usize,
+    pub range: Range<usize>,
+}
+
+/// Items of one block, with the offsets of their ops.
+#[derive(Debug, Default)]
+pub struct Block {
+    pub copies: Vec<Copy>,
+    pub nodes: Vec<(u32, u8, Node)>,
+}
+
+#[derive(Debug)]
+pub struct Copy {
+    pub off: u32,
+    pub status: u8,
+    pub addr: u64,
+    pub bytes: Bytes,
+}
+
+/// One op's items.
+#[derive(Debug)]
+pub enum Node {
+    Pointer {
+        status: u8,
+        addr: u64,
+        to: Option<Block>,
+    },
+    Str {
+        status: u8,
+        len: u64,
+        chunks: Vec<Bytes>,
+    },
+    Slice {
+        status: u8,
+        len: u64,
+        /// Elements by block.
+        elems: Vec<Block>,
+        /// Elements as plain bytes.
+        raw: Vec<Bytes>,
+    },
+    Map {
+        status: u8,
+        addr: u64,
+        header: Option<Bytes>,
+        cells: Vec<(Block, Block)>,
+        /// Status and cells counted by the kernel at the map's end; `None`: the capture ended before.
+        end: Option<(u8, u64)>,
+    },
+    Iface {
+        status: u8,
+        type_addr: u64,
+        data: Option<Bytes>,
+        /// Index into `Plan::dyn_types` and its items.
+        dynamic: Option<(usize, Block)>,
+    },
+}
+
+/// Reads the items of one hit in order.
+pub struct Parser<'a> {
+    plan: &'a Plan,
+    hit: &'a RawHit,
+    load_bias: u64,
+    part: usize,
+    at: usize,
+    nested: u32,
+    /// Why nothing more can be read.
+    pub end: Option<Missing>,
+}
+
+struct Next {
+    item: Item,
+    payload: Bytes,
+}
+
+impl<'a> Parser<'a> {
+    pub fn new(plan: &'a Plan, hit: &'a RawHit, load_bias: u64) -> Self {
+        Self {
+            plan,
+            hit,
+            load_bias,
+            part: 0,
+            at: 0,
+            nested: 0,
+            end: None,
+        }
+    }
+
+    fn corrupt(&mut self, what: &str) {
+        self.end
+            .get_or_insert_with(|| Missing::Corrupt(what.to_owned()));
+    }
+
+    /// Position of the first byte that was not understood: (entry, offset).
+    pub fn position(&self) -> (usize, usize) {
+        (self.part, self.at)
+    }
+
+    fn peek(&mut self) -> Option<Next> {
+        if self.end.is_some() {
+            return None;
+        }
+        loop {
+            let Some(part) = self.hit.parts.get(self.part) else {
+                self.end = Some(self.why_it_ends());
+                return None;
+            };
+            if self.at >= part.items.len() {
+                self.part += 1;
+                self.at = 0;
+                continue;
+            }
+            let item: Option<Item> = part.items.get(self.at..).and_then(read);
+            let start = self.at + size_of::<Item>();
+            let payload = item
+                .and_then(|i| Some(start..start.checked_add(i.len as usize)?))
+                .filter(|r| r.end <= part.items.len());
+            return match (item, payload) {
+                (Some(item), Some(range)) => Some(Next {
+                    item,
+                    payload: Bytes {
+                        part: self.part,
+                        range,
+                    },
+                }),
+                _ => {
+                    self.corrupt("an item reaches beyond its entry");
+                    None
+                }
+            };
+        }
+    }
+
+    fn advance(&mut self, next: &Next) {
+        self.at = next.payload.range.start + (next.item.len as usize).next_multiple_of(8);
+    }
+
+    fn why_it_ends(&self) -> Missing {
+        let last = self.hit.parts.last().map(|p| p.head);
+        match last {
+            _ if self.hit.lost_rest => Missing::Lost,
+            Some(head) if head.flags & CUT != 0 => match head.cut {
+                CUT_LOST => Missing::Lost,
+                CUT_DEPTH => Missing::Budget("nesting depth"),
+                _ => Missing::Budget("entries per hit"),
+            },
+            _ => Missing::Corrupt("items end too early".to_owned()),
+        }
+    }
+
+    /// The item of op `index`, or none if the stream ends or does not match.
+    fn take(&mut self, index: u32, flags: u8) -> Option<Next> {
+        let next = self.peek()?;
+        if u32::from(next.item.op) != index || next.item.flags != flags {
+            self.corrupt("an item of another op");
+            return None;
+        }
+        self.advance(&next);
+        Some(next)
+    }
+
+    /// A further item of the same op, if the next one is.
+    fn take_continuation(&mut self, index: u32) -> Option<Next> {
+        let next = self.peek()?;
+        if u32::from(next.item.op) != index || next.item.flags != ITEM_CONT {
+            return None;
+        }
+        self.advance(&next);
+        Some(next)
+    }
+
+    /// Items of a block.
+    pub fn block(&mut self, start: u32, count: u32) -> Block {
+        let mut block = Block::default();
+        if self.nested >= MOST_NESTED {
+            self.corrupt("blocks nested too deep");
+            return block;
+        }
+        self.nested += 1;
+        for index in start..start.saturating_add(count) {
+            let Some(op) = self.plan.ops.get(index as usize).copied() else {
+                self.corrupt("an op that the plan does not have");
+                break;
+            };
+            let Some(next) = self.take(index, 0) else {
+                break;
+            };
+            let item = next.item;
+            let node = match op.kind {
+                COPY => {
+                    block.copies.push(Copy {
+                        off: op.off,
+                        status: item.status,
+                        addr: item.value,
+                        bytes: next.payload,
+                    });
+                    continue;
+                }
+                PTR => Node::Pointer {
+                    status: item.status,
+                    addr: item.value,
+                    to: (item.status == OK).then(|| self.block(op.a, op.b)),
+                },
+                STRING => self.string(index, op.len, next),
+                SLICE => self.slice(index, &op, &next),
+                MAP => self.map(index, op.a, next),
+                IFACE => self.iface(op.a, next),
+                _ => {
+                    self.corrupt("an op of unknown kind");
+                    break;
+                }
+            };
+            block.nodes.push((op.off, op.kind, node));
+        }
+        self.nested -= 1;
+        block
+    }
+
+    fn repeat(&mut self, start: u32, count: u32, times: u64) -> Vec<Block> {
+        let mut elems = Vec::new();
+        for _ in 0..times {
+            if self.end.is_some() || count == 0 {
+                break;
+            }
+            let block = self.block(start, count);
+            // an element that was not begun is missing, not empty
+            if block.copies.is_empty() && block.nodes.is_empty() {
+                break;
+            }
+            elems.push(block);
+        }
+        elems
+    }
+
+    fn string(&mut self, index: u32, most: u32, next: Next) -> Node {
+        let (status, len) = (next.item.status, next.item.value);
+        let mut chunks = Vec::new();
+        if matches!(status, OK | LIMIT) {
+            let wanted = len.min(u64::from(most));
+            let mut got = next.payload.range.len() as u64;
+            chunks.push(next.payload);
+            self.continuations(index, wanted, &mut got, &mut chunks);
+        }
+        Node::Str {
+            status,
+            len,
+            chunks,
+        }
+    }
+
+    fn continuations(&mut self, index: u32, wanted: u64, got: &mut u64, chunks: &mut Vec<Bytes>) {
+        while *got < wanted {
+            let Some(more) = self.take_continuation(index) else {
+                break;
+            };
+            if more.item.status != OK || more.payload.range.is_empty() {
+                break;
+            }
+            *got += more.payload.range.len() as u64;
+            chunks.push(more.payload);
+        }
+    }
+
+    fn slice(&mut self, index: u32, op: &crate::plan::OpSchema, next: &Next) -> Node {
+        let (status, len) = (next.item.status, next.item.value);
+        let (mut elems, mut raw) = (Vec::new(), Vec::new());
+        if matches!(status, OK | LIMIT) {
+            let wanted = len.min(u64::from(op.len));
+            if op.b > 0 {
+                elems = self.repeat(op.a, op.b, wanted);
+            } else {
+                let bytes = wanted.saturating_mul(u64::from(op.c));
+                self.continuations(index, bytes, &mut 0, &mut raw);
+            }
+        }
+        Node::Slice {
+            status,
+            len,
+            elems,
+            raw,
+        }
+    }
+
+    fn map(&mut self, index: u32, map: u32, next: Next) -> Node {
+        let (status, addr) = (next.item.status, next.item.value);
+        let header = (!next.payload.range.is_empty()).then_some(next.payload);
+        let mut cells = Vec::new();
+        let mut end = None;
+        let schema = self.plan.maps.get(map as usize).copied();
+        if status == OK {
+            while let Some(next) = self.peek() {
+                if u32::from(next.item.op) != index {
+                    self.corrupt("a map without an end");
+                    break;
+                }
+                self.advance(&next);
+                match (next.item.flags, schema) {
+                    (ITEM_CELL, Some(schema)) => {
+                        let key = self.block(schema.key_ops, schema.key_count);
+                        let elem = self.block(schema.elem_ops, schema.elem_count);
+                        cells.push((key, elem));
+                    }
+                    (ITEM_END, _) => {
+                        end = Some((next.item.status, next.item.value));
+                        break;
+                    }
+                    _ => {
+                        self.corrupt("an item that does not belong into a map");
+                        break;
+                    }
+                }
+            }
+        }
+        Node::Map {
+            status,
+            addr,
+            header,
+            cells,
+            end,
+        }
+    }
+
+    fn iface(&mut self, table: u32, next: Next) -> Node {
+        let (status, value) = (next.item.status, next.item.value);
+        let type_addr = value.wrapping_sub(self.load_bias);
+        let dynamic = (status == OK).then(|| {
+            self.plan
+                .dyn_types
+                .iter()
+                .position(|d| d.table == table && d.type_addr == type_addr)
+        });
+        let dynamic = match dynamic {
+            Some(Some(index)) => {
+                let d = self.plan.dyn_types[index];
+                Some((index, self.block(d.ops, d.count)))
+            }
+            Some(None) => {
+                self.corrupt("a dynamic type that the plan does not have");
+                None
+            }
+            None => None,
+        };
+        Node::Iface {
+            status,
+            type_addr,
+            data: (!next.payload.range.is_empty()).then_some(next.payload),
+            dynamic,
+        }
+    }
+}

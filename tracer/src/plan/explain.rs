@@ -1,0 +1,162 @@
+//! A plan for people: what is probed where and why, and what is captured there.
+
+use std::fmt::Write;
+
+use tracer_ebpf::wire::op;
+use tracer_ebpf::wire::site::SITE_ENTRY;
+
+use super::schema::{OpSchema, PlaceKind, Plan, TypeKindSchema, ValueSchema};
+
+/// Levels of types shown.
+const LEVELS: usize = 5;
+
+/// Text of a whole plan.
+#[must_use]
+pub fn explain(plan: &Plan) -> String {
+    let mut out = String::new();
+    write_plan(plan, &mut out).unwrap_or_default();
+    out
+}
+
+fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    for (index, f) in plan.functions.iter().enumerate() {
+        writeln!(out, "{}", f.name)?;
+        if f.signature.is_empty() {
+            writeln!(out, "  signature  unknown")?;
+        } else {
+            writeln!(out, "  signature  {}", f.signature)?;
+            writeln!(out, "             from the {}", f.signature_source)?;
+        }
+        for site in plan.sites.iter().filter(|s| s.func as usize == index) {
+            let kind = if site.kind == SITE_ENTRY {
+                "entry"
+            } else {
+                "return"
+            };
+            writeln!(
+                out,
+                "  {kind:<10} 0x{:x} (+0x{:x})  {}",
+                site.addr,
+                site.addr.saturating_sub(f.entry),
+                site.insn
+            )?;
+            if site.kind == SITE_ENTRY {
+                writeln!(out, "             {}", site.why)?;
+            }
+        }
+        for (label, values) in [
+            ("param", &f.params),
+            ("result", &f.results),
+            ("out", &f.out),
+        ] {
+            for value in values {
+                writeln!(out, "  {label:<10} {}", value_text(plan, value))?;
+                if value.shown {
+                    write_type(plan, value.ty, 0, out)?;
+                }
+            }
+        }
+        if !f.inlined_at.is_empty() {
+            writeln!(out, "  inlined    {}", f.inlined_at.join(", "))?;
+        }
+    }
+    let g = &plan.g;
+    let off = |o: Option<u32>| o.map_or_else(|| "absent".to_owned(), |o| o.to_string());
+    writeln!(
+        out,
+        "goroutine  goid {}, stack {}..{}, parentGoid {} (bytes into runtime.g)",
+        off(g.goid),
+        off(g.stack_lo),
+        off(g.stack_hi),
+        off(g.parent_goid)
+    )?;
+    for issue in &plan.issues {
+        writeln!(out, "note       {}", issue.text)?;
+    }
+    writeln!(
+        out,
+        "{} sites, {} ops, {} map types, {} dynamic types",
+        plan.sites.len(),
+        plan.ops.len(),
+        plan.maps.len(),
+        plan.dyn_types.len()
+    )
+}
+
+fn value_text(plan: &Plan, value: &ValueSchema) -> String {
+    let ty = plan
+        .types
+        .get(value.ty as usize)
+        .map_or("?", |t| t.name.as_str());
+    let place = match value.place.kind {
+        PlaceKind::Registers => {
+            let regs: Vec<String> = value
+                .place
+                .leaves
+                .iter()
+                .map(|l| l.reg.to_string())
+                .collect();
+            format!("integer register {}", regs.join(", "))
+        }
+        PlaceKind::Stack => format!("stack argument +{}", value.place.offset),
+        PlaceKind::Missing => value.place.reason.clone().unwrap_or_default(),
+    };
+    let ty = if ty.is_empty() {
+        String::new()
+    } else {
+        format!(" {ty}")
+    };
+    let hidden = if value.shown { "" } else { ", not captured" };
+    format!("{}{ty} in {place}{hidden}", value.name)
+}
+
+fn write_type(plan: &Plan, ty: u32, level: usize, out: &mut String) -> std::fmt::Result {
+    if level >= LEVELS {
+        return Ok(());
+    }
+    let Some(ty) = plan.types.get(ty as usize) else {
+        return Ok(());
+    };
+    match &ty.kind {
+        TypeKindSchema::Pointer { elem } | TypeKindSchema::Slice { elem } => {
+            write_type(plan, *elem, level, out)
+        }
+        TypeKindSchema::Struct { fields } => {
+            for field in fields {
+                let Some(of) = plan.types.get(field.ty as usize) else {
+                    continue;
+                };
+                if of.kind == TypeKindSchema::Opaque {
+                    continue;
+                }
+                writeln!(
+                    out,
+                    "             {:indent$}+{:<4} {} {}",
+                    "",
+                    field.offset,
+                    field.name,
+                    of.name,
+                    indent = level * 2
+                )?;
+                write_type(plan, field.ty, level + 1, out)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One op in words, for diagnostics.
+#[must_use]
+pub fn op_text(o: &OpSchema) -> String {
+    let kind = match o.kind {
+        op::COPY => "copy",
+        op::PTR => "pointer",
+        op::STRING => "string",
+        op::SLICE => "slice",
+        op::MAP => "map",
+        op::IFACE => "interface",
+        _ => "?",
+    };
+    format!("{kind} at {} (most {})", o.off, o.len)
+}

@@ -1,0 +1,195 @@
+//! One JSON object per line: `trace`, then `request` and `call` as they finish, `end`. Schema: docs/events.schema.json.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Clock;
+use crate::capture::Header;
+use crate::correlate::{CallState, Link, Owner, Summary, Trace};
+use crate::decode::Value;
+use crate::plan::{Plan, ValueSchema};
+
+fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, json)?;
+    out.write_all(b"\n")
+}
+
+pub fn header(header: &Header, clock: &Clock, out: &mut dyn Write) -> io::Result<()> {
+    let d = &header.daemon;
+    let issues: Vec<Json> = header
+        .plan
+        .issues
+        .iter()
+        .map(|i| json!({"function": i.function, "kind": i.kind, "text": i.text}))
+        .collect();
+    let event = json!({
+        "type": "trace",
+        "mobytrace": header.mobytrace,
+        "time": clock.date_time(header.monotonic_ns),
+        "host": {"kernel": header.host.kernel, "arch": header.host.arch},
+        "daemon": {"pid": d.pid, "exe": d.exe, "go": d.go_version, "build_id": d.build_id},
+        "functions": header.plan.functions.iter().map(|f| &f.name).collect::<Vec<_>>(),
+        "issues": issues,
+    });
+    line(&event, out)
+}
+
+fn state(state: &CallState) -> &'static str {
+    match state {
+        CallState::Returned => "returned",
+        CallState::InFlight => "in-flight",
+        CallState::Abandoned => "abandoned",
+        CallState::NoEntry => "no-entry",
+    }
+}
+
+pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    for r in &trace.requests {
+        let event = json!({
+            "type": "request",
+            "id": r.id,
+            "time": clock.date_time(r.start),
+            "start_ns": r.start,
+            "end_ns": r.end,
+            "goroutine": r.goid,
+            "method": r.method,
+            "path": r.path,
+            "query": r.query,
+            "user_agent": r.user_agent,
+            "status": r.status,
+            "state": state(&r.state),
+        });
+        line(&event, out)?;
+    }
+    for (index, c) in trace.calls.iter().enumerate() {
+        let Some(f) = plan.functions.get(c.func as usize) else {
+            continue;
+        };
+        let (request, link) = match c.owner {
+            Owner::Request { request, link } => (
+                trace.requests.get(request).map(|r| r.id),
+                match link {
+                    Link::SameGoroutine => json!({"by": "same-goroutine"}),
+                    Link::Birth { hops } => json!({"by": "birth", "hops": hops}),
+                },
+            ),
+            Owner::Internal => (None, Json::Null),
+        };
+        let event = json!({
+            "type": "call",
+            "index": index,
+            "parent": c.parent,
+            "function": f.name,
+            "short": f.short,
+            "request": request,
+            "link": link,
+            "time": clock.date_time(c.start),
+            "start_ns": c.start,
+            "end_ns": c.end,
+            "goroutine": c.goid,
+            "state": state(&c.state),
+            "params": named(&f.params, &c.params),
+            "results": named(&f.results, &c.results),
+        });
+        line(&event, out)?;
+    }
+    Ok(())
+}
+
+pub fn finish(summary: &Summary, completeness: &str, out: &mut dyn Write) -> io::Result<()> {
+    let event = json!({
+        "type": "end",
+        "hits": summary.hits,
+        "unmatched_returns": summary.unmatched_returns,
+        "internal": summary.internal,
+        "evicted": summary.evicted,
+        "lost": summary.lost,
+        "completeness": completeness,
+    });
+    line(&event, out)
+}
+
+fn named(schemas: &[ValueSchema], values: &[Value]) -> Json {
+    let fields: Map<String, Json> = schemas
+        .iter()
+        .zip(values)
+        .filter(|(s, _)| s.shown)
+        .map(|(s, v)| (s.name.clone(), value(v)))
+        .collect();
+    Json::Object(fields)
+}
+
+/// A value as JSON. What is not whole is an object that says so: `{"missing": why}`, `{"cut": …, "len": N}`,
+/// `{"masked": N}`.
+pub fn value(v: &Value) -> Json {
+    match v {
+        Value::Bool(b) => json!(b),
+        Value::Int(n) => json!(n),
+        Value::Uint(n) => json!(n),
+        Value::Float(x) => json!(x),
+        Value::Str { bytes, len } => {
+            let whole = bytes.len() as u64 == *len;
+            match (std::str::from_utf8(bytes), whole) {
+                (Ok(text), true) => json!(text),
+                (Err(_), true) => {
+                    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+                    json!({"hex": hex})
+                }
+                (_, false) => json!({"cut": String::from_utf8_lossy(bytes), "len": len}),
+            }
+        }
+        Value::Nil => Json::Null,
+        Value::Pointer { to, .. } => value(to),
+        Value::Address(addr) => json!({"address": format!("0x{addr:x}")}),
+        Value::Struct { fields, .. } => {
+            Json::Object(fields.iter().map(|(n, v)| (n.clone(), value(v))).collect())
+        }
+        Value::List { items, len } => {
+            let items_json: Vec<Json> = items.iter().map(value).collect();
+            if items.len() as u64 == *len {
+                Json::Array(items_json)
+            } else {
+                json!({"items": items_json, "len": len})
+            }
+        }
+        Value::Map { entries, len } => map(entries, *len),
+        Value::Iface { ty, value: v } => json!({"type": ty, "value": value(v)}),
+        Value::Masked { len } => json!({"masked": len}),
+        Value::Missing(why) => json!({"missing": why.to_string()}),
+    }
+}
+
+fn map(entries: &[(Value, Value)], len: u64) -> Json {
+    let mut object = Map::new();
+    for (k, v) in entries {
+        let key = match k {
+            Value::Str { bytes, len: whole } if bytes.len() as u64 == *whole => {
+                match std::str::from_utf8(bytes) {
+                    Ok(text) => text.to_owned(),
+                    Err(_) => return pairs(entries, len),
+                }
+            }
+            Value::Int(n) => n.to_string(),
+            Value::Uint(n) => n.to_string(),
+            _ => return pairs(entries, len),
+        };
+        if object.insert(key, value(v)).is_some() {
+            return pairs(entries, len);
+        }
+    }
+    if entries.len() as u64 == len {
+        Json::Object(object)
+    } else {
+        json!({"entries": object, "len": len})
+    }
+}
+
+/// Keys that JSON cannot have.
+fn pairs(entries: &[(Value, Value)], len: u64) -> Json {
+    let pairs: Vec<Json> = entries
+        .iter()
+        .map(|(k, v)| json!([value(k), value(v)]))
+        .collect();
+    json!({"pairs": pairs, "len": len})
+}

@@ -1,0 +1,206 @@
+//! Values as people read them, on one line.
+
+use crate::decode::{Missing, Value};
+
+/// Longest string and list shown on a line of the tree.
+const MOST_TEXT: usize = 120;
+const MOST_ITEMS: usize = 4;
+
+/// Escapes what could move the cursor, colour the screen or hide text: control characters, bidirectional and
+/// zero-width ones.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() || hidden => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Cuts to a number of characters and says how long the whole is.
+pub fn shorten(text: &str, most: usize, true_len: u64) -> String {
+    let cut = text.chars().count() > most;
+    if !cut && true_len <= text.len() as u64 {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(most).collect();
+    format!("{head}… ({true_len} bytes)")
+}
+
+/// A string value, escaped; quoted if it is empty or holds what would be misread.
+pub fn string(bytes: &[u8], len: u64, most: usize) -> String {
+    let text = escape(&String::from_utf8_lossy(bytes));
+    let text = shorten(&text, most, len);
+    let plain = !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_./:=@+%*…()".contains(c));
+    if plain { text } else { format!("\"{text}\"") }
+}
+
+/// What a pointer leads to; a struct with one field only is that field.
+pub fn inner(value: &Value) -> &Value {
+    match value {
+        Value::Pointer { to, .. } => inner(to),
+        Value::Struct { fields, .. } => match fields.as_slice() {
+            [(_, only)] => inner(only),
+            _ => value,
+        },
+        other => other,
+    }
+}
+
+/// Whether it is Go's zero value.
+pub fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Bool(b) => !b,
+        Value::Int(n) => *n == 0,
+        Value::Uint(n) => *n == 0,
+        Value::Float(x) => *x == 0.0,
+        Value::Str { len, .. } => *len == 0,
+        Value::Nil => true,
+        Value::Struct { fields, .. } => fields.iter().all(|(_, v)| is_zero(v)),
+        Value::Map { len, .. } => *len == 0,
+        Value::List { items, len } => {
+            *len == 0
+                || (!items.is_empty() && items.len() as u64 == *len && items.iter().all(is_zero))
+        }
+        Value::Missing(Missing::NotSelected) => true,
+        _ => false,
+    }
+}
+
+/// A value on one line. `whole`: nothing is shortened and zero fields are shown too.
+pub fn value(v: &Value, whole: bool) -> String {
+    let most = if whole { usize::MAX } else { MOST_TEXT };
+    match v {
+        Value::Bool(b) => b.to_string(),
+        Value::Int(n) => n.to_string(),
+        Value::Uint(n) => n.to_string(),
+        Value::Float(x) => x.to_string(),
+        Value::Str { bytes, len } => string(bytes, *len, most),
+        Value::Nil => "nil".to_owned(),
+        Value::Pointer { to, .. } => value(to, whole),
+        Value::Address(addr) => format!("0x{addr:x}"),
+        Value::Struct { fields, .. } => match fields.as_slice() {
+            [(_, only)] => value(only, whole),
+            fields => {
+                let shown: Vec<String> = fields
+                    .iter()
+                    .filter(|(_, v)| {
+                        (whole && !matches!(v, Value::Missing(Missing::NotSelected))) || !is_zero(v)
+                    })
+                    .map(|(n, v)| format!("{}: {}", escape(n), value(v, whole)))
+                    .collect();
+                format!("{{{}}}", shown.join(", "))
+            }
+        },
+        Value::List { items, len } => list(items, *len, whole),
+        Value::Map { entries, len } => map(entries, *len, whole),
+        Value::Iface { ty, value: v } => match first_text(v) {
+            Some(text) => format!("{}({text})", escape(short_type(ty))),
+            None => escape(short_type(ty)),
+        },
+        Value::Masked { len } => format!("<masked, {len} bytes>"),
+        Value::Missing(why) => format!("<missing: {}>", escape(&why.to_string())),
+    }
+}
+
+fn list(items: &[Value], len: u64, whole: bool) -> String {
+    if len > 0 && items.is_empty() {
+        return format!("{len} items");
+    }
+    let most = if whole { usize::MAX } else { MOST_ITEMS };
+    let mut shown: Vec<String> = items.iter().take(most).map(|v| value(v, whole)).collect();
+    let left = len.saturating_sub(shown.len() as u64);
+    if left > 0 {
+        shown.push(format!("… {left} more"));
+    }
+    format!("[{}]", shown.join(", "))
+}
+
+fn map(entries: &[(Value, Value)], len: u64, whole: bool) -> String {
+    // a set
+    let all_true = !entries.is_empty() && entries.iter().all(|(_, v)| *v == Value::Bool(true));
+    let mut shown: Vec<String> = entries
+        .iter()
+        .map(|(k, v)| {
+            if all_true {
+                value(k, whole)
+            } else {
+                format!("{}: {}", value(k, whole), value(v, whole))
+            }
+        })
+        .collect();
+    // memory order is random
+    shown.sort();
+    let left = len.saturating_sub(shown.len() as u64);
+    if left > 0 {
+        shown.push(format!("… {left} more"));
+    }
+    format!("{{{}}}", shown.join(", "))
+}
+
+/// First string inside a value: the text of an error.
+fn first_text(v: &Value) -> Option<String> {
+    match v {
+        Value::Str { bytes, len } => Some(string(bytes, *len, MOST_TEXT)),
+        Value::Pointer { to, .. } => first_text(to),
+        Value::Iface { value, .. } => first_text(value),
+        Value::Struct { fields, .. } => fields.iter().find_map(|(_, v)| first_text(v)),
+        _ => None,
+    }
+}
+
+/// `*errors.errorString` of a full type name.
+pub fn short_type(ty: &str) -> &str {
+    ty.rsplit('/').next().unwrap_or(ty)
+}
+
+/// A duration as people say it.
+pub fn duration(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        _ => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_and_hidden_characters_are_escaped() {
+        assert_eq!(
+            escape("a\x1b[31mb\u{202e}c\n"),
+            "a\\u{1b}[31mb\\u{202e}c\\n"
+        );
+    }
+
+    #[test]
+    fn a_set_reads_as_a_set_and_is_sorted() {
+        let s = |t: &str| Value::Str {
+            bytes: t.as_bytes().to_vec(),
+            len: t.len() as u64,
+        };
+        let v = Value::Map {
+            entries: vec![(s("b"), Value::Bool(true)), (s("a"), Value::Bool(true))],
+            len: 2,
+        };
+        assert_eq!(value(&v, false), "{a, b}");
+    }
+
+    #[test]
+    fn a_cut_string_says_its_true_length() {
+        assert_eq!(string(b"abc", 10_000, 120), "\"abc… (10000 bytes)\"");
+    }
+}
