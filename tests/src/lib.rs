@@ -1,1 +1,35 @@
-//! Harness for tests against real daemons.
+//! Harness: private daemons, the tool's own binary, raw HTTP, and the rule for what may be skipped.
+//!
+//! Everything a test starts is ended by its own pid when it is dropped, also when the test fails.
+
+mod assets;
+mod daemon;
+mod http;
+mod tool;
+
+pub use assets::{Assets, target_dir, workspace_root};
+pub use daemon::Daemon;
+pub use http::{Answer, request};
+pub use tool::{Finished, Running, Tool, json_lines};
+
+/// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set
+/// (`cargo xtask test --lenient`, or plain `cargo test`), as a skip that is named.
+#[macro_export]
+macro_rules! assets_or_skip {
+    () => {
+        match $crate::Assets::find() {
+            Ok(assets) => assets,
+            Err(why) => {
+                assert!(!$crate::is_strict(), "this test needs: {why:#}");
+                eprintln!("SKIPPED {}: {why:#}", module_path!());
+                return;
+            }
+        }
+    };
+}
+
+/// `cargo xtask test` without `--lenient`: a skip is a failure.
+#[must_use]
+pub fn is_strict() -> bool {
+    std::env::var_os("MOBYTRACE_STRICT").is_some()
+}

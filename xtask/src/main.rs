@@ -1,2 +1,71 @@
-//! Tasks of the repository: `cargo xtask --help`.
-fn main() {}
+//! `cargo xtask`: builds the kernel objects, demonstrates, tests, measures, checks the tree.
+
+mod apt;
+mod bench;
+mod demo;
+mod ebpf;
+mod exec;
+mod suite;
+mod tidy;
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", max_term_width = 80)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build the kernel objects, one per architecture, reproducibly
+    BuildEbpf {
+        /// Build elsewhere and compare with what is in the tree
+        #[arg(long)]
+        check: bool,
+    },
+    /// The story on a stock dockerd: two commands, one comparison
+    Demo {
+        /// Commands to compare instead of `docker ps -a` and `docker system df`
+        commands: Vec<String>,
+    },
+    /// Every test, those against the real daemon and in virtual machines included
+    Test {
+        /// A test that cannot run here is skipped by name instead of failing
+        #[arg(long)]
+        lenient: bool,
+    },
+    /// Measure, and write docs/performance.md
+    Bench,
+    /// Formatting, lints, documentation, and the invariants that a program can check
+    Tidy,
+    /// Load every kernel program, and trace a fixture, on other kernels in qemu
+    VmTest,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::BuildEbpf { check: false } => ebpf::build(),
+        Command::BuildEbpf { check: true } => ebpf::check_rebuild(),
+        Command::Demo { commands } => demo::run(commands),
+        Command::Test { lenient } => suite::run(*lenient),
+        Command::Bench => bench::run(),
+        Command::Tidy => tidy::run(),
+        Command::VmTest => vm::run(true),
+    }
+}

@@ -1,0 +1,78 @@
+//! Where things that the tests need lie; `cargo xtask test` puts them there.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// Root of the workspace.
+#[must_use]
+pub fn workspace_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Folder of everything generated.
+#[must_use]
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from)
+}
+
+/// A stock docker: dockerd, containerd, runc, CLI, unpacked from the distribution's packages.
+#[derive(Clone, Debug)]
+pub struct Assets {
+    /// Root of the unpacked packages.
+    pub docker: PathBuf,
+    /// Static busybox.
+    pub busybox: PathBuf,
+}
+
+impl Assets {
+    /// Looks for the unpacked packages.
+    ///
+    /// # Errors
+    /// They are not there, or this process is not root.
+    pub fn find() -> Result<Self> {
+        if !rustix::process::geteuid().is_root() {
+            bail!("root");
+        }
+        let docker = target_dir().join("assets/docker-bookworm");
+        let found = Self {
+            busybox: docker.join("bin/busybox"),
+            docker,
+        };
+        for file in [found.dockerd(), found.busybox.clone()] {
+            if !file.exists() {
+                bail!("{} (run `cargo xtask test`)", file.display());
+            }
+        }
+        Ok(found)
+    }
+
+    #[must_use]
+    pub fn dockerd(&self) -> PathBuf {
+        self.docker.join("usr/sbin/dockerd")
+    }
+
+    #[must_use]
+    pub fn docker_cli(&self) -> PathBuf {
+        self.docker.join("usr/bin/docker")
+    }
+
+    /// PATH that finds containerd and runc before the machine's own.
+    ///
+    /// # Errors
+    /// PATH is not valid.
+    pub fn path_variable(&self) -> Result<std::ffi::OsString> {
+        let own = [self.docker.join("usr/bin"), self.docker.join("usr/sbin")];
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        std::env::join_paths(own.into_iter().chain(std::env::split_paths(&inherited)))
+            .context("joining PATH")
+    }
+
+    /// Libraries that the packages bring along.
+    #[must_use]
+    pub fn library_path(&self) -> PathBuf {
+        self.docker.join("usr/lib/x86_64-linux-gnu")
+    }
+}

@@ -1,0 +1,257 @@
+//! A private, stock dockerd on its own socket, data root and exec root.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::http::{Answer, request};
+use crate::Assets;
+
+/// How long a daemon may take to answer its first ping.
+const READY: Duration = Duration::from_secs(60);
+/// How long it may take to end after SIGTERM.
+const END: Duration = Duration::from_secs(30);
+
+/// A running dockerd. Dropping it ends it, its containers and its mounts.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    dir: tempfile::TempDir,
+    assets: Assets,
+}
+
+impl Daemon {
+    /// Starts the stock dockerd and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(assets: &Assets) -> Result<Self> {
+        Self::start_binary(assets, &assets.dockerd())
+    }
+
+    /// Starts another dockerd binary with the same surroundings.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_binary(assets: &Assets, dockerd: &Path) -> Result<Self> {
+        // short: a socket path has 107 bytes
+        let dir = tempfile::Builder::new().prefix("mobytrace-").tempdir_in("/tmp")?;
+        let log = File::create(dir.path().join("log"))?;
+        let at = |name: &str| dir.path().join(name);
+        let child = Command::new(dockerd)
+            .arg("--data-root")
+            .arg(at("data"))
+            .arg("--exec-root")
+            .arg(at("exec"))
+            .arg("--pidfile")
+            .arg(at("pid"))
+            .arg("-H")
+            .arg(format!("unix://{}", at("sock").display()))
+            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false"])
+            .env("PATH", assets.path_variable()?)
+            .env("LD_LIBRARY_PATH", assets.library_path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", dockerd.display()))?;
+        let mut daemon = Self {
+            child,
+            dir,
+            assets: assets.clone(),
+        };
+        let started = Instant::now();
+        loop {
+            if let Ok(answer) = daemon.get("/_ping")
+                && answer.status == 200
+            {
+                return Ok(daemon);
+            }
+            if let Some(status) = daemon.child.try_wait()? {
+                bail!("dockerd ended with {status}:\n{}", daemon.log());
+            }
+            if started.elapsed() > READY {
+                bail!("dockerd does not answer:\n{}", daemon.log());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("sock")
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// `DOCKER_HOST` for clients.
+    #[must_use]
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// Runs the docker CLI.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn cli(&self, args: &[&str]) -> Result<Output> {
+        Command::new(self.assets.docker_cli())
+            .args(args)
+            .env("DOCKER_HOST", self.host())
+            .env("HOME", self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .context("running docker")
+    }
+
+    /// GET of the API.
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub fn get(&self, path: &str) -> Result<Answer> {
+        request(&self.socket(), "GET", path, &[], &[])
+    }
+
+    /// GET with a User-Agent.
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub fn get_as(&self, path: &str, agent: &str) -> Result<Answer> {
+        request(&self.socket(), "GET", path, &[("User-Agent", agent)], &[])
+    }
+
+    /// POST of JSON.
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub fn post(&self, path: &str, body: &serde_json::Value) -> Result<Answer> {
+        let headers = [("Content-Type", "application/json")];
+        request(&self.socket(), "POST", path, &headers, &serde_json::to_vec(body)?)
+    }
+
+    /// Imports an image `busybox:1` made of the static busybox.
+    ///
+    /// # Errors
+    /// The daemon refuses it.
+    pub fn import_image(&self) -> Result<()> {
+        let root = tempfile::tempdir()?;
+        let bin = root.path().join("bin");
+        std::fs::create_dir(&bin)?;
+        std::fs::copy(&self.assets.busybox, bin.join("busybox"))?;
+        for name in ["sh", "sleep", "echo", "ls", "cat"] {
+            std::os::unix::fs::symlink("busybox", bin.join(name))?;
+        }
+        let archive = self.dir.path().join("image.tar");
+        let status = Command::new("tar")
+            .arg("-C")
+            .arg(root.path())
+            .arg("-cf")
+            .arg(&archive)
+            .arg(".")
+            .status()?;
+        ensure!(status.success(), "tar ended with {status}");
+        let output = self.cli(&["import", &archive.display().to_string(), "busybox:1"])?;
+        ensure!(output.status.success(), "docker import: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Creates containers `NAME1` … that are never started; gives their IDs.
+    ///
+    /// # Errors
+    /// The daemon refuses.
+    pub fn create_containers(&self, prefix: &str, count: usize) -> Result<Vec<String>> {
+        (1..=count).map(|n| self.create(&format!("{prefix}{n}"))).collect()
+    }
+
+    fn create(&self, name: &str) -> Result<String> {
+        let body = serde_json::json!({
+            "Image": "busybox:1",
+            "Cmd": ["sleep", "100000"],
+            "HostConfig": {"NetworkMode": "none"},
+        });
+        let answer = self.post(&format!("/v1.41/containers/create?name={name}"), &body)?;
+        ensure!(answer.status == 201, "create: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        let json = answer.json()?;
+        Ok(json["Id"].as_str().context("no Id")?.to_owned())
+    }
+
+    /// Creates and starts one container.
+    ///
+    /// # Errors
+    /// The daemon refuses.
+    pub fn run_container(&self, name: &str) -> Result<String> {
+        let id = self.create(name)?;
+        let answer = self.post(&format!("/v1.41/containers/{id}/start"), &serde_json::Value::Null)?;
+        ensure!(answer.status == 204, "start: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        Ok(id)
+    }
+
+    fn end(&mut self) {
+        // a container's first process ignores SIGTERM: killing it saves the daemon's grace period
+        if let Ok(answer) = self.get("/containers/json")
+            && let Ok(serde_json::Value::Array(list)) = answer.json()
+        {
+            for id in list.iter().filter_map(|c| c["Id"].as_str()) {
+                let _ = self.post(&format!("/containers/{id}/kill"), &serde_json::Value::Null);
+            }
+        }
+        signal(self.child.id(), Signal::TERM);
+        let asked = Instant::now();
+        while asked.elapsed() < END {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(50)),
+                _ => break,
+            }
+        }
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let containerd = std::fs::read_to_string(self.dir.path().join("exec/containerd/containerd.pid"));
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            if let Some(pid) = containerd.ok().and_then(|t| t.trim().parse().ok()) {
+                signal(pid, Signal::KILL);
+            }
+        }
+        unmount_below(self.dir.path());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Mounts that a daemon left, innermost first.
+fn unmount_below(dir: &Path) {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mut points: Vec<&str> = mounts
+        .lines()
+        .filter_map(|l| l.split_ascii_whitespace().nth(1))
+        .filter(|p| Path::new(p).starts_with(dir))
+        .collect();
+    points.sort_by_key(|p| std::cmp::Reverse(p.len()));
+    for point in points {
+        let _ = rustix::mount::unmount(point, rustix::mount::UnmountFlags::DETACH);
+    }
+    let _ = std::io::stderr().flush();
+}

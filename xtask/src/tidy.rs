@@ -1,0 +1,120 @@
+//! What the tree must look like, as far as a program can tell.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::ebpf;
+use crate::exec::{self, cargo, root};
+
+/// All checks.
+pub fn run() -> Result<()> {
+    exec::run(cargo().args(["fmt", "--all", "--check"])).context("formatting: run `cargo fmt --all`")?;
+    exec::run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--locked", "--", "-Dwarnings"]))?;
+    let sources = sources()?;
+    let mut findings = Vec::new();
+    for (path, text) in &sources {
+        let shown = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+        check_file(&shown, text, &mut findings);
+    }
+    ensure!(findings.is_empty(), "{}", findings.join("\n"));
+    ebpf::check_digest()
+}
+
+fn sources() -> Result<Vec<(PathBuf, String)>> {
+    let listed = exec::output(exec::command("git").args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"]))?;
+    listed
+        .lines()
+        .map(|l| root().join(l))
+        .filter(|p| p.exists())
+        .map(|p| Ok((p.clone(), std::fs::read_to_string(&p)?)))
+        .collect()
+}
+
+/// Folders, and what may not be used in them: the direction of dependencies.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("tracer/src/gobin/", &["std::fs", "std::process", "crate::target", "crate::plan", "crate::probe", "/proc"]),
+    ("tracer/src/plan/", &["std::fs", "std::process", "crate::target", "crate::probe", "crate::decode", "crate::cli"]),
+    ("tracer/src/decode/", &["std::fs", "crate::gobin", "crate::probe", "crate::target", "crate::cli", "crate::render"]),
+    ("tracer/src/correlate/", &["std::fs", "crate::gobin", "crate::probe", "crate::target", "crate::cli", "crate::render"]),
+    ("tracer/src/render/", &["std::fs", "crate::gobin", "crate::probe", "crate::target", "crate::cli"]),
+    ("tracer/src/capture/", &["crate::gobin", "crate::probe", "crate::target", "crate::cli", "crate::render"]),
+    ("tracer-ebpf/src/", &["docker", "moby/"]),
+];
+
+/// Names of docker's own option fields: a number beside one of them would be an offset table.
+const DOCKER_FIELDS: &[&str] = &[
+    "ContainerListOptions", "ListOptions", "Quiet", "Latest", "Filters", "LayersSize", "SizeRw", "HostConfig",
+];
+
+fn check_file(shown: &str, text: &str, findings: &mut Vec<String>) {
+    if !text.starts_with("//!") && !text.trim().is_empty() {
+        findings.push(format!("{shown}:1: no module documentation"));
+    }
+    if shown != "xtask/src/tidy.rs" {
+        for (folder, words) in FORBIDDEN {
+            if !shown.starts_with(folder) {
+                continue;
+            }
+            for (n, line) in text.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or(line);
+                if let Some(word) = words.iter().find(|w| code.contains(**w)) {
+                    findings.push(format!("{shown}:{}: {word} is not for this folder", n + 1));
+                }
+            }
+        }
+    }
+    let only = |folder: &str, word: &str, findings: &mut Vec<String>| {
+        if shown.starts_with("tracer/src/") && !shown.starts_with(folder) && text.contains(word) {
+            findings.push(format!("{shown}: {word} belongs into {folder}"));
+        }
+    };
+    only("tracer/src/probe/", "use aya", findings);
+    if shown.starts_with("tracer/src/")
+        && !shown.starts_with("tracer/src/cli/")
+        && ["println!(", "eprintln!(", "process::exit"].iter().any(|w| text.contains(w))
+    {
+        findings.push(format!("{shown}: only cli writes to the terminal or exits"));
+    }
+    if shown.starts_with("tracer") {
+        no_offsets(shown, text, findings);
+    }
+}
+
+/// No numeric offset of a docker or moby type anywhere in the product's sources (tests excepted: there it is ground truth).
+fn no_offsets(shown: &str, text: &str, findings: &mut Vec<String>) {
+    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
+    for (n, line) in code.lines().enumerate() {
+        let line_code = line.split("//").next().unwrap_or(line);
+        let names_field = DOCKER_FIELDS
+            .iter()
+            .any(|f| line_code.contains(&format!("\"{f}\"")));
+        let has_number = line_code
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .any(|w| w.len() > 1 && w.bytes().next().is_some_and(|b| b.is_ascii_digit()));
+        if names_field && has_number {
+            findings.push(format!("{shown}:{}: a number beside a docker field: offsets come from the binary", n + 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_beside_a_docker_field_is_found() {
+        let mut findings = Vec::new();
+        no_offsets("tracer/src/x.rs", "let table = [(\"Filters\", 48)];", &mut findings);
+        assert_eq!(findings.len(), 1);
+        no_offsets("tracer/src/x.rs", "let names = [\"Filters\"];", &mut findings);
+        assert_eq!(findings.len(), 1);
+    }
+
+    #[test]
+    fn a_dependency_against_the_flow_is_found() {
+        let mut findings = Vec::new();
+        check_file("tracer/src/decode/x.rs", "//! x\nuse crate::probe::Session;\n", &mut findings);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+    }
+}
