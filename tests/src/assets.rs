@@ -15,7 +15,8 @@ pub fn workspace_root() -> PathBuf {
 /// Folder of everything generated.
 #[must_use]
 pub fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from)
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace_root().join("target"), PathBuf::from)
 }
 
 /// A stock docker: dockerd, containerd, runc, CLI, unpacked from the distribution's packages.

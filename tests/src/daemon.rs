@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::http::{Answer, request};
 use crate::Assets;
+use crate::http::{Answer, request};
 
 /// How long a daemon may take to answer its first ping.
 const READY: Duration = Duration::from_secs(60);
@@ -40,7 +40,9 @@ impl Daemon {
     /// It does not start.
     pub fn start_binary(assets: &Assets, dockerd: &Path) -> Result<Self> {
         // short: a socket path has 107 bytes
-        let dir = tempfile::Builder::new().prefix("mobytrace-").tempdir_in("/tmp")?;
+        let dir = tempfile::Builder::new()
+            .prefix("mobytrace-")
+            .tempdir_in("/tmp")?;
         let log = File::create(dir.path().join("log"))?;
         let at = |name: &str| dir.path().join(name);
         let child = Command::new(dockerd)
@@ -52,7 +54,12 @@ impl Daemon {
             .arg(at("pid"))
             .arg("-H")
             .arg(format!("unix://{}", at("sock").display()))
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--userland-proxy=false"])
+            .args([
+                "--bridge=none",
+                "--iptables=false",
+                "--ip6tables=false",
+                "--userland-proxy=false",
+            ])
             .env("PATH", assets.path_variable()?)
             .env("LD_LIBRARY_PATH", assets.library_path())
             .stdin(Stdio::null())
@@ -139,8 +146,18 @@ impl Daemon {
     /// # Errors
     /// The daemon does not answer.
     pub fn post(&self, path: &str, body: &serde_json::Value) -> Result<Answer> {
+        if body.is_null() {
+            // a body that the daemon does not read would make it reset the connection
+            return request(&self.socket(), "POST", path, &[], &[]);
+        }
         let headers = [("Content-Type", "application/json")];
-        request(&self.socket(), "POST", path, &headers, &serde_json::to_vec(body)?)
+        request(
+            &self.socket(),
+            "POST",
+            path,
+            &headers,
+            &serde_json::to_vec(body)?,
+        )
     }
 
     /// Imports an image `busybox:1` made of the static busybox.
@@ -165,7 +182,11 @@ impl Daemon {
             .status()?;
         ensure!(status.success(), "tar ended with {status}");
         let output = self.cli(&["import", &archive.display().to_string(), "busybox:1"])?;
-        ensure!(output.status.success(), "docker import: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "docker import: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(())
     }
 
@@ -174,7 +195,9 @@ impl Daemon {
     /// # Errors
     /// The daemon refuses.
     pub fn create_containers(&self, prefix: &str, count: usize) -> Result<Vec<String>> {
-        (1..=count).map(|n| self.create(&format!("{prefix}{n}"))).collect()
+        (1..=count)
+            .map(|n| self.create(&format!("{prefix}{n}")))
+            .collect()
     }
 
     fn create(&self, name: &str) -> Result<String> {
@@ -184,7 +207,12 @@ impl Daemon {
             "HostConfig": {"NetworkMode": "none"},
         });
         let answer = self.post(&format!("/v1.41/containers/create?name={name}"), &body)?;
-        ensure!(answer.status == 201, "create: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        ensure!(
+            answer.status == 201,
+            "create: {} {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
         let json = answer.json()?;
         Ok(json["Id"].as_str().context("no Id")?.to_owned())
     }
@@ -195,8 +223,16 @@ impl Daemon {
     /// The daemon refuses.
     pub fn run_container(&self, name: &str) -> Result<String> {
         let id = self.create(name)?;
-        let answer = self.post(&format!("/v1.41/containers/{id}/start"), &serde_json::Value::Null)?;
-        ensure!(answer.status == 204, "start: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        let answer = self.post(
+            &format!("/v1.41/containers/{id}/start"),
+            &serde_json::Value::Null,
+        )?;
+        ensure!(
+            answer.status == 204,
+            "start: {} {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
         Ok(id)
     }
 
@@ -218,7 +254,8 @@ impl Daemon {
             }
         }
         if matches!(self.child.try_wait(), Ok(None)) {
-            let containerd = std::fs::read_to_string(self.dir.path().join("exec/containerd/containerd.pid"));
+            let containerd =
+                std::fs::read_to_string(self.dir.path().join("exec/containerd/containerd.pid"));
             let _ = self.child.kill();
             let _ = self.child.wait();
             if let Some(pid) = containerd.ok().and_then(|t| t.trim().parse().ok()) {

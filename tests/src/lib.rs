@@ -5,11 +5,13 @@
 mod assets;
 mod daemon;
 mod http;
+mod memory;
 mod tool;
 
 pub use assets::{Assets, target_dir, workspace_root};
 pub use daemon::Daemon;
 pub use http::{Answer, request};
+pub use memory::changed_code;
 pub use tool::{Finished, Running, Tool, json_lines};
 
 /// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set

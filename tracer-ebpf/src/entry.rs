@@ -106,6 +106,7 @@ impl<const N: usize> Entry<N> {
             value,
         };
         unsafe { self.at(0).cast::<Item>().write(item) }
+        self.machine.retried = 0;
         self.machine.pos += 16 + ((len as u32 + 7) & !7);
     }
 }

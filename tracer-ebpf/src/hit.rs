@@ -2,7 +2,7 @@
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::{
-    bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_ktime_get_ns,
+    bpf_copy_from_user, bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_ktime_get_ns,
 };
 use aya_ebpf::programs::ProbeContext;
 use tracer_ebpf::wire::counters::SiteCounters;
@@ -14,14 +14,14 @@ use tracer_ebpf::wire::site::{
 
 use crate::entry::{Entry, LARGE, bound, copy_kernel, count};
 use crate::goroutine::Goroutine;
-use crate::machine::{F_OPS, F_REGS};
+use crate::machine::{BOUNDED, F_OPS, F_REGS, HALT_FAULT, SLEEP};
 use crate::maps::{BLANK, CARRIED, CONTINUE, COUNTERS, RING, SAVED, SITE_BY_ADDR, SITES, TARGETS};
 use crate::regs::Regs;
 
 /// Index of the probed site: the attach cookie, or by address where there are no cookies.
 #[inline(always)]
-fn site_index<const LOOP: bool>(ctx: &ProbeContext, regs: &Regs, tgid: u32) -> Option<u32> {
-    if LOOP {
+fn site_index<const MODE: u8>(ctx: &ProbeContext, regs: &Regs, tgid: u32) -> Option<u32> {
+    if MODE != BOUNDED {
         return Some(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) } as u32);
     }
     let key = SiteKey {
@@ -34,10 +34,10 @@ fn site_index<const LOOP: bool>(ctx: &ProbeContext, regs: &Regs, tgid: u32) -> O
 
 /// First entry of a hit.
 #[inline(always)]
-pub fn first<const N: usize, const LOOP: bool>(ctx: &ProbeContext) -> Option<()> {
+pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     let regs = Regs(ctx.regs);
     let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
-    let index = site_index::<LOOP>(ctx, &regs, (pid_tgid >> 32) as u32)?;
+    let index = site_index::<MODE>(ctx, &regs, (pid_tgid >> 32) as u32)?;
     let site = SITES.get(index)?;
     let target = TARGETS.get(site.target)?;
     if target.tgid != (pid_tgid >> 32) as u32 {
@@ -63,27 +63,46 @@ pub fn first<const N: usize, const LOOP: bool>(ctx: &ProbeContext) -> Option<()>
     }
     entry.machine.top = 0;
     entry.machine.pos = 0;
+    entry.machine.retried = 0;
     if site.stack_count > 0 {
         entry.push_ops(F_OPS, site.stack_ops, site.stack_count, regs.sp() + 8, 0, 0);
     }
     if site.reg_count > 0 {
         entry.push_ops(F_REGS, site.reg_ops, site.reg_count, 0, 0, 0);
     }
-    entry.run::<LOOP>();
+    entry.run::<MODE>();
     count(&counters.records);
     let more = settle(entry, counters);
+    let mut missing = entry.missing();
     reserved.submit(0);
-    if more {
+    if !more {
+        return None;
+    }
+    if MODE == SLEEP {
+        // programs that may sleep cannot tail-call
+        for _ in 1..MAX_PARTS {
+            fault_in(missing);
+            missing = part::<MODE>(pid_tgid)?;
+        }
+    } else {
         unsafe { CONTINUE.tail_call(ctx, 0) };
         given_up(counters);
     }
     None
 }
 
-/// A further entry of a hit.
+/// A further entry of a hit, in a program of its own.
 #[inline(always)]
-pub fn further<const LOOP: bool>(ctx: &ProbeContext) -> Option<()> {
+pub fn further<const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
+    part::<MODE>(pid_tgid)?;
+    unsafe { CONTINUE.tail_call(ctx, 0) };
+    None
+}
+
+/// Fills a further entry. `Some`: there is still more, and the first and last byte to fault in before going on (0: none).
+#[inline(always)]
+fn part<const MODE: u8>(pid_tgid: u64) -> Option<(u64, u64)> {
     let carried = CARRIED.get_ptr(pid_tgid)?;
     let site = unsafe { (*carried).head.site };
     let counters = COUNTERS.get(site)?;
@@ -105,17 +124,31 @@ pub fn further<const LOOP: bool>(ctx: &ProbeContext) -> Option<()> {
     entry.head.flags &= !MORE;
     entry.head.part += 1;
     entry.head.class = 1;
+    entry.machine.retried = u32::from(entry.machine.halt == HALT_FAULT);
     entry.machine.pos = 0;
-    entry.run::<LOOP>();
+    entry.run::<MODE>();
     count(&counters.parts);
     let more = settle(entry, counters);
+    let missing = entry.missing();
     reserved.submit(0);
-    if more {
-        unsafe { CONTINUE.tail_call(ctx, 0) };
-        given_up(counters);
+    if !more {
+        let _ = CARRIED.remove(pid_tgid);
+        return None;
     }
-    let _ = CARRIED.remove(pid_tgid);
-    None
+    Some(missing)
+}
+
+/// Has the kernel bring in the pages that the machine stopped at. No entry is reserved here.
+#[inline(always)]
+fn fault_in((first, last): (u64, u64)) {
+    let mut byte = 0u8;
+    for addr in [first, last] {
+        if addr != 0 {
+            unsafe {
+                bpf_copy_from_user((&raw mut byte).cast(), 1, addr as *const core::ffi::c_void)
+            };
+        }
+    }
 }
 
 /// The tail call failed: userspace sees MORE without a further part and says that the rest is lost.

@@ -5,47 +5,62 @@ use aya_ebpf::programs::ProbeContext;
 
 use crate::entry::{LARGE, SMALL, count};
 use crate::hit;
+use crate::machine::{BOUNDED, LOOP, SLEEP};
 use crate::maps::NOTHING;
 
 /// Small entries, `bpf_loop`, attach cookie.
 #[uprobe]
 pub fn hit_small_loop(ctx: ProbeContext) -> u32 {
-    hit::first::<SMALL, true>(&ctx);
+    hit::first::<SMALL, LOOP>(&ctx);
     0
 }
 
 /// Large entries, `bpf_loop`, attach cookie.
 #[uprobe]
 pub fn hit_large_loop(ctx: ProbeContext) -> u32 {
-    hit::first::<LARGE, true>(&ctx);
+    hit::first::<LARGE, LOOP>(&ctx);
     0
 }
 
 /// Further entries, `bpf_loop`.
 #[uprobe]
 pub fn cont_loop(ctx: ProbeContext) -> u32 {
-    hit::further::<true>(&ctx);
+    hit::further::<LOOP>(&ctx);
+    0
+}
+
+/// Small entries, `bpf_loop`, attach cookie, may sleep.
+#[uprobe(sleepable)]
+pub fn hit_small_sleep(ctx: ProbeContext) -> u32 {
+    hit::first::<SMALL, SLEEP>(&ctx);
+    0
+}
+
+/// Large entries, `bpf_loop`, attach cookie, may sleep.
+#[uprobe(sleepable)]
+pub fn hit_large_sleep(ctx: ProbeContext) -> u32 {
+    hit::first::<LARGE, SLEEP>(&ctx);
     0
 }
 
 /// Small entries, bounded loop, site by address.
 #[uprobe]
 pub fn hit_small_bounded(ctx: ProbeContext) -> u32 {
-    hit::first::<SMALL, false>(&ctx);
+    hit::first::<SMALL, BOUNDED>(&ctx);
     0
 }
 
 /// Large entries, bounded loop, site by address.
 #[uprobe]
 pub fn hit_large_bounded(ctx: ProbeContext) -> u32 {
-    hit::first::<LARGE, false>(&ctx);
+    hit::first::<LARGE, BOUNDED>(&ctx);
     0
 }
 
 /// Further entries, bounded loop.
 #[uprobe]
 pub fn cont_bounded(ctx: ProbeContext) -> u32 {
-    hit::further::<false>(&ctx);
+    hit::further::<BOUNDED>(&ctx);
     0
 }
 

@@ -41,7 +41,11 @@ impl Mirrors {
                 if !uri.trim_end_matches('/').contains("/debian") {
                     continue;
                 }
-                let slot = if suites.contains("-security") { &mut security } else { &mut main };
+                let slot = if suites.contains("-security") {
+                    &mut security
+                } else {
+                    &mut main
+                };
                 slot.get_or_insert(uri);
             }
         }
@@ -83,7 +87,10 @@ fn lines(text: &str) -> Vec<(String, String)> {
 impl Apt {
     /// Prepares the state and reads the indexes (once a day).
     pub fn open(suite: &str, arch: &'static str) -> Result<Self> {
-        ensure!(exec::have("apt-get"), "apt-get is not here: on another distribution, put the tools on PATH yourself");
+        ensure!(
+            exec::have("apt-get"),
+            "apt-get is not here: on another distribution, put the tools on PATH yourself"
+        );
         let mirrors = Mirrors::find()?;
         let apt = Self {
             dir: target().join(format!("apt/{suite}-{arch}")),
@@ -174,7 +181,11 @@ impl Apt {
             let deb = after
                 .iter()
                 .find(|d| !before.contains(d))
-                .or_else(|| after.iter().find(|d| file_name(d).starts_with(&format!("{name}_"))))
+                .or_else(|| {
+                    after
+                        .iter()
+                        .find(|d| file_name(d).starts_with(&format!("{name}_")))
+                })
                 .with_context(|| format!("apt downloaded no {package}"))?;
             exec::run(exec::command("dpkg-deb").arg("-x").arg(deb).arg(into))?;
         }
@@ -193,14 +204,26 @@ impl Apt {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The stock docker of bookworm: 20.10.24 built with Go 1.19.
 pub fn docker() -> Result<()> {
     let into = target().join("assets/docker-bookworm");
     let apt = Apt::open("bookworm", "amd64")?;
-    apt.unpack(&["docker.io", "containerd", "runc", "libdevmapper1.02.1", "busybox-static"], &into)
+    apt.unpack(
+        &[
+            "docker.io",
+            "containerd",
+            "runc",
+            "libdevmapper1.02.1",
+            "busybox-static",
+        ],
+        &into,
+    )
 }
 
 /// The Rust library sources of exactly the compiler in use.
@@ -220,10 +243,15 @@ pub fn rust_src() -> Result<PathBuf> {
             .lines()
             .filter_map(|l| l.split('|').nth(1))
             .map(str::trim)
-            .find(|v| v.starts_with(&format!("{version}+")) || v.starts_with(&format!("{version}-")))
+            .find(|v| {
+                v.starts_with(&format!("{version}+")) || v.starts_with(&format!("{version}-"))
+            })
             .map(str::to_owned);
         let Some(exact) = exact else {
-            bail!("no rust-src of version {version} in Debian (found: {})", text.trim());
+            bail!(
+                "no rust-src of version {version} in Debian (found: {})",
+                text.trim()
+            );
         };
         apt.unpack(&[&format!("rust-src={exact}")], &into)?;
     }

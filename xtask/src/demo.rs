@@ -16,7 +16,11 @@ pub fn run(commands: &[String]) -> Result<()> {
         "the demo starts a private dockerd and traces it: run it as root"
     );
     let story = ["docker ps -a".to_owned(), "docker system df".to_owned()];
-    let commands = if commands.is_empty() { &story[..] } else { commands };
+    let commands = if commands.is_empty() {
+        &story[..]
+    } else {
+        commands
+    };
     ensure!(commands.len() > 1, "give two or more commands to compare");
     eprintln!("building mobytrace …");
     exec::run(cargo().args(["build", "--quiet", "-p", "mobytrace"]))?;

@@ -27,7 +27,11 @@ pub fn build() -> Result<()> {
     std::fs::write(shipped().join("inputs.sha256"), digest()? + "\n")?;
     for arch in ARCHES {
         let path = object(&shipped(), arch);
-        println!("{} {} bytes", path.display(), std::fs::metadata(&path)?.len());
+        println!(
+            "{} {} bytes",
+            path.display(),
+            std::fs::metadata(&path)?.len()
+        );
     }
     Ok(())
 }
@@ -35,12 +39,25 @@ pub fn build() -> Result<()> {
 fn linker() -> Result<PathBuf> {
     let tools = target().join("tools");
     let linker = tools.join("bin/bpf-linker");
-    let right = exec::output(exec::command(&linker).arg("--version")).is_ok_and(|v| v.contains(BPF_LINKER));
+    let right =
+        exec::output(exec::command(&linker).arg("--version")).is_ok_and(|v| v.contains(BPF_LINKER));
     if !right {
-        println!("installing bpf-linker {BPF_LINKER} under {} (about a minute)", tools.display());
+        println!(
+            "installing bpf-linker {BPF_LINKER} under {} (about a minute)",
+            tools.display()
+        );
         exec::run(
             exec::cargo()
-                .args(["install", "bpf-linker", "--locked", "--force", "--quiet", "--version", BPF_LINKER, "--root"])
+                .args([
+                    "install",
+                    "bpf-linker",
+                    "--locked",
+                    "--force",
+                    "--quiet",
+                    "--version",
+                    BPF_LINKER,
+                    "--root",
+                ])
                 .arg(&tools)
                 .env("CARGO_TARGET_DIR", target().join("tools/build")),
         )?;
@@ -72,7 +89,16 @@ fn build_into(out: &Path) -> Result<()> {
         ];
         exec::run(
             exec::cargo()
-                .args(["build", "--release", "--quiet", "--locked", "-p", "tracer-ebpf", "--bin", "mobytrace-ebpf"])
+                .args([
+                    "build",
+                    "--release",
+                    "--quiet",
+                    "--locked",
+                    "-p",
+                    "tracer-ebpf",
+                    "--bin",
+                    "mobytrace-ebpf",
+                ])
                 .args(["--target", "bpfel-unknown-none", "-Zbuild-std=core"])
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("__CARGO_TESTS_ONLY_SRC_ROOT", &sources)
@@ -97,14 +123,25 @@ fn strip(bytes: &[u8], to: &Path) -> Result<()> {
 fn without_dwarf(bytes: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 64;
     let u64_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<8>()?));
-    let u16_at = |at: usize| Some(usize::from(u16::from_le_bytes(*bytes.get(at..)?.first_chunk::<2>()?)));
+    let u16_at = |at: usize| {
+        Some(usize::from(u16::from_le_bytes(
+            *bytes.get(at..)?.first_chunk::<2>()?,
+        )))
+    };
     let table = usize::try_from(u64_at(40)?).ok()?;
     let (count, names_index) = (u16_at(60)?, u16_at(62)?);
     let headers: Vec<[u8; HEADER]> = (0..count)
-        .map(|i| bytes.get(table + i * HEADER..)?.first_chunk::<HEADER>().copied())
+        .map(|i| {
+            bytes
+                .get(table + i * HEADER..)?
+                .first_chunk::<HEADER>()
+                .copied()
+        })
         .collect::<Option<_>>()?;
     let field = |h: &[u8; HEADER], at: usize| {
-        h.get(at..).and_then(|b| b.first_chunk::<8>()).map(|b| u64::from_le_bytes(*b))
+        h.get(at..)
+            .and_then(|b| b.first_chunk::<8>())
+            .map(|b| u64::from_le_bytes(*b))
     };
     let names = usize::try_from(field(headers.get(names_index)?, 24)?).ok()?;
     let mut out = bytes.get(..HEADER)?.to_vec();
@@ -115,9 +152,17 @@ fn without_dwarf(bytes: &[u8]) -> Option<Vec<u8>> {
         let name = bytes.get(name_at..)?.split(|b| *b == 0).next()?;
         let (offset, size, align) = (field(header, 24)?, field(header, 32)?, field(header, 48)?);
         let (offset, size) = (usize::try_from(offset).ok()?, usize::try_from(size).ok()?);
-        out.resize(out.len().next_multiple_of(usize::try_from(align).ok()?.max(1)), 0);
+        out.resize(
+            out.len()
+                .next_multiple_of(usize::try_from(align).ok()?.max(1)),
+            0,
+        );
         let dwarf = name.starts_with(b".debug") || name.starts_with(b".rel.debug");
-        let data = if dwarf { &[] } else { bytes.get(offset..offset + size)? };
+        let data = if dwarf {
+            &[]
+        } else {
+            bytes.get(offset..offset + size)?
+        };
         new[24..32].copy_from_slice(&(out.len() as u64).to_le_bytes());
         new[32..40].copy_from_slice(&(data.len() as u64).to_le_bytes());
         out.extend_from_slice(data);
@@ -135,7 +180,10 @@ fn without_dwarf(bytes: &[u8]) -> Option<Vec<u8>> {
 /// SHA-256 over everything the objects are made of: sources, versions, tools.
 pub fn digest() -> Result<String> {
     let mut hash = Sha256::new();
-    let mut files = vec![root().join("tracer-ebpf/Cargo.toml"), root().join("rust-toolchain.toml")];
+    let mut files = vec![
+        root().join("tracer-ebpf/Cargo.toml"),
+        root().join("rust-toolchain.toml"),
+    ];
     collect(&root().join("tracer-ebpf/src"), &mut files)?;
     files.sort();
     for file in files {
@@ -146,7 +194,10 @@ pub fn digest() -> Result<String> {
         hash.update([0]);
     }
     let lock = std::fs::read_to_string(root().join("Cargo.lock"))?;
-    for package in lock.split("[[package]]").filter(|p| p.contains("name = \"aya-")) {
+    for package in lock
+        .split("[[package]]")
+        .filter(|p| p.contains("name = \"aya-"))
+    {
         if package.contains("-ebpf") {
             hash.update(package.trim().as_bytes());
         }
@@ -184,8 +235,12 @@ pub fn check_rebuild() -> Result<()> {
     let elsewhere = target().join("ebpf/rebuilt");
     build_into(&elsewhere)?;
     for arch in ARCHES {
-        let same = std::fs::read(object(&elsewhere, arch))? == std::fs::read(object(&shipped(), arch))?;
-        ensure!(same, "a rebuilt mobytrace-{arch}.o differs from the one in the tree");
+        let same =
+            std::fs::read(object(&elsewhere, arch))? == std::fs::read(object(&shipped(), arch))?;
+        ensure!(
+            same,
+            "a rebuilt mobytrace-{arch}.o differs from the one in the tree"
+        );
     }
     println!("kernel objects rebuilt: equal to those in the tree");
     Ok(())

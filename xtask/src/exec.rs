@@ -31,7 +31,9 @@ pub fn cargo() -> Command {
 /// Runs to a successful end, output inherited.
 pub fn run(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}");
-    let status = command.status().with_context(|| format!("failed to run {shown}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("failed to run {shown}"))?;
     if !status.success() {
         bail!("{shown} ended with {status}");
     }
@@ -41,7 +43,9 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// Runs to a successful end; gives stdout.
 pub fn output(command: &mut Command) -> Result<String> {
     let shown = format!("{command:?}");
-    let output = command.output().with_context(|| format!("failed to run {shown}"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("failed to run {shown}"))?;
     if !output.status.success() {
         bail!(
             "{shown} ended with {}: {}",
@@ -54,9 +58,8 @@ pub fn output(command: &mut Command) -> Result<String> {
 
 /// Whether a program is on PATH.
 pub fn have(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
-    })
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
 /// Creates a folder and its parents.

@@ -9,7 +9,9 @@ use crate::{apt, ebpf, tidy, vm};
 pub fn run(lenient: bool) -> Result<()> {
     let mut skipped = Vec::new();
     step("tidy", tidy::run)?;
-    step("build", || exec::run(cargo().args(["build", "--workspace", "--locked"])))?;
+    step("build", || {
+        exec::run(cargo().args(["build", "--workspace", "--locked"]))
+    })?;
     may_skip(lenient, &mut skipped, "stock dockerd", apt::docker)?;
     step("tests", || {
         let mut tests = cargo();
@@ -23,7 +25,12 @@ pub fn run(lenient: bool) -> Result<()> {
         }
         exec::run(&mut tests)
     })?;
-    may_skip(lenient, &mut skipped, "rebuilding the kernel objects", ebpf::check_rebuild)?;
+    may_skip(
+        lenient,
+        &mut skipped,
+        "rebuilding the kernel objects",
+        ebpf::check_rebuild,
+    )?;
     may_skip(lenient, &mut skipped, "other kernels", || vm::run(!lenient))?;
     if skipped.is_empty() {
         println!("all tests passed, none skipped");
@@ -41,7 +48,12 @@ fn step(name: &str, job: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-fn may_skip(lenient: bool, skipped: &mut Vec<String>, name: &str, job: impl FnOnce() -> Result<()>) -> Result<()> {
+fn may_skip(
+    lenient: bool,
+    skipped: &mut Vec<String>,
+    name: &str,
+    job: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     match step(name, job) {
         Ok(()) => Ok(()),
         Err(error) if lenient => {

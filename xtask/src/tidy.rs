@@ -9,12 +9,25 @@ use crate::exec::{self, cargo, root};
 
 /// All checks.
 pub fn run() -> Result<()> {
-    exec::run(cargo().args(["fmt", "--all", "--check"])).context("formatting: run `cargo fmt --all`")?;
-    exec::run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--locked", "--", "-Dwarnings"]))?;
+    exec::run(cargo().args(["fmt", "--all", "--check"]))
+        .context("formatting: run `cargo fmt --all`")?;
+    exec::run(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--locked",
+        "--",
+        "-Dwarnings",
+    ]))?;
     let sources = sources()?;
     let mut findings = Vec::new();
     for (path, text) in &sources {
-        let shown = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+        let shown = path
+            .strip_prefix(root())
+            .unwrap_or(path)
+            .display()
+            .to_string();
         check_file(&shown, text, &mut findings);
     }
     ensure!(findings.is_empty(), "{}", findings.join("\n"));
@@ -22,7 +35,13 @@ pub fn run() -> Result<()> {
 }
 
 fn sources() -> Result<Vec<(PathBuf, String)>> {
-    let listed = exec::output(exec::command("git").args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"]))?;
+    let listed = exec::output(exec::command("git").args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "*.rs",
+    ]))?;
     listed
         .lines()
         .map(|l| root().join(l))
@@ -33,18 +52,83 @@ fn sources() -> Result<Vec<(PathBuf, String)>> {
 
 /// Folders, and what may not be used in them: the direction of dependencies.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("tracer/src/gobin/", &["std::fs", "std::process", "crate::target", "crate::plan", "crate::probe", "/proc"]),
-    ("tracer/src/plan/", &["std::fs", "std::process", "crate::target", "crate::probe", "crate::decode", "crate::cli"]),
-    ("tracer/src/decode/", &["std::fs", "crate::gobin", "crate::probe", "crate::target", "crate::cli", "crate::render"]),
-    ("tracer/src/correlate/", &["std::fs", "crate::gobin", "crate::probe", "crate::target", "crate::cli", "crate::render"]),
-    ("tracer/src/render/", &["std::fs", "crate::gobin", "crate::probe", "crate::target", "crate::cli"]),
-    ("tracer/src/capture/", &["crate::gobin", "crate::probe", "crate::target", "crate::cli", "crate::render"]),
+    (
+        "tracer/src/gobin/",
+        &[
+            "std::fs",
+            "std::process",
+            "crate::target",
+            "crate::plan",
+            "crate::probe",
+            "/proc",
+        ],
+    ),
+    (
+        "tracer/src/plan/",
+        &[
+            "std::fs",
+            "std::process",
+            "crate::target",
+            "crate::probe",
+            "crate::decode",
+            "crate::cli",
+        ],
+    ),
+    (
+        "tracer/src/decode/",
+        &[
+            "std::fs",
+            "crate::gobin",
+            "crate::probe",
+            "crate::target",
+            "crate::cli",
+            "crate::render",
+        ],
+    ),
+    (
+        "tracer/src/correlate/",
+        &[
+            "std::fs",
+            "crate::gobin",
+            "crate::probe",
+            "crate::target",
+            "crate::cli",
+            "crate::render",
+        ],
+    ),
+    (
+        "tracer/src/render/",
+        &[
+            "std::fs",
+            "crate::gobin",
+            "crate::probe",
+            "crate::target",
+            "crate::cli",
+        ],
+    ),
+    (
+        "tracer/src/capture/",
+        &[
+            "crate::gobin",
+            "crate::probe",
+            "crate::target",
+            "crate::cli",
+            "crate::render",
+        ],
+    ),
     ("tracer-ebpf/src/", &["docker", "moby/"]),
 ];
 
 /// Names of docker's own option fields: a number beside one of them would be an offset table.
 const DOCKER_FIELDS: &[&str] = &[
-    "ContainerListOptions", "ListOptions", "Quiet", "Latest", "Filters", "LayersSize", "SizeRw", "HostConfig",
+    "ContainerListOptions",
+    "ListOptions",
+    "Quiet",
+    "Latest",
+    "Filters",
+    "LayersSize",
+    "SizeRw",
+    "HostConfig",
 ];
 
 fn check_file(shown: &str, text: &str, findings: &mut Vec<String>) {
@@ -72,7 +156,9 @@ fn check_file(shown: &str, text: &str, findings: &mut Vec<String>) {
     only("tracer/src/probe/", "use aya", findings);
     if shown.starts_with("tracer/src/")
         && !shown.starts_with("tracer/src/cli/")
-        && ["println!(", "eprintln!(", "process::exit"].iter().any(|w| text.contains(w))
+        && ["println!(", "eprintln!(", "process::exit"]
+            .iter()
+            .any(|w| text.contains(w))
     {
         findings.push(format!("{shown}: only cli writes to the terminal or exits"));
     }
@@ -93,7 +179,10 @@ fn no_offsets(shown: &str, text: &str, findings: &mut Vec<String>) {
             .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
             .any(|w| w.len() > 1 && w.bytes().next().is_some_and(|b| b.is_ascii_digit()));
         if names_field && has_number {
-            findings.push(format!("{shown}:{}: a number beside a docker field: offsets come from the binary", n + 1));
+            findings.push(format!(
+                "{shown}:{}: a number beside a docker field: offsets come from the binary",
+                n + 1
+            ));
         }
     }
 }
@@ -105,16 +194,28 @@ mod tests {
     #[test]
     fn an_offset_beside_a_docker_field_is_found() {
         let mut findings = Vec::new();
-        no_offsets("tracer/src/x.rs", "let table = [(\"Filters\", 48)];", &mut findings);
+        no_offsets(
+            "tracer/src/x.rs",
+            "let table = [(\"Filters\", 48)];",
+            &mut findings,
+        );
         assert_eq!(findings.len(), 1);
-        no_offsets("tracer/src/x.rs", "let names = [\"Filters\"];", &mut findings);
+        no_offsets(
+            "tracer/src/x.rs",
+            "let names = [\"Filters\"];",
+            &mut findings,
+        );
         assert_eq!(findings.len(), 1);
     }
 
     #[test]
     fn a_dependency_against_the_flow_is_found() {
         let mut findings = Vec::new();
-        check_file("tracer/src/decode/x.rs", "//! x\nuse crate::probe::Session;\n", &mut findings);
+        check_file(
+            "tracer/src/decode/x.rs",
+            "//! x\nuse crate::probe::Session;\n",
+            &mut findings,
+        );
         assert_eq!(findings.len(), 1, "{findings:?}");
     }
 }

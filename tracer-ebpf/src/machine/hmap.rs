@@ -27,14 +27,17 @@ const MIN_TOP: u64 = 5;
 /// Words of the frame: 0 bucket array, 1 next overflow bucket, 2 tophash of the current bucket, 3 old array; `base` the current bucket,
 /// `pc` next bucket, `remaining` number of buckets, `end` next cell, `start` op, `stride` cells seen.
 #[inline(always)]
-pub fn begin<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, map: u64) {
+pub fn begin<const N: usize, const MODE: u8>(entry: &mut Entry<N>, index: u32, op: &Op, map: u64) {
     if map == 0 {
         entry.emit(index, NULL, 0, 0, 0);
         return;
     }
     if !entry.read_payload(HEADER, map) {
-        entry.fault();
-        entry.emit(index, FAULT, 0, 0, map);
+        if entry.retry_later::<MODE>(map, HEADER) {
+            entry.rewind();
+        } else {
+            entry.emit(index, FAULT, 0, 0, map);
+        }
         return;
     }
     let known = MAPS.get(op.a).is_some_and(|d| d.kind == MAP_HMAP);
@@ -79,7 +82,7 @@ pub fn begin<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, map: u64
 }
 
 #[inline(always)]
-pub fn step<const N: usize>(entry: &mut Entry<N>, frame: *mut Frame) {
+pub fn step<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut Frame) {
     let op_index = unsafe { (*frame).start };
     let Some(op) = OPS.get(op_index) else {
         return end(entry, frame, FAULT);
@@ -89,7 +92,7 @@ pub fn step<const N: usize>(entry: &mut Entry<N>, frame: *mut Frame) {
     };
     let cell = unsafe { (*frame).end };
     if cell >= 8 {
-        next_bucket(entry, frame, desc.bucket_size, desc.overflow_off);
+        next_bucket::<N, MODE>(entry, frame, desc.bucket_size, desc.overflow_off);
         return;
     }
     unsafe { (*frame).end = cell + 1 };
@@ -107,11 +110,23 @@ pub fn step<const N: usize>(entry: &mut Entry<N>, frame: *mut Frame) {
         bucket + u64::from(desc.keys_off) + u64::from(cell & 7) * u64::from(desc.key_stride);
     let mut elem =
         bucket + u64::from(desc.elems_off) + u64::from(cell & 7) * u64::from(desc.elem_stride);
+    let slots = (key, elem);
     if desc.flags & MAP_INDIRECT_KEY != 0 {
         key = read_word(key).unwrap_or(0);
     }
     if desc.flags & MAP_INDIRECT_ELEM != 0 {
         elem = read_word(elem).unwrap_or(0);
+    }
+    // an indirect slot of a filled cell is never nil
+    if key == 0 || elem == 0 {
+        let slot = if key == 0 { slots.0 } else { slots.1 };
+        if entry.retry_later::<MODE>(slot, 8) {
+            unsafe {
+                (*frame).end = cell;
+                (*frame).stride = seen;
+            }
+            return;
+        }
     }
     entry.emit(op_index, OK, ITEM_CELL, 0, u64::from(seen));
     if desc.elem_count > 0 && entry.can_push(1) {
@@ -123,7 +138,7 @@ pub fn step<const N: usize>(entry: &mut Entry<N>, frame: *mut Frame) {
 }
 
 #[inline(always)]
-fn next_bucket<const N: usize>(
+fn next_bucket<const N: usize, const MODE: u8>(
     entry: &mut Entry<N>,
     frame: *mut Frame,
     bucket_size: u32,
@@ -163,7 +178,12 @@ fn next_bucket<const N: usize>(
         read_word(bucket),
         read_word(bucket + u64::from(overflow_off)),
     ) else {
-        entry.fault();
+        if entry.retry_later::<MODE>(bucket, u64::from(overflow_off) + 8) {
+            if overflow == 0 {
+                unsafe { (*frame).pc -= 1 };
+            }
+            return;
+        }
         return end(entry, frame, FAULT);
     };
     let first = tophash & 0xff;

@@ -26,6 +26,15 @@ pub const F_HMAP: u32 = 4;
 pub const HALT_FULL: u32 = 1;
 /// Nothing is left to do.
 pub const HALT_DONE: u32 = 2;
+/// A page must be faulted in first, which only a program that may sleep can do, and not while it holds an entry.
+pub const HALT_FAULT: u32 = 3;
+
+/// Mode of a program variant: a loop that the verifier can bound (from 5.10).
+pub const BOUNDED: u8 = 0;
+/// Mode: `bpf_loop` (from 5.17).
+pub const LOOP: u8 = 1;
+/// Mode: `bpf_loop` in a program that may sleep (from 6.0): pages that are not resident are faulted in.
+pub const SLEEP: u8 = 2;
 
 impl<const N: usize> Entry<N> {
     #[inline(always)]
@@ -81,7 +90,7 @@ impl<const N: usize> Entry<N> {
 
     /// One step. `false`: halted.
     #[inline(always)]
-    fn step(&mut self) -> bool {
+    fn step<const MODE: u8>(&mut self) -> bool {
         let top = self.machine.top;
         if top == 0 || top > FRAMES as u32 {
             self.machine.halt = HALT_DONE;
@@ -99,7 +108,7 @@ impl<const N: usize> Entry<N> {
                     (*frame).pc = pc + 1;
                     let regs = (*frame).kind == F_REGS;
                     let base = (*frame).base;
-                    ops::execute(self, pc, regs, base);
+                    ops::execute::<N, MODE>(self, pc, regs, base);
                 } else if (*frame).remaining > 0 {
                     (*frame).remaining -= 1;
                     (*frame).base += u64::from((*frame).stride);
@@ -115,29 +124,60 @@ impl<const N: usize> Entry<N> {
                 } else {
                     remaining
                 };
-                if remaining <= CHUNK as u32 {
-                    self.machine.top = top - 1;
-                } else {
-                    (*frame).remaining = remaining - len;
-                    (*frame).base = base + u64::from(len);
-                }
                 if self.read_payload(u64::from(len), base) {
+                    if remaining <= CHUNK as u32 {
+                        self.machine.top = top - 1;
+                    } else {
+                        (*frame).remaining = remaining - len;
+                        (*frame).base = base + u64::from(len);
+                    }
                     self.emit(op, OK, ITEM_CONT, u64::from(len), base);
-                } else {
-                    self.fault();
+                } else if !self.retry_later::<MODE>(base, u64::from(len)) {
                     self.machine.top = top - 1;
                     self.emit(op, FAULT, ITEM_CONT, 0, base);
                 }
             },
-            F_HMAP => hmap::step(self, frame),
+            F_HMAP => hmap::step::<N, MODE>(self, frame),
             _ => self.machine.top = top - 1,
         }
-        true
+        self.machine.halt == 0
+    }
+
+    /// A read of `len` (more than 0) bytes of user memory at `addr` failed. `true`: the machine halts, and the step is to be left as it was, to be run
+    /// again once the page is there. `false`: it is not there to be had; counted.
+    #[inline(always)]
+    pub fn retry_later<const MODE: u8>(&mut self, addr: u64, len: u64) -> bool {
+        if MODE == SLEEP && self.machine.retried == 0 && addr != 0 {
+            self.machine.halt = HALT_FAULT;
+            self.machine.fault = addr;
+            self.machine.fault_last = addr + len - 1;
+            return true;
+        }
+        self.machine.retried = 0;
+        self.count_fault();
+        false
+    }
+
+    /// First and last byte that must be faulted in before the machine goes on; 0: none.
+    #[inline(always)]
+    pub fn missing(&self) -> (u64, u64) {
+        if self.machine.halt == HALT_FAULT {
+            (self.machine.fault, self.machine.fault_last)
+        } else {
+            (0, 0)
+        }
+    }
+
+    /// Lets the top frame run its current op again.
+    #[inline(always)]
+    pub fn rewind(&mut self) {
+        let frame = self.frame(self.machine.top - 1);
+        unsafe { (*frame).pc -= 1 };
     }
 
     /// Counts a failed read of user memory.
     #[inline(always)]
-    pub fn fault(&mut self) {
+    fn count_fault(&mut self) {
         if let Some(counters) = crate::maps::COUNTERS.get(self.head.site) {
             crate::entry::count(&counters.faults);
         }
@@ -145,23 +185,23 @@ impl<const N: usize> Entry<N> {
 
     /// Runs until halted, with `bpf_loop` (5.17) or a loop the verifier can bound.
     #[inline(always)]
-    pub fn run<const LOOP: bool>(&mut self) {
+    pub fn run<const MODE: u8>(&mut self) {
         self.machine.halt = 0;
-        if LOOP {
+        if MODE != BOUNDED {
             let mut context = Context {
                 entry: core::ptr::from_mut(self),
             };
             unsafe {
                 bpf_loop(
                     STEPS_LOOP,
-                    step_callback::<N> as *mut c_void,
+                    step_callback::<N, MODE> as *mut c_void,
                     (&raw mut context).cast(),
                     0,
                 );
             }
         } else {
             for _ in 0..STEPS_BOUNDED {
-                if !self.step() {
+                if !self.step::<MODE>() {
                     break;
                 }
             }
@@ -174,7 +214,10 @@ struct Context<const N: usize> {
     entry: *mut Entry<N>,
 }
 
-unsafe extern "C" fn step_callback<const N: usize>(_index: u64, context: *mut c_void) -> i64 {
+unsafe extern "C" fn step_callback<const N: usize, const MODE: u8>(
+    _index: u64,
+    context: *mut c_void,
+) -> i64 {
     let entry = unsafe { &mut *(*context.cast::<Context<N>>()).entry };
-    i64::from(!entry.step())
+    i64::from(!entry.step::<MODE>())
 }

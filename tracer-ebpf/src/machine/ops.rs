@@ -22,18 +22,21 @@ fn word<const N: usize>(entry: &mut Entry<N>, regs: bool, base: u64, off: u64) -
 }
 
 #[inline(always)]
-pub fn execute<const N: usize>(entry: &mut Entry<N>, index: u32, regs: bool, base: u64) {
+pub fn execute<const N: usize, const MODE: u8>(
+    entry: &mut Entry<N>,
+    index: u32,
+    regs: bool,
+    base: u64,
+) {
     let Some(op) = OPS.get(index) else { return };
     let op: Op = *op;
     let off = u64::from(op.off);
     if op.kind == COPY {
-        copy(entry, index, &op, base + off);
+        copy::<N, MODE>(entry, index, &op, base + off);
         return;
     }
     let Some(first) = word(entry, regs, base, off) else {
-        entry.fault();
-        entry.emit(index, FAULT, 0, 0, base + off);
-        return;
+        return unread::<N, MODE>(entry, index, base + off, 8);
     };
     match op.kind {
         PTR => {
@@ -46,28 +49,36 @@ pub fn execute<const N: usize>(entry: &mut Entry<N>, index: u32, regs: bool, bas
                 entry.push_ops(F_OPS, op.a, op.b, first, 0, 0);
             }
         }
-        MAP => hmap::begin(entry, index, &op, first),
+        MAP => hmap::begin::<N, MODE>(entry, index, &op, first),
         STRING | SLICE | IFACE => {
             let Some(second) = word(entry, regs, base, off + 8) else {
-                entry.fault();
-                entry.emit(index, FAULT, 0, 0, base + off);
-                return;
+                return unread::<N, MODE>(entry, index, base + off + 8, 8);
             };
             if op.kind == STRING {
-                string(entry, index, &op, first, second);
+                string::<N, MODE>(entry, index, &op, first, second);
             } else if op.kind == SLICE {
                 let third = word(entry, regs, base, off + 16);
                 slice(entry, index, &op, first, second, third.unwrap_or(0));
             } else {
-                iface(entry, index, &op, first, second);
+                iface::<N, MODE>(entry, index, &op, first, second);
             }
         }
         _ => {}
     }
 }
 
+/// Memory at `addr` could not be read: later, or never.
 #[inline(always)]
-fn copy<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, addr: u64) {
+fn unread<const N: usize, const MODE: u8>(entry: &mut Entry<N>, index: u32, addr: u64, len: u64) {
+    if entry.retry_later::<MODE>(addr, len) {
+        entry.rewind();
+    } else {
+        entry.emit(index, FAULT, 0, 0, addr);
+    }
+}
+
+#[inline(always)]
+fn copy<const N: usize, const MODE: u8>(entry: &mut Entry<N>, index: u32, op: &Op, addr: u64) {
     let len = if op.len > CHUNK as u32 {
         CHUNK as u32
     } else {
@@ -76,13 +87,18 @@ fn copy<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, addr: u64) {
     if entry.read_payload(u64::from(len), addr) {
         entry.emit(index, OK, 0, u64::from(len), addr);
     } else {
-        entry.fault();
-        entry.emit(index, FAULT, 0, 0, addr);
+        unread::<N, MODE>(entry, index, addr, u64::from(len));
     }
 }
 
 #[inline(always)]
-fn string<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, data: u64, len: u64) {
+fn string<const N: usize, const MODE: u8>(
+    entry: &mut Entry<N>,
+    index: u32,
+    op: &Op,
+    data: u64,
+    len: u64,
+) {
     if len > IMPLAUSIBLE_LEN || (data == 0 && len != 0) {
         entry.emit(index, IMPLAUSIBLE, 0, 0, len);
         return;
@@ -101,7 +117,10 @@ fn string<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, data: u64, 
         status = LIMIT;
     }
     if wanted > 0 && !entry.read_payload(u64::from(first), data) {
-        entry.fault();
+        if entry.retry_later::<MODE>(data, u64::from(first)) {
+            entry.rewind();
+            return;
+        }
         entry.put_word(0, data);
         entry.emit(index, FAULT, 0, 8, len);
         return;
@@ -148,7 +167,13 @@ fn slice<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, data: u64, l
 }
 
 #[inline(always)]
-fn iface<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, tab: u64, data: u64) {
+fn iface<const N: usize, const MODE: u8>(
+    entry: &mut Entry<N>,
+    index: u32,
+    op: &Op,
+    tab: u64,
+    data: u64,
+) {
     if tab == 0 {
         entry.emit(index, NULL, 0, 0, 0);
         return;
@@ -159,9 +184,7 @@ fn iface<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, tab: u64, da
         Some(tab)
     };
     let Some(type_addr) = type_addr else {
-        entry.fault();
-        entry.emit(index, FAULT, 0, 0, tab);
-        return;
+        return unread::<N, MODE>(entry, index, tab + 8, 8);
     };
     entry.put_word(0, tab);
     entry.put_word(1, data);

@@ -91,10 +91,14 @@ pub struct Machine {
     pub pos: u32,
     /// 0 running, else the reason to leave the loop.
     pub halt: u32,
-    pub pad: u32,
+    /// The step about to run failed before, and its memory was faulted in since: it is not tried again.
+    pub retried: u32,
+    /// First and last byte of what is to be faulted in before going on: two pages at most.
+    pub fault: u64,
+    pub fault_last: u64,
     pub frames: [Frame; FRAMES],
 }
-const _: () = assert!(size_of::<Machine>() == 16 + FRAMES * 64);
+const _: () = assert!(size_of::<Machine>() == 32 + FRAMES * 64);
 
 /// Item flag: continues the bytes of the item before it.
 pub const ITEM_CONT: u8 = 1;

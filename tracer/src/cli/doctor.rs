@@ -28,6 +28,7 @@ enum Verdict {
 pub fn run(args: &args::Doctor, out: &mut dyn Write) -> anyhow::Result<bool> {
     let mut checks = vec![privileges(), kernel(), uprobes()];
     checks.extend(features());
+    checks.extend(programs());
     checks.extend(daemon(&args.daemon));
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &checks)?;
@@ -141,6 +142,43 @@ fn features() -> Vec<Check> {
             .collect(),
         Err(error) => vec![check(
             "bpf",
+            Verdict::Fails,
+            error.to_string(),
+            error.hint(),
+        )],
+    }
+}
+
+/// Loads every kernel program, which attaches nothing.
+fn programs() -> Vec<Check> {
+    match crate::probe::load_all_programs(None) {
+        Ok(all) => {
+            let bounded = |name: &str| name.ends_with("_bounded");
+            all.into_iter()
+                .map(|(name, result)| match result {
+                    Ok(count) => check(
+                        "program",
+                        Verdict::Ok,
+                        format!("{name}: loads, {count} instructions verified"),
+                        "",
+                    ),
+                    Err(why) if bounded(&name) => check(
+                        "program",
+                        Verdict::Fails,
+                        format!("{name}: {why}"),
+                        "report this with `uname -r`",
+                    ),
+                    Err(why) => check(
+                        "program",
+                        Verdict::Limited,
+                        format!("{name}: {why}; another variant is used"),
+                        "",
+                    ),
+                })
+                .collect()
+        }
+        Err(error) => vec![check(
+            "programs",
             Verdict::Fails,
             error.to_string(),
             error.hint(),

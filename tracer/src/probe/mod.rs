@@ -11,4 +11,4 @@ pub use check::{SiteByteMismatch, check_bytes};
 pub use error::Error;
 pub use features::Features;
 pub use object::load_all_programs;
-pub use session::{AttachReport, Session, SessionOptions, TargetProc};
+pub use session::{AttachReport, Session, SessionOptions, TargetProc, Variant};

@@ -31,11 +31,84 @@ pub struct TargetProc<'a> {
     pub exe: &'a Path,
 }
 
+/// Program variants, from the best to the one that every supported kernel takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// May sleep: memory that is not resident is faulted in (from Linux 6.0).
+    Sleep,
+    /// Attach cookies and `bpf_loop` (from 5.17).
+    Loop,
+    /// Sites by address, bounded loops (from 5.10).
+    Bounded,
+}
+
+impl Variant {
+    fn small(self) -> &'static str {
+        match self {
+            Self::Sleep => "hit_small_sleep",
+            Self::Loop => "hit_small_loop",
+            Self::Bounded => "hit_small_bounded",
+        }
+    }
+
+    fn large(self) -> &'static str {
+        match self {
+            Self::Sleep => "hit_large_sleep",
+            Self::Loop => "hit_large_loop",
+            Self::Bounded => "hit_large_bounded",
+        }
+    }
+
+    /// Program for further entries, where they are not filled by the same one.
+    fn continuation(self) -> Option<&'static str> {
+        match self {
+            Self::Sleep => None,
+            Self::Loop => Some("cont_loop"),
+            Self::Bounded => Some("cont_bounded"),
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Sleep => "sleepable programs",
+            Self::Loop => "programs with attach cookies and bpf_loop",
+            Self::Bounded => "programs with sites by address and bounded loops",
+        }
+    }
+
+    /// Loads the best variant that the kernel takes, found out by loading it.
+    fn load(ebpf: &mut Ebpf, features: Features, wanted: Option<Self>) -> Result<Self, Error> {
+        let possible: &[Self] = match wanted {
+            Some(Self::Sleep) => &[Self::Sleep],
+            Some(Self::Loop) => &[Self::Loop],
+            Some(Self::Bounded) => &[Self::Bounded],
+            None if features.attach_cookie && features.bpf_loop => {
+                &[Self::Sleep, Self::Loop, Self::Bounded]
+            }
+            None => &[Self::Bounded],
+        };
+        let mut last = None;
+        for variant in possible {
+            let loaded = variant
+                .continuation()
+                .into_iter()
+                .chain([variant.small(), variant.large()])
+                .try_for_each(|name| load_program(ebpf, name));
+            match loaded {
+                Ok(()) => return Ok(*variant),
+                Err(error @ Error::Verifier { .. }) => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Object("no program variant".into())))
+    }
+}
+
 /// Choices of a session.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionOptions {
-    /// Use the programs for kernels without cookies and `bpf_loop` even if they are there (for tests).
-    pub bounded: bool,
+    /// Use these programs, whatever the kernel could do (for tests).
+    pub variant: Option<Variant>,
     /// Replace every program by one that does nothing (for measurements).
     pub nothing: bool,
 }
@@ -85,47 +158,32 @@ impl Session {
         options: &SessionOptions,
     ) -> Result<Self, Error> {
         let features = Features::probe()?;
-        let looped = features.attach_cookie && features.bpf_loop && !options.bounded;
         let mut ebpf = open(OBJECT)?;
         fill(&mut ebpf, plan, target)?;
-        let (small, large, cont) = if looped {
-            ("hit_small_loop", "hit_large_loop", "cont_loop")
-        } else {
-            ("hit_small_bounded", "hit_large_bounded", "cont_bounded")
-        };
+        let variant = Variant::load(&mut ebpf, features, options.variant)?;
         let (small, large) = if options.nothing {
+            load_program(&mut ebpf, "nothing")?;
             ("nothing", "nothing")
         } else {
-            (small, large)
+            (variant.small(), variant.large())
         };
-        load_program(&mut ebpf, cont)?;
-        let mut loaded = vec![small];
-        if large != small {
-            loaded.push(large);
+        if let Some(name) = variant.continuation() {
+            chain(&mut ebpf, name)?;
         }
-        for name in &loaded {
-            load_program(&mut ebpf, name)?;
-        }
-        chain(&mut ebpf, cont)?;
         let ring = ebpf
             .take_map("RING")
             .ok_or_else(|| Error::Object("no map RING".into()))?;
         let ring = RingBuf::try_from(ring).map_err(map_error("opening the ring buffer"))?;
-        let variant = if looped {
-            "attach cookies and bpf_loop"
-        } else {
-            "sites by address, bounded loops"
-        };
         let mut session = Self {
             ebpf,
             ring,
             report: AttachReport {
-                variant,
+                variant: variant.text(),
                 ..AttachReport::default()
             },
             sites: plan.sites.len(),
         };
-        session.attach(plan, target, looped, small, large)?;
+        session.attach(plan, target, variant != Variant::Bounded, small, large)?;
         Ok(session)
     }
 

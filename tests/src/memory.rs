@@ -1,0 +1,59 @@
+//! The traced program's code in memory against its file.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use anyhow::{Context, Result};
+
+/// Run-time addresses in executable mappings of the program's own file where memory and file differ.
+///
+/// # Errors
+/// The process cannot be read.
+pub fn changed_code(pid: u32) -> Result<Vec<u64>> {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe"))?;
+    let exe = exe.to_string_lossy().into_owned();
+    let file = File::open(format!("/proc/{pid}/exe"))?;
+    let memory = File::open(format!("/proc/{pid}/mem"))?;
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let mut changed = Vec::new();
+    let mut compared = 0usize;
+    for line in maps.lines().filter(|l| l.ends_with(&exe)) {
+        let mut words = line.split_ascii_whitespace();
+        let (range, perms, offset) = (
+            words.next().context("range")?,
+            words.next().context("perms")?,
+            u64::from_str_radix(words.next().context("offset")?, 16)?,
+        );
+        if !perms.contains('x') {
+            continue;
+        }
+        let (start, end) = range.split_once('-').context("range")?;
+        let (start, end) = (
+            u64::from_str_radix(start, 16)?,
+            u64::from_str_radix(end, 16)?,
+        );
+        let mut at = start;
+        while at < end {
+            let len = usize::try_from((end - at).min(1 << 20))?;
+            let (mut there, mut here) = (vec![0u8; len], vec![0u8; len]);
+            memory.read_exact_at(&mut there, at)?;
+            let got = file.read_at(&mut here, offset + (at - start))?;
+            compared += got;
+            changed.extend(
+                there
+                    .iter()
+                    .zip(&here)
+                    .take(got)
+                    .enumerate()
+                    .filter(|(_, (a, b))| a != b)
+                    .map(|(i, _)| at + i as u64),
+            );
+            at += len as u64;
+        }
+    }
+    anyhow::ensure!(
+        compared > 0,
+        "no executable mapping of {exe} in process {pid}"
+    );
+    Ok(changed)
+}
