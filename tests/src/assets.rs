@@ -77,3 +77,15 @@ impl Assets {
         self.docker.join("usr/lib/x86_64-linux-gnu")
     }
 }
+
+/// A Go fixture that `cargo xtask test` built.
+///
+/// # Errors
+/// It is not there.
+pub fn fixture(name: &str) -> Result<PathBuf> {
+    let path = target_dir().join("fixtures").join(name);
+    if !path.exists() {
+        bail!("{} (run `cargo xtask fixtures`)", path.display());
+    }
+    Ok(path)
+}

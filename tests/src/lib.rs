@@ -8,7 +8,7 @@ mod http;
 mod memory;
 mod tool;
 
-pub use assets::{Assets, target_dir, workspace_root};
+pub use assets::{Assets, fixture, target_dir, workspace_root};
 pub use daemon::Daemon;
 pub use http::{Answer, request};
 pub use memory::changed_code;

@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod ebpf;
 mod exec;
+mod fixtures;
 mod suite;
 mod tidy;
 mod vm;
@@ -40,6 +41,8 @@ enum Command {
         #[arg(long)]
         lenient: bool,
     },
+    /// Build the Go programs that the tests trace
+    Fixtures,
     /// Measure, and write docs/performance.md
     Bench,
     /// Formatting, lints, documentation, and the invariants that a program can check
@@ -64,6 +67,7 @@ fn run(command: &Command) -> Result<()> {
         Command::BuildEbpf { check: true } => ebpf::check_rebuild(),
         Command::Demo { commands } => demo::run(commands),
         Command::Test { lenient } => suite::run(*lenient),
+        Command::Fixtures => fixtures::build(),
         Command::Bench => bench::run(),
         Command::Tidy => tidy::run(),
         Command::VmTest => vm::run(true),

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 
 use crate::exec::{self, cargo, target};
-use crate::{apt, ebpf, tidy, vm};
+use crate::{apt, ebpf, fixtures, tidy, vm};
 
 /// Runs everything. Strict: what cannot run here fails; lenient: it is skipped by name.
 pub fn run(lenient: bool) -> Result<()> {
@@ -13,6 +13,7 @@ pub fn run(lenient: bool) -> Result<()> {
         exec::run(cargo().args(["build", "--workspace", "--locked"]))
     })?;
     may_skip(lenient, &mut skipped, "stock dockerd", apt::docker)?;
+    may_skip(lenient, &mut skipped, "Go fixtures", fixtures::build)?;
     step("tests", || {
         let mut tests = cargo();
         tests

@@ -197,7 +197,8 @@ impl<'p> Live<'p> {
             eprintln!("note: {}", issue.text);
         }
         eprintln!(
-            "attached to dockerd pid {} ({}): {} sites in {} ms, {}; Ctrl-C stops",
+            "attached to {} pid {} ({}): {} sites in {} ms, {}; Ctrl-C stops",
+            program_name(&prepared.image.shown),
             prepared.process.pid,
             prepared.header.daemon.go_version,
             report.attached(),
@@ -329,6 +330,11 @@ impl<'p> Live<'p> {
         }
         Ok((trace, trailer))
     }
+}
+
+/// Last part of a path.
+fn program_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Every site and program, for `-v`.

@@ -10,5 +10,5 @@ mod session;
 pub use check::{SiteByteMismatch, check_bytes};
 pub use error::Error;
 pub use features::Features;
-pub use object::load_all_programs;
+pub use object::{Verdict, load_all_programs};
 pub use session::{AttachReport, Session, SessionOptions, TargetProc, Variant};

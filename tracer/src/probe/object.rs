@@ -60,13 +60,14 @@ pub(super) fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<(), Error> {
     })
 }
 
+/// Instructions that the verifier went through, or why it refused.
+pub type Verdict = Result<u32, String>;
+
 /// Loads every program of an object, each on its own; gives the instructions the verifier went through, or its verdict.
 ///
 /// # Errors
 /// The maps cannot be created.
-pub fn load_all_programs(
-    object: Option<&[u8]>,
-) -> Result<Vec<(String, Result<u32, String>)>, Error> {
+pub fn load_all_programs(object: Option<&[u8]>) -> Result<Vec<(String, Verdict)>, Error> {
     let mut ebpf = open(object.unwrap_or(OBJECT))?;
     let mut names: Vec<String> = ebpf.programs().map(|(name, _)| name.to_owned()).collect();
     names.sort();
