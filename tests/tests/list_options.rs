@@ -29,7 +29,7 @@ fn traced(daemon: &Daemon, args: &[&str], work: impl FnOnce()) -> (Vec<Value>, F
     (events, finished)
 }
 
-fn requests<'e>(events: &'e [Value], wanted: impl Fn(&Value) -> bool) -> Vec<&'e Value> {
+fn requests(events: &[Value], wanted: impl Fn(&Value) -> bool) -> Vec<&Value> {
     events
         .iter()
         .filter(|e| e["type"] == "request" && wanted(e))

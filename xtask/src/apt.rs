@@ -148,16 +148,6 @@ impl Apt {
         command
     }
 
-    /// Packages that a package depends on, directly.
-    pub fn depends(&self, package: &str) -> Result<Vec<String>> {
-        let text = exec::output(self.command("apt-cache").args(["depends", package]))?;
-        Ok(text
-            .lines()
-            .filter_map(|l| l.trim().strip_prefix("Depends: "))
-            .map(str::to_owned)
-            .collect())
-    }
-
     /// Names of all packages that match a pattern of apt-cache.
     pub fn names(&self, prefix: &str) -> Result<Vec<String>> {
         let text = exec::output(self.command("apt-cache").args(["pkgnames", prefix]))?;

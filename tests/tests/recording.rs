@@ -1,0 +1,139 @@
+//! Recordings: replay needs nothing but the file, secrets are not in it, and damage never does more than cost what is damaged.
+
+use harness::{Daemon, Tool, json_lines, request};
+use mobytrace::capture::Recording;
+use mobytrace::correlate::Correlator;
+use mobytrace::decode::{Assembler, Decoder, RawHit};
+
+/// Reads, decodes and correlates; gives how many calls came out.
+fn replay(bytes: &[u8]) -> Option<usize> {
+    let recording = Recording::read(bytes).ok()?;
+    let decoder = Decoder::new(recording.plan(), recording.header().daemon.load_bias);
+    let mut assembler = Assembler::default();
+    let mut correlator = Correlator::new(recording.plan());
+    let mut hits: Vec<RawHit> = recording
+        .parts()
+        .iter()
+        .flat_map(|p| assembler.push(p.clone()))
+        .collect();
+    hits.extend(assembler.finish());
+    for mut hit in hits {
+        if let Some(hit) = decoder.decode(&mut hit) {
+            correlator.push(hit);
+        }
+    }
+    let trace = correlator.finish(recording.lost());
+    let mut out = Vec::new();
+    mobytrace::render::markdown(&recording, &trace, &mut out).expect("rendered");
+    let columns: Vec<_> = mobytrace::render::list_requests(&trace)
+        .into_iter()
+        .take(2)
+        .map(|r| mobytrace::render::Column::one(String::new(), r))
+        .collect();
+    let comparison = mobytrace::render::Comparison::new(&recording, &trace, &columns);
+    comparison.markdown(&mut out).expect("rendered");
+    Some(trace.calls.len())
+}
+
+/// A generator whose numbers are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+#[test]
+fn live_and_replayed_are_the_same_and_damage_is_survived() {
+    const SECRET: &str = "c2VjcmV0LXRoYXQtbXVzdC1ub3QtYmUtc2Vlbg";
+    let assets = harness::assets_or_skip!();
+    let tool = Tool::find().expect("tool");
+    let daemon = Daemon::start(&assets).expect("daemon");
+    daemon.import_image().expect("image");
+    daemon.create_containers("c", 4).expect("created");
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("recording");
+    let socket = daemon.socket().display().to_string();
+    let mut running = tool
+        .start(&[
+            "trace",
+            "--socket",
+            &socket,
+            "--format",
+            "jsonl",
+            "-o",
+            &file.display().to_string(),
+        ])
+        .expect("started");
+    running.wait_for("attached to").expect("attached");
+    let headers = [
+        ("X-Registry-Auth", SECRET),
+        ("User-Agent", "t-secret"),
+        ("Authorization", SECRET),
+    ];
+    request(
+        &daemon.socket(),
+        "GET",
+        "/v1.41/containers/json?all=1",
+        &headers,
+        &[],
+    )
+    .expect("answer");
+    daemon.get_as("/v1.41/system/df", "t-df").expect("answer");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    running.signal(rustix::process::Signal::INT);
+    let live = running.wait().expect("ended").expect(0);
+    let bytes = std::fs::read(&file).expect("recording");
+
+    assert!(
+        !bytes.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()),
+        "the secret is in the file"
+    );
+    assert!(
+        bytes.windows(8).any(|w| w == b"t-secret"),
+        "what is no secret is there"
+    );
+    assert!(!live.stdout.contains(SECRET));
+
+    let replayed = tool
+        .run(&["show", &file.display().to_string(), "--format", "jsonl"])
+        .expect("run")
+        .expect(0);
+    let sorted = |text: &str| {
+        let mut events = json_lines(text).expect("JSON lines");
+        // positions are those within one batch of a live session
+        for event in &mut events {
+            if let Some(object) = event.as_object_mut() {
+                object.remove("index");
+                object.remove("parent");
+            }
+        }
+        let mut lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&live.stdout), sorted(&replayed.stdout));
+
+    let whole = replay(&bytes).expect("whole");
+    assert_eq!(whole, 4);
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let header_end = 20 + u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]) as usize;
+    for round in 0..400 {
+        let mut damaged = bytes.clone();
+        // records in most rounds, the header with the plan in some
+        let from = if round % 4 == 0 { 0 } else { header_end };
+        for _ in 0..=numbers.next() % 8 {
+            let at = from + (numbers.next() as usize) % (damaged.len() - from);
+            damaged[at] = numbers.next() as u8;
+        }
+        if round % 3 == 0 {
+            damaged.truncate((numbers.next() as usize) % damaged.len());
+        }
+        // the answer may be anything but a panic or a hang
+        let _ = replay(&damaged);
+    }
+}
