@@ -6,7 +6,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::programs::ProbeContext;
 use tracer_ebpf::wire::counters::SiteCounters;
-use tracer_ebpf::wire::limits::{MAX_PARTS, SAVED_BASE, SAVED_WORDS};
+use tracer_ebpf::wire::limits::{MAX_PARTS, REG_WORDS, SAVED_BASE, SAVED_WORDS};
 use tracer_ebpf::wire::record::{CUT, CUT_LOST, CUT_PARTS, Head, MORE, NO_SAVED, RECORD_VERSION};
 use tracer_ebpf::wire::site::{
     CallKey, SITE_RESTORE, SITE_SAVE, SITE_STACK, Site, SiteKey, Target,
@@ -61,9 +61,10 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     if site.flags & SITE_STACK != 0 {
         goroutine.walk(&regs, &mut entry.head);
     }
-    entry.machine.top = 0;
-    entry.machine.pos = 0;
-    entry.machine.retried = 0;
+    let machine = &mut entry.machine;
+    for word in [&mut machine.top, &mut machine.pos, &mut machine.retried] {
+        unsafe { core::ptr::from_mut(word).write_volatile(0) };
+    }
     if site.stack_count > 0 {
         entry.push_ops(F_OPS, site.stack_ops, site.stack_count, regs.sp() + 8, 0, 0);
     }
@@ -230,14 +231,10 @@ fn fill<const N: usize>(
     head.closure = regs.closure();
     head.stack_len = 0;
     regs.fill(head);
-    head.regs[16] = 0;
-    head.regs[17] = 0;
-    head.regs[18] = 0;
-    head.regs[19] = 0;
-    head.regs[20] = 0;
-    head.regs[21] = 0;
-    head.regs[22] = 0;
-    head.regs[23] = 0;
+    // one by one: the compiler would call memset, and a program that tail-calls may call nothing on older kernels
+    for i in SAVED_BASE..REG_WORDS {
+        unsafe { (&raw mut head.regs[i]).write_volatile(0) };
+    }
 }
 
 /// Keeps registers of an entry for its return, or brings them back.
@@ -263,11 +260,11 @@ fn saved_words(
         return;
     }
     if site.flags & SITE_SAVE != 0 {
-        let mut words = [0u64; SAVED_WORDS];
-        for (word, reg) in words.iter_mut().zip(site.save_regs) {
-            let reg = bound!(u64::from(reg), 31);
-            *word = unsafe { head.regs.as_ptr().add(reg as usize).read() };
-        }
+        let word = |i: usize| {
+            let reg = bound!(u64::from(site.save_regs[i]), 31);
+            unsafe { head.regs.as_ptr().add(reg as usize).read() }
+        };
+        let words: [u64; SAVED_WORDS] = [word(0), word(1), word(2), word(3)];
         if SAVED.insert(key, words, 0).is_err() {
             count(&counters.map_full);
         }

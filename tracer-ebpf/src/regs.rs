@@ -75,13 +75,9 @@ impl Regs {
             head.regs[6] = load!(r, offset_of!(pt_regs, r9));
             head.regs[7] = load!(r, offset_of!(pt_regs, r10));
             head.regs[8] = load!(r, offset_of!(pt_regs, r11));
-            head.regs[9] = 0;
-            head.regs[10] = 0;
-            head.regs[11] = 0;
-            head.regs[12] = 0;
-            head.regs[13] = 0;
-            head.regs[14] = 0;
-            head.regs[15] = 0;
+            for i in 9..16 {
+                unsafe { (&raw mut head.regs[i]).write_volatile(0) };
+            }
         }
     }
     /// Return address at a function's entry or at its return: on the stack.

@@ -156,7 +156,9 @@ impl Apt {
 
     /// Downloads packages (`name` or `name=version`) and unpacks them into `into`, once.
     pub fn unpack(&self, packages: &[&str], into: &Path) -> Result<()> {
-        let stamp = into.with_extension("unpacked");
+        let mut stamp = into.as_os_str().to_owned();
+        stamp.push(".unpacked");
+        let stamp = PathBuf::from(stamp);
         let wanted = packages.join(" ");
         if std::fs::read_to_string(&stamp).is_ok_and(|t| t == wanted) {
             return Ok(());

@@ -1,8 +1,36 @@
-//! Measurements.
+//! Measurements, written to docs/performance.md.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+
+use crate::exec::{self, cargo, root, target};
+use crate::{apt, fixtures};
 
 /// Runs all measurements.
 pub fn run() -> Result<()> {
-    anyhow::bail!("not built yet")
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "the benchmarks attach probes: run them as root"
+    );
+    apt::docker()?;
+    fixtures::build()?;
+    exec::run(cargo().args(["build", "--quiet", "--release", "-p", "mobytrace"]))?;
+    let table = exec::output(
+        cargo()
+            .args(["bench", "--quiet", "-p", "tests", "--bench", "probe_cost"])
+            .env("MOBYTRACE_BIN", target().join("release/mobytrace")),
+    )?;
+    let date = exec::output(exec::command("date").arg("+%Y-%m-%d"))?;
+    let kernel = exec::output(exec::command("uname").arg("-rm"))?;
+    let text = format!(
+        "# What it costs\n\nMedians of one run of `cargo xtask bench` on {} (Linux {}, {} processors, a virtual machine); written by it.\n\
+         Compare rows with each other, not with another machine. A hit is one probed instruction executed; a traced call has two \
+         (entry and return). On x86 a return is always single-stepped, which costs what the first instruction costs.\n\n{table}",
+        date.trim(),
+        kernel.trim(),
+        std::thread::available_parallelism()?.get(),
+    );
+    let path = root().join("docs/performance.md");
+    std::fs::write(&path, text).context("writing docs/performance.md")?;
+    println!("{table}\nwritten to {}", path.display());
+    Ok(())
 }

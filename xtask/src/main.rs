@@ -48,7 +48,11 @@ enum Command {
     /// Formatting, lints, documentation, and the invariants that a program can check
     Tidy,
     /// Load every kernel program, and trace a fixture, on other kernels in qemu
-    VmTest,
+    VmTest {
+        /// Only kernels whose name holds this, e.g. `5.10 amd64`
+        #[arg(default_value = "")]
+        only: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -70,6 +74,6 @@ fn run(command: &Command) -> Result<()> {
         Command::Fixtures => fixtures::build(),
         Command::Bench => bench::run(),
         Command::Tidy => tidy::run(),
-        Command::VmTest => vm::run(true),
+        Command::VmTest { only } => vm::run(true, only),
     }
 }

@@ -32,7 +32,9 @@ pub fn run(lenient: bool) -> Result<()> {
         "rebuilding the kernel objects",
         ebpf::check_rebuild,
     )?;
-    may_skip(lenient, &mut skipped, "other kernels", || vm::run(!lenient))?;
+    may_skip(lenient, &mut skipped, "other kernels", || {
+        vm::run(!lenient, "")
+    })?;
     if skipped.is_empty() {
         println!("all tests passed, none skipped");
     } else {

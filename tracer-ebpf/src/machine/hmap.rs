@@ -74,10 +74,11 @@ pub fn begin<const N: usize, const MODE: u8>(entry: &mut Entry<N>, index: u32, o
         };
         (*frame).stride = 0;
         (*frame).base = 0;
-        (*frame).w[0] = buckets;
-        (*frame).w[1] = 0;
-        (*frame).w[2] = 0;
-        (*frame).w[3] = old;
+        // one by one: the compiler would call memset, and a program that tail-calls may call nothing on older kernels
+        (&raw mut (*frame).w[0]).write_volatile(buckets);
+        (&raw mut (*frame).w[1]).write_volatile(0);
+        (&raw mut (*frame).w[2]).write_volatile(0);
+        (&raw mut (*frame).w[3]).write_volatile(old);
     }
 }
 

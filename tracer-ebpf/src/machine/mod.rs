@@ -68,8 +68,9 @@ impl<const N: usize> Entry<N> {
             (*frame).start = start;
             (*frame).end = start + count;
             (*frame).pc = start;
-            (*frame).base = base;
-            (*frame).remaining = repeat;
+            // volatile: zeroes side by side would become a call of memset, see `hmap`
+            (&raw mut (*frame).base).write_volatile(base);
+            (&raw mut (*frame).remaining).write_volatile(repeat);
             (*frame).stride = stride;
         }
     }

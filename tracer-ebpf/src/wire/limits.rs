@@ -23,7 +23,7 @@ pub const MAX_PARTS: u32 = 32;
 /// Machine steps of one program run, in programs that loop with `bpf_loop`.
 pub const STEPS_LOOP: u32 = 16384;
 /// Machine steps of one program run, in programs for kernels without `bpf_loop`.
-pub const STEPS_BOUNDED: u32 = 128;
+pub const STEPS_BOUNDED: u32 = 32;
 /// Entries of the op table.
 pub const MAX_OPS: u32 = 8192;
 /// Entries of the map geometry table.
