@@ -20,6 +20,8 @@ struct Wanted {
     end: u64,
     /// Exact User-Agent of our own GETs, or the prefix the docker CLI sends.
     user_agent: Option<UserAgent>,
+    /// How the request's path ends.
+    route: Option<&'static str>,
 }
 
 enum UserAgent {
@@ -100,6 +102,7 @@ async fn active_run(
                 start,
                 end: monotonic(),
                 user_agent: cli_user_agent(command),
+                route: cli_route(command),
             });
         }
         for (n, path) in args.gets.iter().enumerate() {
@@ -116,6 +119,7 @@ async fn active_run(
                 start,
                 end: monotonic(),
                 user_agent: Some(UserAgent::Exact(agent)),
+                route: None,
             });
         }
         tokio::time::sleep(SETTLE).await;
@@ -250,6 +254,9 @@ fn choose(wanted: &Wanted, trace: &Trace) -> render::Column {
             let request = &trace.requests[*index];
             let agent = request.user_agent.as_deref();
             (wanted.start..=wanted.end).contains(&request.start)
+                && wanted
+                    .route
+                    .is_none_or(|route| request.path.ends_with(route))
                 && match &wanted.user_agent {
                     None => true,
                     Some(UserAgent::Exact(text)) => agent == Some(text),
@@ -263,17 +270,53 @@ fn choose(wanted: &Wanted, trace: &Trace) -> render::Column {
     }
 }
 
-fn cli_user_agent(command: &str) -> Option<UserAgent> {
-    let first = command
+/// Words of a docker command line; none for another program, or for a command that the shell would split up.
+fn docker_words(command: &str) -> Option<Vec<&str>> {
+    let mut words = command
         .split_ascii_whitespace()
-        .find(|word| !word.contains('='))?;
-    Path::new(first)
+        .skip_while(|word| word.contains('='));
+    let program = words.next()?;
+    let is_docker = Path::new(program)
         .file_name()
-        .is_some_and(|n| n == "docker")
-        .then_some(UserAgent::Prefix("Docker-Client/"))
+        .is_some_and(|n| n == "docker");
+    is_docker.then(|| words.filter(|w| !w.starts_with('-')).collect())
+}
+
+fn cli_user_agent(command: &str) -> Option<UserAgent> {
+    docker_words(command).map(|_| UserAgent::Prefix("Docker-Client/"))
+}
+
+/// End of the path that a docker command asks for, where that is certain.
+fn cli_route(command: &str) -> Option<&'static str> {
+    if command.contains(['&', '|', ';', '`', '$', '(']) {
+        return None;
+    }
+    match docker_words(command)?.as_slice() {
+        ["ps", ..] | ["container", "ls" | "list" | "ps", ..] => Some("/containers/json"),
+        ["system", "df", ..] => Some("/system/df"),
+        _ => None,
+    }
 }
 
 fn monotonic() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_of_docker_commands() {
+        assert_eq!(cli_route("docker ps -a"), Some("/containers/json"));
+        assert_eq!(
+            cli_route("DOCKER_X=1 /usr/bin/docker container ls"),
+            Some("/containers/json")
+        );
+        assert_eq!(cli_route("docker system df -v"), Some("/system/df"));
+        assert_eq!(cli_route("docker info"), None);
+        assert_eq!(cli_route("docker ps & docker system df"), None);
+        assert_eq!(cli_route("curl x"), None);
+    }
 }

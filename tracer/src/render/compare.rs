@@ -359,10 +359,14 @@ impl Comparison {
             .heads
             .iter()
             .zip(known)
-            .map(|(head, r)| format!("{} for {head}", r.count))
+            .enumerate()
+            .map(|(n, (head, r))| {
+                let unit = if n == 0 { " containers" } else { "" };
+                format!("{}{unit} for {head}", r.count)
+            })
             .collect();
         said.push(format!(
-            "Conclusion: the paths part inside dockerd: it returned {} containers{}.",
+            "Conclusion: the paths part inside dockerd: it returned {}{}.",
             counts.join(", "),
             if options_differ {
                 ", and they asked with different options"

@@ -200,7 +200,7 @@ pub fn results(schemas: &[ValueSchema], values: &[Value]) -> String {
         .map(|(s, v)| match (s.name.as_str(), v) {
             ("error", v) => format!("error {}", text::value(v, false)),
             (_, Value::List { items, len }) => counted(items, *len),
-            (_, v) => text::value(v, false),
+            (_, v) => aggregate(v),
         })
         .collect();
     if shown.is_empty() {
@@ -208,6 +208,26 @@ pub fn results(schemas: &[ValueSchema], values: &[Value]) -> String {
     } else {
         shown.join(", ")
     }
+}
+
+/// A result struct: lists in it by their length.
+fn aggregate(v: &Value) -> String {
+    let pointed = match v {
+        Value::Pointer { to, .. } => to,
+        other => other,
+    };
+    let Value::Struct { fields, .. } = pointed else {
+        return text::value(v, false);
+    };
+    let shown: Vec<String> = fields
+        .iter()
+        .filter(|(_, v)| !text::is_zero(v))
+        .map(|(name, v)| match v {
+            Value::List { len, .. } => format!("{}: {len}", escape(name)),
+            other => format!("{}: {}", escape(name), text::value(other, false)),
+        })
+        .collect();
+    format!("{{{}}}", shown.join(", "))
 }
 
 /// `85: 961f903e7002 /up running, … 82 more`

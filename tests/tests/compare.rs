@@ -1,0 +1,198 @@
+//! `compare`: passive, from a recording, ambiguous, and its conclusions.
+
+use harness::{Daemon, Tool};
+
+#[test]
+fn passive_ambiguous_and_from_a_recording() {
+    let assets = harness::assets_or_skip!();
+    let tool = Tool::find().expect("tool");
+    let daemon = Daemon::start(&assets).expect("daemon");
+    daemon.import_image().expect("image");
+    daemon.create_containers("c", 5).expect("created");
+    let up = daemon.run_container("up").expect("running");
+    let socket = daemon.socket().display().to_string();
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("recording").display().to_string();
+
+    // passive: whoever asks, in whatever order
+    let mut running = tool
+        .start(&["compare", "--socket", &socket, "-o", &file])
+        .expect("started");
+    running
+        .wait_for("run your two commands now")
+        .expect("waiting");
+    daemon
+        .get_as("/v1.41/containers/json", "someone")
+        .expect("answer");
+    running
+        .wait_for("seen: GET /v1.41/containers/json")
+        .expect("first");
+    daemon
+        .get_as("/v1.41/system/df", "someone-else")
+        .expect("answer");
+    let finished = running.wait().expect("ended").expect(0);
+    for said in [
+        "path A",
+        "≠ All         false                                    true",
+        "≠ Size        false                                    true",
+        "≠ returned    1 containers                             6 containers",
+        "First difference: Size is false for path A, true for path B.",
+        "the paths part inside dockerd: it returned 1 containers for path A, 6 for path B",
+        "Only in path B: 5",
+    ] {
+        assert!(
+            finished.stdout.contains(said),
+            "{said:?} in {}",
+            finished.stdout
+        );
+    }
+
+    // the recording says the same
+    let again = tool.run(&["compare", &file]).expect("run").expect(0);
+    assert_eq!(again.stdout, finished.stdout);
+    let by_number = tool
+        .run(&["compare", &file, "2", "1"])
+        .expect("run")
+        .expect(0);
+    assert!(
+        by_number.stdout.contains("Only in path A: 5"),
+        "{}",
+        by_number.stdout
+    );
+    let unknown = tool
+        .run(&["compare", &file, "1", "7"])
+        .expect("run")
+        .expect(2);
+    assert!(
+        unknown.stderr.contains("has no request 7"),
+        "{}",
+        unknown.stderr
+    );
+
+    // equal on both paths: the difference is elsewhere
+    let same = tool
+        .run(&[
+            "compare",
+            "--socket",
+            &socket,
+            "--get",
+            "/containers/json?all=1",
+            "--get",
+            "/system/df",
+        ])
+        .expect("run")
+        .expect(0);
+    assert!(
+        same.stdout
+            .contains("the daemon returned the same 6 containers on both paths"),
+        "{}",
+        same.stdout
+    );
+    assert!(same.stdout.contains("outside dockerd"), "{}", same.stdout);
+
+    // only some routes
+    let mut running = tool
+        .start(&["compare", "--socket", &socket, "--for", "/containers/json"])
+        .expect("started");
+    running
+        .wait_for("run your two commands now")
+        .expect("waiting");
+    daemon.get("/v1.41/system/df").expect("answer");
+    daemon.get("/v1.41/containers/json").expect("answer");
+    daemon.get("/v1.41/containers/json?all=1").expect("answer");
+    let finished = running.wait().expect("ended").expect(0);
+    assert!(
+        !finished.stdout.contains("system/df"),
+        "{}",
+        finished.stdout
+    );
+
+    // two requests of one command: none is picked
+    let docker = assets.docker_cli().display().to_string();
+    let two = format!("{docker} ps; {docker} ps -a");
+    let one = format!("{docker} system df");
+    let finished = tool
+        .run(&["compare", "--socket", &socket, "--cmd", &two, "--cmd", &one])
+        .expect("run")
+        .expect(1);
+    assert!(
+        finished.stdout.contains("2 requests can be meant by"),
+        "{}",
+        finished.stdout
+    );
+    assert!(
+        finished.stdout.contains("GET /v1.41/containers/json?all=1"),
+        "{}",
+        finished.stdout
+    );
+    assert!(
+        finished.stdout.contains("No conclusion"),
+        "{}",
+        finished.stdout
+    );
+
+    // a command that asks for nothing
+    let finished = tool
+        .run(&[
+            "compare", "--socket", &socket, "--cmd", "true", "--cmd", &one,
+        ])
+        .expect("run")
+        .expect(1);
+    assert!(
+        finished
+            .stdout
+            .contains("No request with list calls was seen for true"),
+        "{}",
+        finished.stdout
+    );
+    assert!(daemon.get(&format!("/containers/{up}/json")).is_ok());
+}
+
+#[test]
+fn events_keep_to_their_schema() {
+    let assets = harness::assets_or_skip!();
+    let tool = Tool::find().expect("tool");
+    let daemon = Daemon::start(&assets).expect("daemon");
+    let socket = daemon.socket().display().to_string();
+    let docker = assets.docker_cli().display().to_string();
+    let finished = tool
+        .run(&[
+            "trace",
+            "--socket",
+            &socket,
+            "--format",
+            "jsonl",
+            "--cmd",
+            &format!("{docker} ps"),
+        ])
+        .expect("run")
+        .expect(0);
+    let schema = std::fs::read_to_string(harness::workspace_root().join("docs/events.schema.json"))
+        .expect("schema");
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
+    let kinds = schema["oneOf"].as_array().expect("oneOf");
+    let events = harness::json_lines(&finished.stdout).expect("JSON lines");
+    let mut seen = std::collections::BTreeSet::new();
+    for event in &events {
+        let kind = kinds
+            .iter()
+            .find(|k| k["properties"]["type"]["const"] == event["type"])
+            .unwrap_or_else(|| panic!("an event that the schema does not know: {event}"));
+        seen.insert(event["type"].to_string());
+        let object = event.as_object().expect("object");
+        let properties = kind["properties"].as_object().expect("properties");
+        for name in kind["required"].as_array().expect("required") {
+            assert!(
+                object.contains_key(name.as_str().expect("name")),
+                "{name} in {event}"
+            );
+        }
+        for name in object.keys() {
+            assert!(
+                properties.contains_key(name),
+                "{name} is not in the schema: {event}"
+            );
+        }
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+}
