@@ -5,6 +5,7 @@ use aya_ebpf::helpers::generated::{
     bpf_copy_from_user, bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_ktime_get_ns,
 };
 use aya_ebpf::programs::ProbeContext;
+use aya_log_ebpf::warn;
 use tracer_ebpf::wire::counters::SiteCounters;
 use tracer_ebpf::wire::limits::{MAX_PARTS, REG_WORDS, SAVED_BASE, SAVED_WORDS};
 use tracer_ebpf::wire::record::{CUT, CUT_LOST, CUT_PARTS, Head, MORE, NO_SAVED, RECORD_VERSION};
@@ -53,6 +54,12 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     let goroutine = Goroutine::read(&regs, site.g_source, target);
     let Some(mut reserved) = RING.reserve::<Entry<N>>(0) else {
         count(&counters.drops);
+        if MODE == SLEEP {
+            warn!(
+                ctx,
+                "no room in the ring buffer: a hit of site {} is lost", index
+            );
+        }
         return None;
     };
     let entry = unsafe { &mut *reserved.as_mut_ptr() };
@@ -85,6 +92,10 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
             fault_in(missing);
             missing = part::<MODE>(pid_tgid)?;
         }
+        warn!(
+            ctx,
+            "a hit of site {} needs more than {} entries", index, MAX_PARTS
+        );
     } else {
         unsafe { CONTINUE.tail_call(ctx, 0) };
         given_up(counters);

@@ -174,8 +174,15 @@ impl<'p> Live<'p> {
             load_bias: prepared.load_bias(),
             exe: &exe,
         };
-        let session = Session::start(prepared.plan(), &target, &SessionOptions::default())
-            .map_err(|e| Failure::new(e.to_string(), e.hint()));
+        let session = Session::start(
+            prepared.plan(),
+            &target,
+            &SessionOptions {
+                log: verbose,
+                ..SessionOptions::default()
+            },
+        )
+        .map_err(|e| Failure::new(e.to_string(), e.hint()));
         let session = match session {
             Ok(session) => session,
             Err(failure) => {

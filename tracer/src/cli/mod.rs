@@ -33,6 +33,9 @@ pub fn main() -> ExitCode {
         args::Color::Never => Some(false),
         args::Color::Auto => None,
     });
+    if cli.verbose && log::set_logger(&KernelLog).is_ok() {
+        log::set_max_level(log::LevelFilter::Warn);
+    }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let result = run(&cli, style, &mut out).and_then(|found| {
         out.flush()?;
@@ -47,6 +50,24 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Diagnostics of the kernel programs, for `-v`.
+struct KernelLog;
+
+impl log::Log for KernelLog {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Warn
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            eprintln!(
+                "kernel: {}",
+                crate::render::escape(&record.args().to_string())
+            );
+        }
+    }
+    fn flush(&self) {}
 }
 
 fn run(cli: &args::Cli, style: Style, out: &mut dyn Write) -> Result<bool> {

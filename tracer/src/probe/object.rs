@@ -12,9 +12,15 @@ pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../ebpf/mobytrace-x
 #[cfg(target_arch = "aarch64")]
 pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../ebpf/mobytrace-aarch64.o");
 
-/// Creates the maps; no program is loaded yet.
-pub(super) fn open(object: &[u8]) -> Result<Ebpf, Error> {
+/// Level of the kernel programs' own diagnostics: nothing, or warnings and errors (`aya_log_common::Level`).
+const LOG_OFF: u8 = 0;
+const LOG_WARN: u8 = 2;
+
+/// Creates the maps; no program is loaded yet. `log`: the programs say on rare paths what goes wrong.
+pub(super) fn open(object: &[u8], log: bool) -> Result<Ebpf, Error> {
+    let level = if log { LOG_WARN } else { LOG_OFF };
     EbpfLoader::new()
+        .override_global("AYA_LOG_LEVEL", &level, false)
         .load(object)
         .map_err(|error| match os_error(&error) {
             Some(source) => Error::Bpf {
@@ -68,7 +74,7 @@ pub type Verdict = Result<u32, String>;
 /// # Errors
 /// The maps cannot be created.
 pub fn load_all_programs(object: Option<&[u8]>) -> Result<Vec<(String, Verdict)>, Error> {
-    let mut ebpf = open(object.unwrap_or(OBJECT))?;
+    let mut ebpf = open(object.unwrap_or(OBJECT), false)?;
     let mut names: Vec<String> = ebpf.programs().map(|(name, _)| name.to_owned()).collect();
     names.sort();
     Ok(names

@@ -8,6 +8,7 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, ProgramArray, RingBuf};
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope};
 use aya::programs::{ProgramError, UProbe};
+use aya_log::EbpfLogger;
 use tracer_ebpf::wire::counters::SiteCounters;
 use tracer_ebpf::wire::limits::{MAX_DYNTYPES, MAX_MAPS, MAX_OPS, MAX_SITES};
 use tracer_ebpf::wire::op::{DynBlock, DynKey, MapDesc, Op};
@@ -109,6 +110,8 @@ impl Variant {
 pub struct SessionOptions {
     /// Use these programs, whatever the kernel could do (for tests).
     pub variant: Option<Variant>,
+    /// The programs' own diagnostics go to the `log` crate's logger.
+    pub log: bool,
     /// Replace every program by one that does nothing (for measurements).
     pub nothing: bool,
 }
@@ -145,6 +148,7 @@ pub struct Session {
     ring: RingBuf<MapData>,
     report: AttachReport,
     sites: usize,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 impl Session {
@@ -158,7 +162,7 @@ impl Session {
         options: &SessionOptions,
     ) -> Result<Self, Error> {
         let features = Features::probe()?;
-        let mut ebpf = open(OBJECT)?;
+        let mut ebpf = open(OBJECT, options.log)?;
         fill(&mut ebpf, plan, target)?;
         let variant = Variant::load(&mut ebpf, features, options.variant)?;
         let (small, large) = if options.nothing {
@@ -182,7 +186,12 @@ impl Session {
                 ..AttachReport::default()
             },
             sites: plan.sites.len(),
+            logger: None,
         };
+        if options.log {
+            // diagnostics that cannot be had are no reason to stop
+            session.logger = EbpfLogger::init(&mut session.ebpf).ok();
+        }
         session.attach(plan, target, variant != Variant::Bounded, small, large)?;
         Ok(session)
     }
@@ -265,6 +274,9 @@ impl Session {
     pub fn drain(&mut self, mut each: impl FnMut(&[u8])) {
         while let Some(item) = self.ring.next() {
             each(&item);
+        }
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
         }
     }
 
