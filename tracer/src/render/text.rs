@@ -99,6 +99,9 @@ pub fn value(v: &Value, whole: bool) -> String {
                     })
                     .map(|(n, v)| format!("{}: {}", escape(n), value(v, whole)))
                     .collect();
+                if shown.is_empty() && !fields.is_empty() {
+                    return "{all zero}".to_owned();
+                }
                 format!("{{{}}}", shown.join(", "))
             }
         },
