@@ -2,27 +2,11 @@
 
 use harness::{Daemon, Tool, json_lines, request};
 use mobytrace::capture::Recording;
-use mobytrace::correlate::Correlator;
-use mobytrace::decode::{Assembler, Decoder, RawHit};
 
 /// Reads, decodes and correlates; gives how many calls came out.
 fn replay(bytes: &[u8]) -> Option<usize> {
     let recording = Recording::read(bytes).ok()?;
-    let decoder = Decoder::new(recording.plan(), recording.header().daemon.load_bias);
-    let mut assembler = Assembler::default();
-    let mut correlator = Correlator::new(recording.plan());
-    let mut hits: Vec<RawHit> = recording
-        .parts()
-        .iter()
-        .flat_map(|p| assembler.push(p.clone()))
-        .collect();
-    hits.extend(assembler.finish());
-    for mut hit in hits {
-        if let Some(hit) = decoder.decode(&mut hit) {
-            correlator.push(hit);
-        }
-    }
-    let trace = correlator.finish(recording.lost());
+    let trace = mobytrace::replay::replay(&recording);
     let mut out = Vec::new();
     mobytrace::render::markdown(&recording, &trace, &mut out).expect("rendered");
     let columns: Vec<_> = mobytrace::render::list_requests(&trace)

@@ -14,4 +14,5 @@ pub mod gobin;
 pub mod plan;
 pub mod probe;
 pub mod render;
+pub mod replay;
 pub mod target;

@@ -8,9 +8,9 @@ use anyhow::Result;
 use super::args::{self, ShowFormat};
 use super::failure::Failure;
 use crate::capture::Recording;
-use crate::correlate::{Correlator, Trace};
-use crate::decode::{Assembler, Decoder, RawHit};
+use crate::correlate::Trace;
 use crate::render::{self, Style};
+use crate::replay::replay;
 
 /// `Ok(false)`: the recording is cut, or nothing is in it.
 pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool> {
@@ -50,20 +50,6 @@ pub fn load(file: &Path) -> Result<(Recording, Trace)> {
     })?;
     let recording = Recording::read(std::io::BufReader::new(input))
         .map_err(|e| Failure::new(format!("{shown}: {e}"), e.hint()))?;
-    let decoder = Decoder::new(recording.plan(), recording.header().daemon.load_bias);
-    let mut assembler = Assembler::default();
-    let mut correlator = Correlator::new(recording.plan());
-    let mut hits: Vec<RawHit> = recording
-        .parts()
-        .iter()
-        .flat_map(|part| assembler.push(part.clone()))
-        .collect();
-    hits.extend(assembler.finish());
-    for mut raw in hits {
-        if let Some(hit) = decoder.decode(&mut raw) {
-            correlator.push(hit);
-        }
-    }
-    let trace = correlator.finish(recording.lost());
+    let trace = replay(&recording);
     Ok((recording, trace))
 }

@@ -3,8 +3,9 @@
 //! Rules: `src/cmd/compile/abi-internal.md` (Go 1.17+). An aggregate goes to registers as a whole or to the stack as a
 //! whole; results have an assignment of their own; stack arguments come first, then stack results, then spill space.
 
+use super::candidate::{TypeRef, TypeSource};
 use super::schema::{ArgPlace, Leaf, PlaceKind};
-use super::signature::{TypeRef, TypeSource};
+
 use crate::gobin::{Arch, Error, GoVersion, TypeId, TypeKind};
 
 /// Size of a word, a register and a pointer on every supported architecture.

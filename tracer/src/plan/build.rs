@@ -7,13 +7,14 @@ use tracer_ebpf::wire::op::{IFACE, OP_ITAB};
 use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RESTORE, SITE_RETURN, SITE_SAVE, SITE_STACK};
 
 use super::abi::{self, Abi, Placement};
+use super::candidate::{Candidate, TypeRef};
 use super::lower::{Block, Lowering, Policy};
 use super::profile::{PlanRequest, Wish, matches};
 use super::schema::{
     ArgPlace, FuncSchema, GSchema, Issue, IssueKind, Leaf, OpSchema, PlaceKind, Plan, Role, Secret,
     SiteSchema, TypeKindSchema, TypeSchema, ValueSchema,
 };
-use super::signature::{self, Candidate, TypeRef};
+use super::signature;
 use super::sites::{self, Spot};
 use super::{Error, catalogue, short_name};
 use crate::gobin::{ArgInfo, FuncInfo, GoBinary, ImageAddr, InlinedAt, TypeKind};

@@ -3,7 +3,7 @@
 //! Never an offset or a size: types are looked up in the binary, and every signature is checked against
 //! the function's own records before it is used.
 
-use super::signature::{Candidate, TypeRef};
+use super::candidate::{Candidate, TypeRef};
 use crate::gobin::{Error, GoBinary};
 
 /// Parameter names by function (last element of the symbol), receiver not included. Several rows of one function are

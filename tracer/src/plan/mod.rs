@@ -3,6 +3,7 @@
 
 mod abi;
 mod build;
+mod candidate;
 mod catalogue;
 mod error;
 mod explain;

@@ -1,58 +1,8 @@
 //! Signatures of functions: from the receiver's method table, else from interfaces it implements, else from the catalogue.
 
+use super::candidate::{Candidate, TypeRef};
 use super::catalogue;
-use crate::gobin::{Error, FuncInfo, GoBinary, Type, TypeId, TypeKind};
-
-/// A type of a signature: mostly a descriptor; where none is kept, its shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TypeRef {
-    Id(TypeId),
-    /// Pointer to a described type, when the pointer type itself has no descriptor.
-    Pointer(TypeId),
-    /// One pointer-shaped word whose target is not described.
-    Word(&'static str),
-    /// An interface value whose interface type is not described.
-    Iface(&'static str),
-}
-
-/// Looks types up.
-pub trait TypeSource {
-    /// # Errors
-    /// No plausible descriptor.
-    fn ty(&self, id: TypeId) -> Result<Type, Error>;
-
-    /// Size and alignment in bytes.
-    ///
-    /// # Errors
-    /// No plausible descriptor.
-    fn layout(&self, ty: &TypeRef) -> Result<(u64, u64), Error> {
-        Ok(match ty {
-            TypeRef::Id(id) => {
-                let ty = self.ty(*id)?;
-                (ty.size, u64::from(ty.align))
-            }
-            TypeRef::Pointer(_) | TypeRef::Word(_) => (8, 8),
-            TypeRef::Iface(_) => (16, 8),
-        })
-    }
-}
-
-impl TypeSource for GoBinary<'_> {
-    fn ty(&self, id: TypeId) -> Result<Type, Error> {
-        self.type_by_id(id)
-    }
-}
-
-/// One way to read a function's parameters and results.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Receiver first, if it is a method.
-    pub params: Vec<TypeRef>,
-    pub results: Vec<TypeRef>,
-    pub has_receiver: bool,
-    /// `method table`, `interface`, `catalogue`.
-    pub source: &'static str,
-}
+use crate::gobin::{Error, FuncInfo, GoBinary, TypeId, TypeKind};
 
 /// Symbol of a method: package, receiver type, whether by pointer, method name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
