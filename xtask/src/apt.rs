@@ -218,6 +218,28 @@ pub fn docker() -> Result<()> {
     )
 }
 
+/// Suites whose `docker.io` is a generation of its own.
+pub const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
+/// Architectures that Debian builds docker for and this project reads.
+pub const ARCHES: [&str; 2] = ["amd64", "arm64"];
+
+/// The stock dockerd of every suite and architecture; one that the mirror no longer carries is named.
+pub fn daemons() -> Result<()> {
+    for suite in SUITES {
+        for arch in ARCHES {
+            let into = target().join(format!("assets/dockerd-{suite}-{arch}"));
+            match Apt::open(suite, arch).and_then(|apt| apt.unpack(&["docker.io"], &into)) {
+                Ok(()) => println!(
+                    "{suite} {arch}: {}",
+                    into.join("usr/sbin/dockerd").display()
+                ),
+                Err(error) => println!("{suite} {arch}: not to be had: {error:#}"),
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The Rust library sources of exactly the compiler in use.
 pub fn rust_src() -> Result<PathBuf> {
     let version = rustc_version()?;

@@ -68,7 +68,9 @@ fn linker() -> Result<PathBuf> {
 fn build_into(out: &Path) -> Result<()> {
     make_dir(out)?;
     let linker = linker()?;
-    let sources = apt::rust_src()?;
+    // cargo derives the names of crates from the paths of the library's sources: one path on every machine
+    let link = SourceLink::new(&apt::rust_src()?)?;
+    let sources = &link.0;
     let home = std::env::var_os("CARGO_HOME").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
         PathBuf::from,
@@ -101,7 +103,7 @@ fn build_into(out: &Path) -> Result<()> {
                 ])
                 .args(["--target", "bpfel-unknown-none", "-Zbuild-std=core"])
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("__CARGO_TESTS_ONLY_SRC_ROOT", &sources)
+                .env("__CARGO_TESTS_ONLY_SRC_ROOT", sources)
                 .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
                 .env("CARGO_TARGET_DIR", &build)
                 .env_remove("RUSTFLAGS"),
@@ -110,6 +112,26 @@ fn build_into(out: &Path) -> Result<()> {
         strip(&std::fs::read(&built)?, &object(out, arch))?;
     }
     Ok(())
+}
+
+/// A link to the library's sources at a path that is the same wherever the workspace lies; gone with this value.
+struct SourceLink(PathBuf);
+
+impl SourceLink {
+    fn new(sources: &Path) -> Result<Self> {
+        let link = PathBuf::from("/tmp/mobytrace-rust-library");
+        // left by a build that was killed
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(sources, &link)
+            .with_context(|| format!("linking {}", link.display()))?;
+        Ok(Self(link))
+    }
+}
+
+impl Drop for SourceLink {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Writes the object without its DWARF; BTF and relocations stay. The sections of DWARF are emptied rather than removed,

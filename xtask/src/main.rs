@@ -41,6 +41,8 @@ enum Command {
         #[arg(long)]
         lenient: bool,
     },
+    /// Get the stock dockerd of every Debian generation, for both architectures
+    Daemons,
     /// Build the Go programs that the tests trace
     Fixtures,
     /// Measure, and write docs/performance.md
@@ -71,6 +73,7 @@ fn run(command: &Command) -> Result<()> {
         Command::BuildEbpf { check: true } => ebpf::check_rebuild(),
         Command::Demo { commands } => demo::run(commands),
         Command::Test { lenient } => suite::run(*lenient),
+        Command::Daemons => apt::daemons(),
         Command::Fixtures => fixtures::build(),
         Command::Bench => bench::run(),
         Command::Tidy => tidy::run(),

@@ -4,7 +4,9 @@
 //! would overwrite it. Values loaded from the entry are unknown to the verifier, so every index is masked.
 
 mod hmap;
+mod map;
 mod ops;
+mod smap;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use core::ffi::c_void;
@@ -21,6 +23,8 @@ pub const F_REGS: u32 = 2;
 pub const F_BYTES: u32 = 3;
 /// Walks a hash map of Go ≤ 1.23.
 pub const F_HMAP: u32 = 4;
+/// Walks a Swiss map of Go ≥ 1.24.
+pub const F_SMAP: u32 = 5;
 
 /// `Machine::halt`: the entry is full.
 pub const HALT_FULL: u32 = 1;
@@ -138,7 +142,8 @@ impl<const N: usize> Entry<N> {
                     self.emit(op, FAULT, ITEM_CONT, 0, base);
                 }
             },
-            F_HMAP => hmap::step::<N, MODE>(self, frame),
+            F_HMAP => map::step::<N, MODE>(self, frame, false),
+            F_SMAP if MODE != BOUNDED => map::step::<N, MODE>(self, frame, true),
             _ => self.machine.top = top - 1,
         }
         self.machine.halt == 0

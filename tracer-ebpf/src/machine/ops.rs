@@ -4,7 +4,7 @@ use tracer_ebpf::wire::limits::CHUNK;
 use tracer_ebpf::wire::op::{COPY, DynKey, IFACE, MAP, OP_ITAB, Op, PTR, SLICE, STRING};
 use tracer_ebpf::wire::record::{DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE};
 
-use super::{F_OPS, hmap};
+use super::{F_OPS, map};
 use crate::entry::{Entry, bound, read_word};
 use crate::maps::{DYN_TYPES, OPS};
 
@@ -49,7 +49,7 @@ pub fn execute<const N: usize, const MODE: u8>(
                 entry.push_ops(F_OPS, op.a, op.b, first, 0, 0);
             }
         }
-        MAP => hmap::begin::<N, MODE>(entry, index, &op, first),
+        MAP => map::begin::<N, MODE>(entry, index, &op, first),
         STRING | SLICE | IFACE => {
             let Some(second) = word(entry, regs, base, off + 8) else {
                 return unread::<N, MODE>(entry, index, base + off + 8, 8);
