@@ -13,6 +13,8 @@ pub fn run(lenient: bool) -> Result<()> {
         exec::run(cargo().args(["build", "--workspace", "--locked"]))
     })?;
     may_skip(lenient, &mut skipped, "stock dockerd", apt::docker)?;
+    // each generation that cannot be had is named there and skipped by its tests
+    step("daemons", apt::daemons)?;
     may_skip(lenient, &mut skipped, "Go fixtures", fixtures::build)?;
     step("tests", || {
         let mut tests = cargo();

@@ -448,6 +448,9 @@ impl FunctionMaker<'_, '_, '_, '_> {
         if receiver {
             return Ok(Policy::Skip);
         }
+        if let TypeRef::Word(_) = ty {
+            return Ok(Policy::Skip);
+        }
         if let TypeRef::Id(id) = ty {
             let ty = self.lowering.binary.type_by_id(*id)?;
             // a context is a chain of everything the caller had; a function value says nothing

@@ -87,6 +87,16 @@ const NAMES: &[(&str, &[(&str, &str)])] = &[
         "newproc1",
         &[
             ("fn", "funcval"),
+            ("argp", "Pointer"),
+            ("narg", "int32"),
+            ("callergp", "g"),
+            ("callerpc", "uintptr"),
+        ],
+    ),
+    (
+        "newproc1",
+        &[
+            ("fn", "funcval"),
             ("callergp", "g"),
             ("callerpc", "uintptr"),
         ],
@@ -134,16 +144,39 @@ const SIGNATURES: &[Known] = &[
         ],
         results: &[Spelling::PointerTo("runtime.g")],
     },
+    // runtime/proc.go, Go 1.15 and 1.16: `func newproc1(fn *funcval, argp unsafe.Pointer, narg int32, callergp *g, callerpc uintptr) *g`
+    Known {
+        symbol: "runtime.newproc1",
+        receiver: false,
+        params: &[
+            Spelling::Word("*runtime.funcval"),
+            Spelling::Word("unsafe.Pointer"),
+            Spelling::Word("int32, padded"),
+            Spelling::PointerTo("runtime.g"),
+            Spelling::Word("uintptr"),
+        ],
+        results: &[Spelling::PointerTo("runtime.g")],
+    },
 ];
 
-/// The catalogue's signature of a symbol, with its types looked up.
+/// Methods that take what another method of the same receiver takes, and one function more (moby.md: up to 24.0).
+const WITH_FUNCTION: &[(&str, &str, &str)] =
+    &[("reduceContainers", "Containers", "daemon.containerReducer")];
+
+/// The method whose signature an undescribed one extends, and the text of the function type that comes last.
+#[must_use]
+pub fn extends(method: &str) -> Option<(&'static str, &'static str)> {
+    WITH_FUNCTION
+        .iter()
+        .find(|(name, _, _)| *name == method)
+        .map(|(_, base, function)| (*base, *function))
+}
+
+/// The catalogue's signatures of a symbol, one per era, with their types looked up.
 ///
 /// # Errors
 /// Type data of the binary is damaged.
-pub fn signature(binary: &GoBinary<'_>, symbol: &str) -> Result<Option<Candidate>, Error> {
-    let Some(known) = SIGNATURES.iter().find(|k| k.symbol == symbol) else {
-        return Ok(None);
-    };
+pub fn signatures(binary: &GoBinary<'_>, symbol: &str) -> Result<Vec<Candidate>, Error> {
     let all = |list: &[Spelling]| {
         list.iter()
             .map(|spelling| {
@@ -161,12 +194,18 @@ pub fn signature(binary: &GoBinary<'_>, symbol: &str) -> Result<Option<Candidate
             })
             .collect::<Result<Vec<_>, Error>>()
     };
-    Ok(Some(Candidate {
-        params: all(known.params)?,
-        results: all(known.results)?,
-        has_receiver: known.receiver,
-        source: "catalogue",
-    }))
+    SIGNATURES
+        .iter()
+        .filter(|k| k.symbol == symbol)
+        .map(|known| {
+            Ok(Candidate {
+                params: all(known.params)?,
+                results: all(known.results)?,
+                has_receiver: known.receiver,
+                source: "catalogue",
+            })
+        })
+        .collect()
 }
 
 /// Names of parameters (receiver not included) of a function, given the texts of their types; `arg0`… where not known.

@@ -75,7 +75,20 @@ pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>,
             }
         }
     }
-    found.extend(catalogue::signature(binary, &f.name)?);
+    if found.is_empty()
+        && let Some(name) = method_name(&f.name)
+        && let Some((base, function)) = catalogue::extends(name.method)
+        && let Some(stem) = f.name.strip_suffix(name.method)
+    {
+        for base in binary.function_named(&format!("{stem}{base}")) {
+            for mut candidate in candidates(binary, &base)? {
+                candidate.params.push(TypeRef::Word(function));
+                candidate.source = "catalogue";
+                found.push(candidate);
+            }
+        }
+    }
+    found.extend(catalogue::signatures(binary, &f.name)?);
     found.dedup_by(|a, b| a.params == b.params && a.results == b.results);
     Ok(found)
 }
