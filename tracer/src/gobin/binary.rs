@@ -16,6 +16,8 @@ use super::rtype::Types;
 
 /// `_func.flag`: assembly function (1.18+).
 const FLAG_ASM: u8 = 4;
+/// Largest type believed, bytes.
+const MOST_SIZE: u64 = 1 << 40;
 /// Bound on types visited in a closure.
 const MOST_TYPES: usize = 1 << 20;
 
@@ -409,6 +411,16 @@ impl<'data> GoBinary<'data> {
             return Ok(known.clone());
         }
         let ty = self.type_reader().read(id)?;
+        if !is_sane(&ty) {
+            return Err(Error::At {
+                region: "type descriptor",
+                addr: id.0,
+                what: format!(
+                    "{} claims {} bytes, or a field outside of them",
+                    ty.name, ty.size
+                ),
+            });
+        }
         self.types.borrow_mut().insert(id, ty.clone());
         Ok(ty)
     }
@@ -533,6 +545,15 @@ impl<'data> GoBinary<'data> {
     pub fn itabs(&self) -> Result<Vec<(TypeId, TypeId)>, Error> {
         Ok(self.type_reader().itabs())
     }
+}
+
+/// Sizes and offsets that sums of them cannot overflow.
+fn is_sane(ty: &Type) -> bool {
+    let inside = match &ty.kind {
+        TypeKind::Struct { fields } => fields.iter().all(|f| f.offset <= ty.size),
+        _ => true,
+    };
+    inside && ty.size <= MOST_SIZE
 }
 
 /// `types.Container` and `v2/types.Container` … : equal from the last dot on.

@@ -52,6 +52,11 @@ const OBJECT_DEPTH: u8 = 4;
 /// Structs and arrays nested in each other by value; real types stay far below.
 const MOST_NESTED: u32 = 64;
 
+/// Values walked for one plan, fields and elements included; real plans need some thousands.
+const MOST_WALKED: u32 = 1 << 20;
+/// Bytes of a plain value: a complex number of two float64.
+const MOST_PLAIN: u64 = 16;
+
 /// Fields by which a user knows an object.
 const IDENTITY: &[&str] = &["ID", "Id", "Names", "Name", "State"];
 
@@ -136,6 +141,8 @@ pub struct Lowering<'p, 'b, 'data> {
     error_table: Option<u32>,
     next_table: u32,
     nested: u32,
+    /// Values walked so far.
+    walked: u32,
 }
 
 fn narrow(value: u64) -> u32 {
@@ -153,6 +160,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             error_table: None,
             next_table: 1,
             nested: 0,
+            walked: 0,
         }
     }
 
@@ -222,7 +230,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         }
         let ty = self.binary.type_by_id(id)?;
         self.nested += 1;
-        if self.nested > MOST_NESTED || self.plan.ops.len() > MAX_OPS as usize {
+        self.walked = self.walked.saturating_add(1);
+        if self.nested > MOST_NESTED
+            || self.walked > MOST_WALKED
+            || self.plan.ops.len() > MAX_OPS as usize
+        {
             self.nested -= 1;
             return Err(Error::At {
                 region: "type descriptor",
@@ -302,6 +314,10 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         block: &mut Block,
         kind: TypeKindSchema,
     ) -> TypeKindSchema {
+        // a damaged descriptor may claim any size
+        if ty.size > MOST_PLAIN {
+            return TypeKindSchema::Opaque;
+        }
         block.scalar(at, ty.size);
         kind
     }
@@ -326,7 +342,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 }
                 self.opaque()
             } else {
-                self.value(field.ty, chosen, at + field.offset, block)?
+                self.value(field.ty, chosen, at.saturating_add(field.offset), block)?
             };
             described.push(FieldSchema {
                 name: field.name.clone(),
@@ -495,7 +511,10 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         block: &mut Block,
     ) -> Result<TypeKindSchema, Error> {
         let ty = self.binary.type_by_id(elem)?;
-        if is_plain(&ty.kind) && ty.size.saturating_mul(len) <= MOST_COPY * 16 {
+        if is_plain(&ty.kind)
+            && ty.size <= MOST_PLAIN
+            && ty.size.saturating_mul(len) <= MOST_COPY * 16
+        {
             block.scalar(at, ty.size * len);
             let index = self.value(elem, policy, 0, &mut Block::default())?;
             return Ok(TypeKindSchema::Array { elem: index, len });
@@ -505,7 +524,12 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         }
         let mut index = self.opaque();
         for i in 0..len {
-            index = self.value(elem, policy, at + i * ty.size, block)?;
+            index = self.value(
+                elem,
+                policy,
+                at.saturating_add(i.saturating_mul(ty.size)),
+                block,
+            )?;
         }
         Ok(TypeKindSchema::Array { elem: index, len })
     }
