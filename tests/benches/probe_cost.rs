@@ -158,7 +158,14 @@ fn per_hit() -> Vec<(String, f64)> {
                 0,
                 "the ring buffer held a round"
             );
-            assert_eq!(records, CALLS * ROUNDS as u64);
+            // a page that had to be faulted in makes a second entry
+            let parts: u64 = counters.iter().map(|c| c.parts).sum();
+            let hits = CALLS * ROUNDS as u64;
+            // at the first instruction a call that the runtime preempts is hit twice
+            assert!(
+                records - parts == hits || (first && records - parts > hits),
+                "{name}"
+            );
         }
         session.detach().expect("detached");
         rows.push((name.to_owned(), median(rounds) - base));

@@ -61,7 +61,16 @@ impl Tool {
         let path = std::env::var_os("MOBYTRACE_BIN")
             .map_or_else(|| target_dir().join("debug/mobytrace"), PathBuf::from);
         if !path.exists() {
-            bail!("{} is not built (cargo build -p mobytrace)", path.display());
+            // plain `cargo test` builds libraries and tests only
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let status = Command::new(cargo)
+                .args(["build", "--quiet", "-p", "mobytrace"])
+                .current_dir(crate::workspace_root())
+                .status()
+                .context("running cargo build")?;
+            if !status.success() || !path.exists() {
+                bail!("{} cannot be built: {status}", path.display());
+            }
         }
         Ok(Self { path })
     }
