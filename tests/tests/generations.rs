@@ -1,4 +1,5 @@
-//! Newer stock daemons live: Swiss maps, parent goroutines, no `reduceContainers`.
+//! Other stock daemons live: the stack calling convention of Go 1.15; Swiss maps, parent goroutines and no `reduceContainers`
+//! from Go 1.24 on.
 
 use std::collections::BTreeSet;
 
@@ -123,6 +124,114 @@ fn on(suite: &str) {
         finished.stderr
     );
     assert!(finished.stderr.contains("complete:"), "{}", finished.stderr);
+}
+
+/// Go 1.15: arguments and results on the stack, g in thread-local storage.
+#[test]
+fn on_bullseye_with_the_stack_convention() {
+    let assets = harness::assets_or_skip!();
+    let dockerd = harness::target_dir().join("assets/dockerd-bullseye-amd64/usr/sbin/dockerd");
+    if !dockerd.exists() {
+        eprintln!("SKIPPED bullseye: not on this mirror (cargo xtask daemons)");
+        return;
+    }
+    let tool = Tool::find().expect("tool");
+    let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
+    daemon.import_image().expect("image");
+    daemon.create_containers("c", 12).expect("created");
+    daemon.run_container("up").expect("running");
+    let socket = daemon.socket().display().to_string();
+    let mut running = tool
+        .start(&["trace", "--socket", &socket, "--format", "jsonl"])
+        .expect("started");
+    running.wait_for("attached to").expect("attached");
+    let all = daemon
+        .get_as("/v1.41/containers/json?all=1", "t-all")
+        .expect("answer")
+        .json()
+        .expect("JSON");
+    let path = "/v1.41/containers/json?limit=2&since=c2&filters=%7B%22label%22%3A%5B%22a%3Db%22%2C%22c%22%5D%7D";
+    daemon.get_as(path, "t-few").expect("answer");
+    std::thread::scope(|scope| {
+        for n in 0..40 {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                let path = format!(
+                    "/v1.41/containers/json?all=1&filters=%7B%22label%22%3A%5B%22n%3D{n}%22%5D%7D"
+                );
+                daemon.get_as(&path, &format!("t-{n}")).expect("answer");
+            });
+        }
+    });
+    let usage = daemon
+        .get_as("/v1.41/system/df", "t-df")
+        .expect("answer")
+        .json()
+        .expect("JSON");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    running.signal(rustix::process::Signal::INT);
+    let finished = running.wait().expect("ended").expect(0);
+    assert_eq!(
+        harness::changed_code(daemon.pid()).expect("code"),
+        [0u64; 0]
+    );
+    let events = json_lines(&finished.stdout).expect("JSON lines");
+    let options = |changes: Value| {
+        let mut all = json!({
+            "Quiet": false, "Size": false, "All": false, "Latest": false,
+            "Since": "", "Before": "", "Limit": 0, "Filters": {"fields": {}},
+        });
+        for (name, value) in changes.as_object().expect("object") {
+            all[name] = value.clone();
+        }
+        all
+    };
+    let call = |agent: &str, short: &str| -> &Value {
+        let request = events
+            .iter()
+            .find(|e| e["type"] == "request" && e["user_agent"] == agent)
+            .unwrap_or_else(|| panic!("{agent}: {}", finished.stdout));
+        assert_eq!(request["status"], 200, "{request}");
+        events
+            .iter()
+            .find(|e| e["type"] == "call" && e["short"] == short && e["request"] == request["id"])
+            .unwrap_or_else(|| panic!("{agent} {short}: {}", finished.stdout))
+    };
+    for short in ["Containers", "reduceContainers"] {
+        assert_eq!(
+            call("t-all", short)["params"]["config"],
+            options(json!({"All": true}))
+        );
+        assert_eq!(
+            names(&call("t-all", short)["results"]["result"], "ID"),
+            names(&all, "Id")
+        );
+        let few = json!({"fields": {"label": {"a=b": true, "c": true}}});
+        let few = options(json!({"Limit": 2, "Since": "c2", "Filters": few}));
+        assert_eq!(call("t-few", short)["params"]["config"], few);
+        for n in 0..40 {
+            let filters = json!({"fields": {"label": {format!("n={n}"): true}}});
+            let expected = options(json!({"All": true, "Filters": filters}));
+            assert_eq!(call(&format!("t-{n}"), short)["params"]["config"], expected);
+        }
+        // not inlined there by this compiler: the probe sees it
+        let df = call("t-df", short);
+        assert_eq!(
+            df["params"]["config"],
+            options(json!({"Size": true, "All": true, "Filters": {"fields": null}}))
+        );
+        assert_eq!(df["link"], json!({"by": "birth", "hops": 1}));
+        assert_eq!(
+            names(&df["results"]["result"], "ID"),
+            names(&usage["Containers"], "Id")
+        );
+    }
+    let end = events.last().expect("end");
+    assert_eq!(
+        (&end["lost"], &end["unmatched_returns"]),
+        (&json!(0), &json!(0)),
+        "{end}"
+    );
 }
 
 #[test]

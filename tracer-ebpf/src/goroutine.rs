@@ -1,8 +1,11 @@
 //! Which goroutine: goid, parent, depth on its stack, callers by frame pointers.
 
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_probe_read_kernel};
 use tracer_ebpf::wire::limits::STACK_DEPTH;
 use tracer_ebpf::wire::record::{BAD_STACK, Head, NO_G};
-use tracer_ebpf::wire::site::Target;
+use tracer_ebpf::wire::site::{G_TLS, Target};
 
 use crate::entry::read_word;
 use crate::regs::Regs;
@@ -22,6 +25,21 @@ pub struct Goroutine {
     pub flags: u16,
 }
 
+/// g of the running thread, as the stack ABI keeps it; 0: not known.
+#[inline(always)]
+fn thread_local_g(target: &Target) -> u64 {
+    if target.fsbase_off == ABSENT {
+        return 0;
+    }
+    let mut base = 0u64;
+    let task = unsafe { bpf_get_current_task() } + u64::from(target.fsbase_off);
+    let rc = unsafe { bpf_probe_read_kernel((&raw mut base).cast(), 8, task as *const c_void) };
+    if rc != 0 {
+        return 0;
+    }
+    read_word(base.wrapping_add_signed(i64::from(target.tls_off))).unwrap_or(0)
+}
+
 impl Goroutine {
     #[inline(always)]
     pub fn read(regs: &Regs, source: u8, target: &Target) -> Self {
@@ -34,7 +52,11 @@ impl Goroutine {
             high: 0,
             flags: NO_G,
         };
-        let g = regs.g(source);
+        let g = if source == G_TLS {
+            thread_local_g(target)
+        } else {
+            regs.g(source)
+        };
         if g == 0
             || target.goid_off == ABSENT
             || target.stack_hi_off == ABSENT

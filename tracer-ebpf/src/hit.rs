@@ -10,10 +10,10 @@ use tracer_ebpf::wire::counters::SiteCounters;
 use tracer_ebpf::wire::limits::{MAX_PARTS, REG_WORDS, SAVED_BASE, SAVED_WORDS};
 use tracer_ebpf::wire::record::{CUT, CUT_LOST, CUT_PARTS, Head, MORE, NO_SAVED, RECORD_VERSION};
 use tracer_ebpf::wire::site::{
-    CallKey, SITE_RESTORE, SITE_SAVE, SITE_STACK, Site, SiteKey, Target,
+    CallKey, SAVE_NONE, SAVE_STACK, SITE_RESTORE, SITE_SAVE, SITE_STACK, Site, SiteKey, Target,
 };
 
-use crate::entry::{Entry, LARGE, bound, copy_kernel, count};
+use crate::entry::{Entry, LARGE, bound, copy_kernel, count, read_word};
 use crate::goroutine::Goroutine;
 use crate::machine::{BOUNDED, F_OPS, F_REGS, HALT_FAULT, SLEEP};
 use crate::maps::{BLANK, CARRIED, CONTINUE, COUNTERS, RING, SAVED, SITE_BY_ADDR, SITES, TARGETS};
@@ -271,8 +271,13 @@ fn saved_words(
         return;
     }
     if site.flags & SITE_SAVE != 0 {
+        let sp = head.sp;
         let word = |i: usize| {
-            let reg = bound!(u64::from(site.save_regs[i]), 31);
+            let from = site.save_regs[i];
+            if from != SAVE_NONE && from & SAVE_STACK != 0 {
+                return read_word(sp + 8 + 8 * u64::from(from & !SAVE_STACK)).unwrap_or(0);
+            }
+            let reg = bound!(u64::from(from), 31);
             unsafe { head.regs.as_ptr().add(reg as usize).read() }
         };
         let words: [u64; SAVED_WORDS] = [word(0), word(1), word(2), word(3)];

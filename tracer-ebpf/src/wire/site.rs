@@ -31,6 +31,13 @@ pub const G_REGISTER: u8 = 0;
 pub const G_RCX: u8 = 1;
 /// g is not known here: goid and depth are 0, flag `NO_G`.
 pub const G_NONE: u8 = 2;
+/// g is in thread-local storage (`Target::fsbase_off`, `Target::tls_off`; stack ABI on amd64).
+pub const G_TLS: u8 = 3;
+
+/// `Site::save_regs`: this bit marks a stack word after the return address instead of a register.
+pub const SAVE_STACK: u8 = 0x80;
+/// `Site::save_regs`: unused slot.
+pub const SAVE_NONE: u8 = 0xff;
 
 /// One probed instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +60,7 @@ pub struct Site {
     /// Block that runs against the stack arguments, base = SP + 8.
     pub stack_ops: u32,
     pub stack_count: u32,
-    /// Register-file indexes that are saved (`SITE_SAVE`), 0xff = none.
+    /// Register-file indexes that are saved (`SITE_SAVE`), or with `SAVE_STACK` words of the stack; `SAVE_NONE`.
     pub save_regs: [u8; 4],
     pub pad2: u32,
 }
@@ -71,9 +78,13 @@ pub struct Target {
     pub stack_lo_off: u32,
     pub stack_hi_off: u32,
     pub parent_goid_off: u32,
+    /// Offset of `thread.fsbase` in the kernel's `task_struct`; `u32::MAX` = not known.
+    pub fsbase_off: u32,
+    /// Offset of g from the thread pointer.
+    pub tls_off: i32,
     pub pad: u32,
 }
-const _: () = assert!(size_of::<Target>() == 24);
+const _: () = assert!(size_of::<Target>() == 32);
 // SAFETY: repr(C), integers, no implicit padding.
 unsafe impl Wire for Target {}
 

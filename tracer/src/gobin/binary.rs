@@ -179,6 +179,20 @@ impl<'data> GoBinary<'data> {
         self.elf.file_offset(addr)
     }
 
+    /// Offset from the thread pointer of the executable's only thread-local word, which in Go ≤ 1.16 on amd64 is g
+    /// (`runtime.tlsg`). `None`: there are others beside it, or none.
+    ///
+    /// ELF TLS variant II: the executable's block ends at the thread pointer, rounded up to its alignment.
+    #[must_use]
+    pub fn only_thread_local(&self) -> Option<i32> {
+        let (size, align) = self.elf.tls?;
+        (self.elf.arch == Arch::Amd64 && size == 8 && align <= 64)
+            .then(|| size.checked_next_multiple_of(align.max(1)))
+            .flatten()
+            .and_then(|offset| i32::try_from(offset).ok())
+            .map(|offset| -offset)
+    }
+
     /// File bytes, not relocated.
     #[must_use]
     pub fn bytes_at(&self, addr: ImageAddr, len: usize) -> Option<&'data [u8]> {

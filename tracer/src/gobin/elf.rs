@@ -34,6 +34,8 @@ pub struct Elf<'data> {
     /// (offset, index) of the rest, sorted.
     rela_rest: Vec<(u64, u32)>,
     symtab: Option<ImageAddr>,
+    /// PT_TLS: size in memory and alignment.
+    pub tls: Option<(u64, u64)>,
     pub build_id: Option<String>,
     pub go_build_id: Option<String>,
 }
@@ -116,6 +118,7 @@ impl<'data> Elf<'data> {
             rela_sorted: 0,
             rela_rest: Vec::new(),
             symtab: None,
+            tls: None,
             build_id: None,
             go_build_id: None,
         };
@@ -124,6 +127,8 @@ impl<'data> Elf<'data> {
                 this.notes(h);
             } else if h.p_type(LE) == elf::PT_DYNAMIC {
                 this.dynamic(h);
+            } else if h.p_type(LE) == elf::PT_TLS {
+                this.tls = Some((h.p_memsz(LE), h.p_align(LE)));
             }
         }
         Ok(this)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use tracer_ebpf::wire::limits::{MAX_OPS, MAX_SITES, SAVED_BASE};
 use tracer_ebpf::wire::op::{IFACE, OP_ITAB};
-use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RESTORE, SITE_RETURN, SITE_SAVE, SITE_STACK};
+use tracer_ebpf::wire::site::{
+    SAVE_NONE, SAVE_STACK, SITE_ENTRY, SITE_RESTORE, SITE_RETURN, SITE_SAVE, SITE_STACK,
+};
 
 use super::abi::{self, Abi, Placement};
 use super::candidate::{Candidate, TypeRef};
@@ -23,8 +25,6 @@ use crate::gobin::{ArgInfo, FuncInfo, GoBinary, ImageAddr, InlinedAt, TypeKind};
 const OPTIONS_DEPTH: u8 = 6;
 /// The same for functions named with `-f`, whose arguments may be anything.
 const EXPLICIT_DEPTH: u8 = 3;
-/// No register: an unused slot of `SiteSchema::save_regs`.
-const NO_REG: u8 = 0xff;
 
 const SERVE_HTTP: &str = "net/http.serverHandler.ServeHTTP";
 const NEWPROC1: &str = "runtime.newproc1";
@@ -149,6 +149,10 @@ fn goroutine(binary: &GoBinary<'_>) -> Result<GSchema, Error> {
         stack_lo: bound("lo")?,
         stack_hi: bound("hi")?,
         parent_goid: field(id, "parentGoid")?.and_then(|(offset, _)| narrow(offset)),
+        tls: Abi::of(binary.arch(), binary.version())
+            .is_stack()
+            .then(|| binary.only_thread_local())
+            .flatten(),
     })
 }
 
@@ -160,7 +164,7 @@ fn add(
     role: Role,
 ) -> Result<(), Error> {
     let binary = lowering.binary;
-    let spots = sites::choose(binary, f, abi.is_stack())?;
+    let spots = sites::choose(binary, f, abi.is_stack(), lowering.plan.g.tls.is_some())?;
     let issue = |kind, text: String| Issue {
         function: f.name.clone(),
         kind,
@@ -245,19 +249,12 @@ fn add(
             schema.results.push(value);
         }
     }
-    let mut save_regs = [NO_REG; 4];
+    let mut save_regs = [SAVE_NONE; 4];
     if role == Role::Request
-        && let Some(rw) = schema
-            .params
-            .iter()
-            .find(|p| p.name == "rw" && p.place.leaves.len() == 2)
+        && let Some(rw) = schema.params.iter().find(|p| p.name == "rw")
+        && let Some(words) = saved_words(&rw.place)
     {
-        save_regs = [
-            rw.place.leaves[0].reg,
-            rw.place.leaves[1].reg,
-            NO_REG,
-            NO_REG,
-        ];
+        save_regs = [words[0], words[1], SAVE_NONE, SAVE_NONE];
         let value = maker.response(&mut return_blocks)?;
         schema.out.extend(value);
     }
@@ -291,7 +288,7 @@ fn add(
         save_regs: if kind == SITE_ENTRY {
             save_regs
         } else {
-            [NO_REG; 4]
+            [SAVE_NONE; 4]
         },
     };
     let flags = if role == Role::Call { SITE_STACK } else { 0 } | if saves { SITE_SAVE } else { 0 };
@@ -305,6 +302,18 @@ fn add(
     }
     plan.functions.push(schema);
     Ok(())
+}
+
+/// Where the two words of an interface parameter are saved from at the entry.
+fn saved_words(place: &ArgPlace) -> Option<[u8; 2]> {
+    match (place.kind, place.leaves.as_slice()) {
+        (PlaceKind::Registers, [tab, data]) => Some([tab.reg, data.reg]),
+        (PlaceKind::Stack, _) => {
+            let word = u8::try_from(place.offset / 8).ok().filter(|w| *w < 0x40)?;
+            Some([SAVE_STACK | word, SAVE_STACK | (word + 1)])
+        }
+        _ => None,
+    }
 }
 
 /// Whether a function returns lists, whose capture wants a large entry.

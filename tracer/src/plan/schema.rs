@@ -29,6 +29,9 @@ pub struct GSchema {
     pub stack_lo: Option<u32>,
     pub stack_hi: Option<u32>,
     pub parent_goid: Option<u32>,
+    /// Offset of g from the thread pointer, where the calling convention keeps it there (amd64, Go ≤ 1.16).
+    #[serde(default)]
+    pub tls: Option<i32>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]

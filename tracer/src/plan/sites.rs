@@ -13,6 +13,7 @@ use iced_x86::{
 };
 use tracer_ebpf::wire::site::{
     COND_ARM64_LO, COND_ARM64_LS, COND_NONE, COND_X86_B, COND_X86_BE, G_NONE, G_RCX, G_REGISTER,
+    G_TLS,
 };
 
 use crate::gobin::{Arch, Error, FuncInfo, GoBinary, ImageAddr, SpRange};
@@ -43,7 +44,12 @@ const PROLOGUE: usize = 12;
 ///
 /// # Errors
 /// Its code or SP table cannot be read.
-pub fn choose(binary: &GoBinary<'_>, f: &FuncInfo, stack_abi: bool) -> Result<Spots, Error> {
+pub fn choose(
+    binary: &GoBinary<'_>,
+    f: &FuncInfo,
+    stack_abi: bool,
+    thread_local: bool,
+) -> Result<Spots, Error> {
     let code = binary.code(f)?;
     let sp = SpTable(binary.sp_deltas(f)?);
     let calls_morestack = |addr: u64| {
@@ -52,9 +58,26 @@ pub fn choose(binary: &GoBinary<'_>, f: &FuncInfo, stack_abi: bool) -> Result<Sp
             .is_some_and(|f| f.name.starts_with("runtime.morestack"))
     };
     Ok(match binary.arch() {
-        Arch::Amd64 => amd64(code, f.entry.0, &sp, stack_abi, &calls_morestack),
-        Arch::Arm64 => arm64(code, f.entry.0, &sp, stack_abi, &calls_morestack),
+        Arch::Amd64 => amd64(
+            code,
+            f.entry.0,
+            &sp,
+            Convention {
+                stack_abi,
+                thread_local,
+            },
+            &calls_morestack,
+        ),
+        Arch::Arm64 => arm64(code, f.entry.0, &sp, &calls_morestack),
     })
+}
+
+/// How a binary passes arguments and keeps g, as far as it matters here.
+#[derive(Clone, Copy)]
+struct Convention {
+    stack_abi: bool,
+    /// g can be read from thread-local storage.
+    thread_local: bool,
 }
 
 /// SP below its value at entry, by address.
@@ -88,9 +111,18 @@ fn amd64(
     code: &[u8],
     entry: u64,
     sp: &SpTable,
-    stack_abi: bool,
+    convention: Convention,
     is_morestack: &dyn Fn(u64) -> bool,
 ) -> Spots {
+    let Convention {
+        stack_abi,
+        thread_local,
+    } = convention;
+    let elsewhere = match (stack_abi, thread_local) {
+        (false, _) => G_REGISTER,
+        (true, true) => G_TLS,
+        (true, false) => G_NONE,
+    };
     let mut formatter = IntelFormatter::new();
     formatter.options_mut().set_hex_prefix("0x");
     formatter.options_mut().set_hex_suffix("");
@@ -199,7 +231,7 @@ fn amd64(
                     insn: text(&insn),
                     why: "return, frame gone by the SP table",
                     cond: COND_NONE,
-                    g_source: if stack_abi { G_NONE } else { G_REGISTER },
+                    g_source: elsewhere,
                 });
             } else {
                 bad_return = Some(format!(
@@ -212,7 +244,7 @@ fn amd64(
     let g_source = match (stack_abi, check.is_some()) {
         (false, _) => G_REGISTER,
         (true, true) => G_RCX,
-        (true, false) => G_NONE,
+        (true, false) => elsewhere,
     };
     let entry = match (check, first) {
         (Some(insn), _) => Ok(Spot {
@@ -246,13 +278,7 @@ fn amd64(
     }
 }
 
-fn arm64(
-    code: &[u8],
-    entry: u64,
-    sp: &SpTable,
-    stack_abi: bool,
-    is_morestack: &dyn Fn(u64) -> bool,
-) -> Spots {
+fn arm64(code: &[u8], entry: u64, sp: &SpTable, is_morestack: &dyn Fn(u64) -> bool) -> Spots {
     const RET: u32 = 0xd65f_03c0;
     let words: Vec<u32> = code
         .as_chunks::<4>()
@@ -280,7 +306,8 @@ fn arm64(
             && leads_to_morestack(*index as i64 + signed((**w >> 5) & 0x7_ffff, 19))
             && sp.at(at(*index)) == Some(0)
     });
-    let g_source = if stack_abi { G_NONE } else { G_REGISTER };
+    // R28 holds g in every release
+    let g_source = G_REGISTER;
     let entry_spot = match (check, words.first()) {
         (Some((index, w)), _) => Ok(Spot {
             addr: at(index),
@@ -354,10 +381,15 @@ mod tests {
         0x00, 0x00, 0x00, 0xeb, 0xec,
     ];
 
+    const REGISTERS: Convention = Convention {
+        stack_abi: false,
+        thread_local: false,
+    };
+
     #[test]
     fn the_branch_of_the_stack_check_is_the_entry() {
         let sp = table(0x1000, &[(0, 0), (7, 8), (8, 0)], 0x14);
-        let spots = amd64(CHECKED, 0x1000, &sp, false, &|a| a == 0x1100);
+        let spots = amd64(CHECKED, 0x1000, &sp, REGISTERS, &|a| a == 0x1100);
         let entry = spots.entry.expect("entry");
         assert_eq!(
             (entry.addr, entry.cond, entry.len),
@@ -370,7 +402,7 @@ mod tests {
     #[test]
     fn a_branch_elsewhere_is_no_stack_check() {
         let sp = table(0x1000, &[(0, 0), (7, 8), (8, 0)], 0x14);
-        let spots = amd64(CHECKED, 0x1000, &sp, false, &|_| false);
+        let spots = amd64(CHECKED, 0x1000, &sp, REGISTERS, &|_| false);
         let entry = spots.entry.expect("entry");
         assert_eq!((entry.addr, entry.cond), (0x1000, COND_NONE));
     }
@@ -378,7 +410,7 @@ mod tests {
     #[test]
     fn a_return_that_the_sp_table_denies_refuses_all() {
         let sp = table(0x1000, &[(0, 0), (7, 8)], 0x14);
-        let spots = amd64(CHECKED, 0x1000, &sp, false, &|a| a == 0x1100);
+        let spots = amd64(CHECKED, 0x1000, &sp, REGISTERS, &|a| a == 0x1100);
         assert!(spots.returns.is_err());
     }
 
@@ -395,7 +427,7 @@ mod tests {
         ];
         let code: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
         let sp = table(0x2000, &[(0, 0)], 0x18);
-        let spots = arm64(&code, 0x2000, &sp, false, &|a| a == 0x2014 + 0x100);
+        let spots = arm64(&code, 0x2000, &sp, &|a| a == 0x2014 + 0x100);
         let entry = spots.entry.expect("entry");
         assert_eq!((entry.addr, entry.cond), (0x2008, COND_ARM64_LS));
         assert_eq!(spots.returns.expect("returns").len(), 1);

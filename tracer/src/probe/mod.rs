@@ -1,5 +1,6 @@
 //! Loads the kernel programs, fills their maps from a plan, attaches and detaches. The only user of aya.
 
+mod btf;
 mod check;
 mod error;
 mod features;

@@ -387,6 +387,8 @@ fn fill(ebpf: &mut Ebpf, plan: &Plan, target: &TargetProc<'_>) -> Result<(), Err
         stack_lo_off: off(g.stack_lo),
         stack_hi_off: off(g.stack_hi),
         parent_goid_off: off(g.parent_goid),
+        fsbase_off: off(g.tls.and_then(|_| super::btf::fsbase_offset())),
+        tls_off: g.tls.unwrap_or(0),
         pad: 0,
     };
     put(ebpf, "TARGETS", [wire].into_iter())?;
