@@ -115,16 +115,23 @@ fn build_into(out: &Path) -> Result<()> {
 }
 
 /// A link to the library's sources at a path that is the same wherever the workspace lies; gone with this value.
-struct SourceLink(PathBuf);
+/// One build at a time has it.
+struct SourceLink(
+    PathBuf,
+    #[expect(dead_code, reason = "held for its lock")] std::fs::File,
+);
 
 impl SourceLink {
     fn new(sources: &Path) -> Result<Self> {
         let link = PathBuf::from("/tmp/mobytrace-rust-library");
+        let lock = link.with_extension("lock");
+        let lock = std::fs::File::create(&lock).with_context(|| lock.display().to_string())?;
+        lock.lock().context("waiting for another build")?;
         // left by a build that was killed
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(sources, &link)
             .with_context(|| format!("linking {}", link.display()))?;
-        Ok(Self(link))
+        Ok(Self(link, lock))
     }
 }
 

@@ -5,7 +5,6 @@
 use tracer_ebpf::wire::record::{FAULT, Frame, IMPLAUSIBLE, MAP_BUSY, OK};
 
 use super::F_HMAP;
-use super::map::end;
 use crate::entry::{Entry, read_word};
 
 /// `hmap.flags`: another goroutine writes.
@@ -74,7 +73,7 @@ pub fn next_bucket<const N: usize, const MODE: u8>(
         if index >= buckets {
             let old = unsafe { (*frame).w[3] };
             if old == 0 {
-                return end(entry, frame, OK);
+                return entry.end_map(frame, OK);
             }
             unsafe {
                 (*frame).w[0] = old;
@@ -104,7 +103,7 @@ pub fn next_bucket<const N: usize, const MODE: u8>(
             }
             return;
         }
-        return end(entry, frame, FAULT);
+        return entry.end_map(frame, FAULT);
     };
     let first = tophash & 0xff;
     // an evacuated bucket's cells are in the new array already, its overflow chain's too

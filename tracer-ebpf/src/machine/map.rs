@@ -6,9 +6,7 @@
 use tracer_ebpf::wire::op::{
     MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, MapDesc, Op,
 };
-use tracer_ebpf::wire::record::{
-    DEPTH, FAULT, Frame, ITEM_CELL, ITEM_END, LIMIT, NULL, OK, UNKNOWN_TYPE,
-};
+use tracer_ebpf::wire::record::{DEPTH, FAULT, Frame, ITEM_CELL, LIMIT, NULL, OK, UNKNOWN_TYPE};
 
 use super::{BOUNDED, F_OPS, hmap, smap};
 use crate::entry::{Entry, read_word};
@@ -79,10 +77,10 @@ pub fn begin<const N: usize, const MODE: u8>(entry: &mut Entry<N>, index: u32, o
 pub fn step<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut Frame, swiss: bool) {
     let index = unsafe { (*frame).start };
     let Some(op) = OPS.get(index) else {
-        return end(entry, frame, FAULT);
+        return entry.end_map(frame, FAULT);
     };
     let Some(desc) = MAPS.get(op.a) else {
-        return end(entry, frame, FAULT);
+        return entry.end_map(frame, FAULT);
     };
     let cell = unsafe { (*frame).end };
     if cell >= 8 {
@@ -116,7 +114,7 @@ fn emit_cell<const N: usize, const MODE: u8>(
 ) {
     let seen = unsafe { (*frame).stride };
     if seen >= op.len {
-        return end(entry, frame, LIMIT);
+        return entry.end_map(frame, LIMIT);
     }
     unsafe { (*frame).stride = seen + 1 };
     let bucket = unsafe { (*frame).base };
@@ -149,12 +147,4 @@ fn emit_cell<const N: usize, const MODE: u8>(
     if desc.key_count > 0 && entry.can_push(1) {
         entry.push_ops(F_OPS, desc.key_ops, desc.key_count, key, 0, 0);
     }
-}
-
-/// Emits the end item and pops the walk.
-#[inline(always)]
-pub fn end<const N: usize>(entry: &mut Entry<N>, frame: *mut Frame, status: u8) {
-    let (op, seen) = unsafe { ((*frame).start, (*frame).stride) };
-    entry.machine.top -= 1;
-    entry.emit(op, status, ITEM_END, 0, u64::from(seen));
 }

@@ -11,7 +11,7 @@ mod smap;
 use aya_ebpf::helpers::generated::bpf_loop;
 use core::ffi::c_void;
 use tracer_ebpf::wire::limits::{CHUNK, FRAMES, STEPS_BOUNDED, STEPS_LOOP};
-use tracer_ebpf::wire::record::{FAULT, Frame, ITEM_CONT, OK};
+use tracer_ebpf::wire::record::{FAULT, Frame, ITEM_CONT, ITEM_END, OK};
 
 use crate::entry::{Entry, bound};
 
@@ -172,6 +172,14 @@ impl<const N: usize> Entry<N> {
         } else {
             (0, 0)
         }
+    }
+
+    /// Emits a map's end item and pops its walk.
+    #[inline(always)]
+    pub fn end_map(&mut self, frame: *mut Frame, status: u8) {
+        let (op, seen) = unsafe { ((*frame).start, (*frame).stride) };
+        self.machine.top -= 1;
+        self.emit(op, status, ITEM_END, 0, u64::from(seen));
     }
 
     /// Lets the top frame run its current op again.

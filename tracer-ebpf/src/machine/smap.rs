@@ -6,7 +6,6 @@
 use tracer_ebpf::wire::record::{FAULT, Frame, IMPLAUSIBLE, MAP_BUSY, OK};
 
 use super::F_SMAP;
-use super::map::end;
 use crate::entry::{Entry, read_word};
 
 /// A directory is never longer in a map whose cells fit into a capture.
@@ -65,7 +64,7 @@ pub fn next_group<const N: usize, const MODE: u8>(
     let group = unsafe { (*frame).w[1] };
     let Some(control) = read_word(group) else {
         if !entry.retry_later::<MODE>(group, 8) {
-            end(entry, frame, FAULT);
+            entry.end_map(frame, FAULT);
         }
         return;
     };
@@ -82,12 +81,12 @@ pub fn next_group<const N: usize, const MODE: u8>(
 fn next_table<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut Frame) {
     let (index, tables) = unsafe { ((*frame).pc, (*frame).remaining) };
     if index >= tables {
-        return end(entry, frame, OK);
+        return entry.end_map(frame, OK);
     }
     let slot = unsafe { (*frame).w[0] } + 8 * u64::from(index);
     let Some(table) = read_word(slot) else {
         if !entry.retry_later::<MODE>(slot, 8) {
-            end(entry, frame, FAULT);
+            entry.end_map(frame, FAULT);
         }
         return;
     };
@@ -99,12 +98,12 @@ fn next_table<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut 
     let (Some(groups), Some(mask)) = (read_word(table + GROUPS), read_word(table + LENGTH_MASK))
     else {
         if !entry.retry_later::<MODE>(table, LENGTH_MASK + 8) {
-            end(entry, frame, FAULT);
+            entry.end_map(frame, FAULT);
         }
         return;
     };
     if mask >= MOST_GROUPS {
-        return end(entry, frame, IMPLAUSIBLE);
+        return entry.end_map(frame, IMPLAUSIBLE);
     }
     unsafe {
         (*frame).pc = index + 1;
