@@ -52,17 +52,20 @@ impl<'data> GoBinary<'data> {
         let version = build_info
             .as_ref()
             .and_then(|i| buildinfo::parse_version(&i.version));
-        let (candidates, unknown) = pclntab::candidates(&elf);
         let minor = version.as_ref().map(|v| v.minor);
         let mut first_error = None;
         let mut found = None;
-        for table in candidates {
-            match moduledata::find(&elf, &table, minor) {
-                Ok(module) => {
-                    found = Some((table, module));
-                    break;
+        let mut unknown = Vec::new();
+        'segments: for candidates in pclntab::candidates(&elf) {
+            unknown.extend(candidates.unknown);
+            for table in candidates.tables {
+                match moduledata::find(&elf, &table, minor) {
+                    Ok(module) => {
+                        found = Some((table, module));
+                        break 'segments;
+                    }
+                    Err(error) => first_error = first_error.or(Some(error)),
                 }
-                Err(error) => first_error = first_error.or(Some(error)),
             }
         }
         let (table, module) = match (found, first_error) {

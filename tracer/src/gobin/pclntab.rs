@@ -77,41 +77,56 @@ pub struct PcRange {
     pub value: i32,
 }
 
-/// Candidates for pclntab headers, by address. The magic also occurs in code, so candidates are only candidates.
-pub fn candidates<'data>(elf: &Elf<'data>) -> (Vec<Pclntab<'data>>, Vec<(u64, u32)>) {
+/// What one segment was found to hold.
+#[derive(Debug, Default)]
+pub struct Found<'data> {
+    /// Headers of a known layout. The magic also occurs in code, so they are only candidates.
+    pub tables: Vec<Pclntab<'data>>,
+    /// (address, magic) of what looks like a header of an unknown one.
+    pub unknown: Vec<(u64, u32)>,
+}
+
+/// Candidates for pclntab headers, segment by segment: the last one first, because the tables follow the code, and pages
+/// that are never looked at are never read.
+pub fn candidates<'e, 'data>(
+    elf: &'e Elf<'data>,
+) -> impl Iterator<Item = Found<'data>> + use<'e, 'data> {
+    elf.segments
+        .iter()
+        .rev()
+        .map(|segment| candidates_in(elf, segment.vaddr))
+}
+
+fn candidates_in<'data>(elf: &Elf<'data>, vaddr: u64) -> Found<'data> {
     let min_lc = match elf.arch {
         Arch::Amd64 => 1u8,
         Arch::Arm64 => 4,
     };
     // magic's upper three bytes, two zero bytes, minLC, pointer size
     let pattern = [0xff, 0xff, 0xff, 0, 0, min_lc, 8];
-    let (mut found, mut unknown) = (Vec::new(), Vec::new());
-    for segment in &elf.segments {
-        let Some(bytes) = elf.bytes_from(ImageAddr(segment.vaddr)) else {
+    let mut found = Found::default();
+    let Some(bytes) = elf.bytes_from(ImageAddr(vaddr)) else {
+        return found;
+    };
+    for at in memchr::memmem::find_iter(bytes, &pattern) {
+        let Some(start) = at.checked_sub(1) else {
             continue;
         };
-        for at in memchr::memmem::find_iter(bytes, &pattern) {
-            let Some(start) = at.checked_sub(1) else {
-                continue;
-            };
-            let (Some(addr), Some(magic)) = (
-                segment.vaddr.checked_add(start as u64),
-                u32_at(bytes, start),
-            ) else {
-                continue;
-            };
-            match PCLN_LAYOUTS.iter().find(|l| l.magic == magic) {
-                Some(layout) => found.extend(
-                    bytes
-                        .get(start..)
-                        .and_then(|b| Pclntab::parse(elf, b, addr, layout)),
-                ),
-                None if addr % 8 == 0 => unknown.push((addr, magic)),
-                None => {}
-            }
+        let (Some(addr), Some(magic)) = (vaddr.checked_add(start as u64), u32_at(bytes, start))
+        else {
+            continue;
+        };
+        match PCLN_LAYOUTS.iter().find(|l| l.magic == magic) {
+            Some(layout) => found.tables.extend(
+                bytes
+                    .get(start..)
+                    .and_then(|b| Pclntab::parse(elf, b, addr, layout)),
+            ),
+            None if addr % 8 == 0 => found.unknown.push((addr, magic)),
+            None => {}
         }
     }
-    (found, unknown)
+    found
 }
 
 impl<'data> Pclntab<'data> {
