@@ -77,7 +77,7 @@ fn build_into(out: &Path) -> Result<()> {
     );
     for arch in ARCHES {
         let build = target().join(format!("ebpf/{arch}"));
-        let flags = [
+        let mut flags = vec![
             "--cfg".to_owned(),
             "kernel_side".to_owned(),
             "--cfg".to_owned(),
@@ -89,6 +89,17 @@ fn build_into(out: &Path) -> Result<()> {
             format!("--remap-path-prefix={}=/rust/library", sources.display()),
             format!("--remap-path-prefix={}=/cargo", home.display()),
         ];
+        // the folder of a registry is called after its host
+        for registry in std::fs::read_dir(home.join("registry/src"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            flags.push(format!(
+                "--remap-path-prefix={}=/cargo/registry",
+                registry.path().display()
+            ));
+        }
         exec::run(
             exec::cargo()
                 .args([
