@@ -34,6 +34,15 @@ struct Source<'a> {
     registers: Option<&'a [Leaf]>,
 }
 
+impl<'a> Source<'a> {
+    fn memory(block: &'a Block) -> Self {
+        Self {
+            block,
+            registers: None,
+        }
+    }
+}
+
 /// Builds the values of one hit.
 pub struct Builder<'a> {
     pub plan: &'a Plan,
@@ -73,16 +82,8 @@ impl<'a> Builder<'a> {
                 self.value(schema.ty, source, 0, Secret::None)
             }
             PlaceKind::Stack => {
-                let source = Source {
-                    block: stack,
-                    registers: None,
-                };
-                self.value(
-                    schema.ty,
-                    source,
-                    u64::from(schema.place.offset),
-                    Secret::None,
-                )
+                let offset = u64::from(schema.place.offset);
+                self.value(schema.ty, Source::memory(stack), offset, Secret::None)
             }
         }
     }
@@ -100,27 +101,12 @@ impl<'a> Builder<'a> {
         self.nested += 1;
         let value = match &ty.kind {
             TypeKindSchema::Opaque => Value::Missing(Missing::NotSelected),
-            TypeKindSchema::Bool => self.scalar(source, off, 1, |word| match word {
-                0 => Value::Bool(false),
-                1 => Value::Bool(true),
-                other => Value::Missing(Missing::Implausible {
-                    what: format!("bool {other}"),
-                }),
-            }),
-            TypeKindSchema::Int => self.scalar(source, off, ty.size, |word| {
-                let shift = 64 - 8 * ty.size.min(8);
-                Value::Int(((word << shift) as i64) >> shift)
-            }),
-            TypeKindSchema::Uint => self.scalar(source, off, ty.size, Value::Uint),
-            TypeKindSchema::Float => self.scalar(source, off, ty.size, |word| {
-                Value::Float(if ty.size == 4 {
-                    f64::from(f32::from_bits(word as u32))
-                } else {
-                    f64::from_bits(word)
-                })
-            }),
-            TypeKindSchema::Complex => {
-                Value::Missing(Missing::Unreadable("complex numbers are not shown".into()))
+            TypeKindSchema::Bool
+            | TypeKindSchema::Int
+            | TypeKindSchema::Uint
+            | TypeKindSchema::Float
+            | TypeKindSchema::Complex => {
+                self.scalar(source, off, ty.size, |word| plain(&ty.kind, ty.size, word))
             }
             TypeKindSchema::UnsafePointer | TypeKindSchema::Chan | TypeKindSchema::Func => {
                 self.scalar(source, off, 8, address)
@@ -229,8 +215,7 @@ impl<'a> Builder<'a> {
             .iter()
             .find(|c| {
                 let start = u64::from(c.off);
-                let len = self.copy_len(c);
-                start <= off && off + size <= start + len
+                start <= off && off.saturating_add(size) <= start + u64::from(c.len)
             })
             .ok_or_else(|| self.absent())?;
         if copy.status != OK {
@@ -241,19 +226,7 @@ impl<'a> Builder<'a> {
         let bytes = bytes
             .get(start..start + size as usize)
             .ok_or_else(|| self.absent())?;
-        Ok(bytes
-            .iter()
-            .rev()
-            .fold(0u64, |word, byte| word << 8 | u64::from(*byte)))
-    }
-
-    /// Length that a copy covers; a failed one has no bytes, but covers what its op asked for.
-    fn copy_len(&self, copy: &super::items::Copy) -> u64 {
-        if copy.status == OK {
-            copy.bytes.range.len() as u64
-        } else {
-            u64::from(u32::MAX)
-        }
+        Ok(word_of(bytes))
     }
 
     fn bytes(&self, at: &Bytes) -> &'a [u8] {
@@ -262,6 +235,11 @@ impl<'a> Builder<'a> {
             .get(at.part)
             .and_then(|p| p.items.get(at.range.clone()))
             .unwrap_or_default()
+    }
+
+    /// Bytes that came in several items.
+    fn joined(&self, chunks: &[Bytes]) -> Vec<u8> {
+        chunks.iter().flat_map(|c| self.bytes(c)).copied().collect()
     }
 
     /// The node of an op of that kind at `off`.
@@ -292,10 +270,7 @@ impl<'a> Builder<'a> {
         };
         match *status {
             OK | LIMIT => {
-                let mut bytes = Vec::new();
-                for chunk in chunks {
-                    bytes.extend_from_slice(self.bytes(chunk));
-                }
+                let mut bytes = self.joined(chunks);
                 match secret {
                     Secret::None => {}
                     Secret::EnvValue => {
@@ -339,10 +314,7 @@ impl<'a> Builder<'a> {
         match (*status, to) {
             (NULL, _) => Value::Nil,
             (OK, Some(block)) => {
-                let to = Source {
-                    block,
-                    registers: None,
-                };
+                let to = Source::memory(block);
                 Value::Pointer {
                     addr: *addr,
                     to: Box::new(self.value(elem, to, 0, secret)),
@@ -368,13 +340,7 @@ impl<'a> Builder<'a> {
                 let items = if raw.is_empty() {
                     elems
                         .iter()
-                        .map(|block| {
-                            let source = Source {
-                                block,
-                                registers: None,
-                            };
-                            self.value(elem, source, 0, secret)
-                        })
+                        .map(|block| self.value(elem, Source::memory(block), 0, secret))
                         .collect()
                 } else {
                     self.raw_elements(elem, raw, secret)
@@ -398,27 +364,9 @@ impl<'a> Builder<'a> {
         if size == 0 || size > 8 {
             return Vec::new();
         }
-        let mut bytes = Vec::new();
-        for chunk in raw {
-            bytes.extend_from_slice(self.bytes(chunk));
-        }
-        bytes
+        self.joined(raw)
             .chunks_exact(size)
-            .map(|chunk| {
-                let word = chunk.iter().rev().fold(0u64, |w, b| w << 8 | u64::from(*b));
-                match ty.kind {
-                    TypeKindSchema::Bool => Value::Bool(word != 0),
-                    TypeKindSchema::Int => {
-                        let shift = 64 - 8 * size as u32;
-                        Value::Int(((word << shift) as i64) >> shift)
-                    }
-                    TypeKindSchema::Float if size == 4 => {
-                        Value::Float(f64::from(f32::from_bits(word as u32)))
-                    }
-                    TypeKindSchema::Float => Value::Float(f64::from_bits(word)),
-                    _ => Value::Uint(word),
-                }
-            })
+            .map(|chunk| plain(&ty.kind, ty.size, word_of(chunk)))
             .collect()
     }
 
@@ -443,18 +391,14 @@ impl<'a> Builder<'a> {
             (OK, Some((end_status, seen)), Some(count)) => {
                 let mut entries = Vec::with_capacity(cells.len());
                 for (key_block, elem_block) in cells {
-                    let at = |block| Source {
-                        block,
-                        registers: None,
-                    };
-                    let name = self.value(key, at(key_block), 0, Secret::None);
+                    let name = self.value(key, Source::memory(key_block), 0, Secret::None);
                     let inner = match (secret, &name) {
                         (Secret::HeaderValues, Value::Str { bytes, .. }) if is_harmless(bytes) => {
                             Secret::None
                         }
                         (other, _) => other,
                     };
-                    let value = self.value(elem, at(elem_block), 0, inner);
+                    let value = self.value(elem, Source::memory(elem_block), 0, inner);
                     entries.push((name, value));
                 }
                 match *end_status {
@@ -496,10 +440,7 @@ impl<'a> Builder<'a> {
                 else {
                     return self.absent();
                 };
-                let inner = Source {
-                    block,
-                    registers: None,
-                };
+                let inner = Source::memory(block);
                 let value = match &ty.kind {
                     // the block's base is the data word: for a pointer, its target
                     TypeKindSchema::Pointer { elem } => {
@@ -529,6 +470,35 @@ impl<'a> Builder<'a> {
             (UNKNOWN_TYPE, _) => Value::Missing(Missing::UnknownType { addr: *type_addr }),
             (other, _) => status_value(other, *type_addr),
         }
+    }
+}
+
+/// Up to eight bytes, little endian.
+fn word_of(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+/// A value that is its own bytes; `size` as its type says, which in a hostile plan may be anything.
+fn plain(kind: &TypeKindSchema, size: u64, word: u64) -> Value {
+    match kind {
+        TypeKindSchema::Bool => match word {
+            0 => Value::Bool(false),
+            1 => Value::Bool(true),
+            other => Value::Missing(Missing::Implausible {
+                what: format!("bool {other}"),
+            }),
+        },
+        TypeKindSchema::Int => {
+            let shift = 64 - 8 * size.clamp(1, 8);
+            Value::Int(((word << shift) as i64) >> shift)
+        }
+        TypeKindSchema::Uint => Value::Uint(word),
+        TypeKindSchema::Float if size == 4 => Value::Float(f64::from(f32::from_bits(word as u32))),
+        TypeKindSchema::Float => Value::Float(f64::from_bits(word)),
+        _ => Value::Missing(Missing::Unreadable("complex numbers are not shown".into())),
     }
 }
 

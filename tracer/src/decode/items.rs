@@ -31,6 +31,8 @@ pub struct Block {
 #[derive(Debug)]
 pub struct Copy {
     pub off: u32,
+    /// Bytes asked for; all of them are there, or none.
+    pub len: u32,
     pub status: u8,
     pub addr: u64,
     pub bytes: Bytes,
@@ -208,6 +210,7 @@ impl<'a> Parser<'a> {
                 COPY => {
                     block.copies.push(Copy {
                         off: op.off,
+                        len: op.len,
                         status: item.status,
                         addr: item.value,
                         bytes: next.payload,

@@ -33,14 +33,9 @@ impl<'p> Decoder<'p> {
 
     /// Decodes a hit and overwrites the secrets in it. `None`: its site is not in the plan, and its items are wiped.
     pub fn decode(&self, raw: &mut RawHit) -> Option<Hit> {
-        let (hit, secrets, understood) = match self.read(raw) {
-            Some(read) => read,
-            None => {
-                for part in &mut raw.parts {
-                    part.items.fill(0);
-                }
-                return None;
-            }
+        let Some((hit, secrets, understood)) = self.read(raw) else {
+            wipe_rest(&mut raw.parts, (0, 0));
+            return None;
         };
         for secret in secrets {
             if let Some(bytes) = raw
