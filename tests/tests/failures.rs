@@ -220,6 +220,20 @@ fn what_a_daemon_is_needed_for() {
         }
     }
 
+    // a session that never was costs no earlier recording, and leaves no empty one
+    let (kept, fresh) = (
+        file(dir.path(), "kept", b"earlier"),
+        dir.path().join("fresh"),
+    );
+    for output in [kept.clone(), fresh.display().to_string()] {
+        let mut command = Command::new(tool.path());
+        command.args(base).args(["-o", &output]);
+        forbid(&mut command, libc::SYS_perf_event_open, libc::EPERM);
+        refused(run(command), "perf_event_open() was refused");
+    }
+    assert_eq!(std::fs::read(&kept).expect("kept"), b"earlier");
+    assert!(!fresh.exists());
+
     refused(
         tool.run(&["trace", "--pid", &pid, "-p", "nope"])
             .expect("run"),

@@ -102,6 +102,28 @@ fn live_and_replayed_are_the_same_and_damage_is_survived() {
     };
     assert_eq!(sorted(&live.stdout), sorted(&replayed.stdout));
 
+    // every return address in a caller stack has its names, also of calls that were shown long before the end
+    let recording = Recording::read(bytes.as_slice()).expect("recording");
+    let bias = recording.header().daemon.load_bias;
+    let symbols: std::collections::BTreeMap<u64, Vec<String>> = recording
+        .trailer()
+        .expect("trailer")
+        .symbols
+        .iter()
+        .cloned()
+        .collect();
+    let mut named = 0;
+    for head in recording.parts().iter().map(|p| &p.head) {
+        for address in &head.stack[..head.stack_len as usize] {
+            let names = symbols.get(&(address - bias)).expect("symbol");
+            assert!(!names.is_empty());
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named}");
+    let handler = |n: &String| n.ends_with("(*containerRouter).getContainersJSON");
+    assert!(symbols.values().flatten().any(handler), "{symbols:?}");
+
     let whole = replay(&bytes).expect("whole");
     assert_eq!(whole, 4);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);

@@ -53,9 +53,6 @@ impl Header {
     #[must_use]
     pub fn new(daemon: Daemon, plan: Plan) -> Self {
         let uname = rustix::system::uname();
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let monotonic = u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000
-            + u64::try_from(now.tv_nsec).unwrap_or(0);
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -67,16 +64,17 @@ impl Header {
             },
             daemon,
             wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
-            monotonic_ns: monotonic,
+            monotonic_ns: monotonic_ns(),
             plan,
         }
     }
+}
 
-    /// Wall clock of a monotonic time, ns since 1970.
-    #[must_use]
-    pub fn wall(&self, monotonic: u64) -> u64 {
-        (self.wall_ns.wrapping_add(monotonic)).wrapping_sub(self.monotonic_ns)
-    }
+/// CLOCK_MONOTONIC, ns: the clock of the records.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
 /// Counters of one site, as the kernel had them at the end (`tracer_ebpf::wire::counters`).
@@ -157,11 +155,5 @@ impl Trailer {
         } else {
             format!("incomplete: {hits} hits; {}", missing.join(", "))
         }
-    }
-
-    /// Nothing was lost or cut.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.sum(|c| c.drops + c.faults + c.cuts + c.map_full) == 0
     }
 }

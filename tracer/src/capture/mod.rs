@@ -8,6 +8,6 @@ mod format;
 mod reader;
 mod writer;
 
-pub use format::{Counters, Daemon, Header, Host, Trailer};
+pub use format::{Counters, Daemon, Header, Host, Trailer, monotonic_ns};
 pub use reader::{Error, Recording};
-pub use writer::Writer;
+pub use writer::{Output, Writer};

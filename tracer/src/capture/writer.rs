@@ -2,9 +2,69 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use super::format::{HEADER, Header, MAGIC, RECORD, TRAILER, Trailer, VERSION};
+
+/// A file that a recording may go to: opened, and as it was. Dropped without a recording, a file that was not there before
+/// is gone again.
+#[derive(Debug)]
+pub struct Output {
+    file: File,
+    /// The file is ours alone.
+    created: Option<PathBuf>,
+}
+
+impl Output {
+    /// Opens the file for writing; a new one is readable by its owner only.
+    ///
+    /// # Errors
+    /// It cannot be created or written.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut options = File::options();
+        options.write(true).mode(0o600);
+        match options.clone().create_new(true).open(path) {
+            Ok(file) => Ok(Self {
+                file,
+                created: Some(path.to_owned()),
+            }),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(Self {
+                file: options.open(path)?,
+                created: None,
+            }),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Begins the recording: what the file held is gone.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(mut self, header: &Header) -> io::Result<Writer> {
+        // pipes and devices have no length
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        let mut writer = Writer {
+            out: BufWriter::new(self.file.try_clone()?),
+        };
+        writer.out.write_all(MAGIC)?;
+        writer.out.write_all(&VERSION.to_le_bytes())?;
+        writer.frame(HEADER, &serde_json::to_vec(header)?)?;
+        writer.out.flush()?;
+        self.created = None;
+        Ok(writer)
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some(path) = self.created.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
 
 /// An open recording. Records go through a buffer; the trailer ends it.
 #[derive(Debug)]
@@ -13,28 +73,6 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Creates the file, readable by its owner only, and writes the header.
-    ///
-    /// # Errors
-    /// The file cannot be created or written.
-    pub fn create(path: &Path, header: &Header) -> io::Result<Self> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        let mut writer = Self {
-            out: BufWriter::new(file),
-        };
-        writer.out.write_all(MAGIC)?;
-        writer.out.write_all(&VERSION.to_le_bytes())?;
-        writer.frame(HEADER, &serde_json::to_vec(header)?)?;
-        writer.out.flush()?;
-        Ok(writer)
-    }
-
     fn frame(&mut self, kind: u32, payload: &[u8]) -> io::Result<()> {
         let len = u32::try_from(payload.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         self.out.write_all(&kind.to_le_bytes())?;
@@ -48,14 +86,6 @@ impl Writer {
     /// The file cannot be written.
     pub fn record(&mut self, stored: &[u8]) -> io::Result<()> {
         self.frame(RECORD, stored)
-    }
-
-    /// Makes what was recorded so far readable by others.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 
     /// Writes the trailer.

@@ -9,7 +9,7 @@ use super::args::{self, ReportFormat};
 use super::failure::Failure;
 use super::live::{Live, Prepared, Stop};
 use super::{SETTLE, http, run_command};
-use crate::capture;
+use crate::capture::{self, monotonic_ns};
 use crate::correlate::Trace;
 use crate::render::{self, Style};
 
@@ -76,11 +76,7 @@ pub async fn run(
     let (trace, trailer) = finished?;
     let columns = match wanted {
         Some(wanted) => wanted.iter().map(|w| choose(w, &trace)).collect(),
-        None => listing_requests(&trace, &args.routes)
-            .into_iter()
-            .map(|r| render::Column::one(String::new(), r))
-            .take(2)
-            .collect(),
+        None => first_two(&trace, &args.routes),
     };
     let recording = capture::Recording::of_session(prepared.header.clone(), trailer);
     report(&recording, &trace, columns, args.format, style, out)
@@ -95,18 +91,18 @@ async fn active_run(
     let until = async {
         let mut wanted = Vec::new();
         for command in &args.commands {
-            let start = monotonic();
+            let start = monotonic_ns();
             run_command(command, socket).await?;
             wanted.push(Wanted {
                 label: command.clone(),
                 start,
-                end: monotonic(),
+                end: monotonic_ns(),
                 user_agent: cli_user_agent(command),
                 route: cli_route(command),
             });
         }
         for (n, path) in args.gets.iter().enumerate() {
-            let start = monotonic();
+            let start = monotonic_ns();
             let agent = format!(
                 "mobytrace/{} ({}-{n})",
                 env!("CARGO_PKG_VERSION"),
@@ -117,7 +113,7 @@ async fn active_run(
             wanted.push(Wanted {
                 label,
                 start,
-                end: monotonic(),
+                end: monotonic_ns(),
                 user_agent: Some(UserAgent::Exact(agent)),
                 route: None,
             });
@@ -130,12 +126,15 @@ async fn active_run(
         Stop::Interrupted => {
             Err(Failure::new("interrupted before the commands ended", "run it again").into())
         }
-        Stop::DaemonEnded => Err(Failure::new(
-            "the daemon ended while it was traced",
-            "look at the daemon's own log",
-        )
-        .into()),
+        Stop::DaemonEnded => Err(daemon_ended().into()),
     }
+}
+
+fn daemon_ended() -> Failure {
+    Failure::new(
+        "the daemon ended while it was traced",
+        "look at the daemon's own log",
+    )
 }
 
 async fn get(socket: Option<&Path>, path: &str, agent: &str) -> Result<()> {
@@ -173,11 +172,7 @@ async fn passive_run(args: &args::Compare, live: &mut Live<'_>) -> Result<Option
         .await?;
     match stop {
         Stop::Done(()) | Stop::Interrupted => Ok(None),
-        Stop::DaemonEnded => Err(Failure::new(
-            "the daemon ended while it was traced",
-            "look at the daemon's own log",
-        )
-        .into()),
+        Stop::DaemonEnded => Err(daemon_ended().into()),
     }
 }
 
@@ -189,11 +184,7 @@ fn from_recording(
 ) -> Result<bool> {
     let (recording, trace) = super::show::load(file)?;
     let columns: Vec<render::Column> = if args.requests.is_empty() {
-        listing_requests(&trace, &[])
-            .into_iter()
-            .take(2)
-            .map(|r| render::Column::one(String::new(), r))
-            .collect()
+        first_two(&trace, &[])
     } else {
         args.requests
             .iter()
@@ -242,6 +233,15 @@ fn listing_requests(trace: &Trace, routes: &[String]) -> Vec<usize> {
             request.end.is_some()
                 && (routes.is_empty() || routes.iter().any(|r| request.path.contains(r.as_str())))
         })
+        .collect()
+}
+
+/// A column each for the first two list requests.
+fn first_two(trace: &Trace, routes: &[String]) -> Vec<render::Column> {
+    listing_requests(trace, routes)
+        .into_iter()
+        .take(2)
+        .map(|request| render::Column::one(String::new(), request))
         .collect()
 }
 
@@ -296,11 +296,6 @@ fn cli_route(command: &str) -> Option<&'static str> {
         ["system", "df", ..] => Some("/system/df"),
         _ => None,
     }
-}
-
-fn monotonic() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A live session: daemon → binary → plan → kernel → records, written, decoded and correlated as they come.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -147,23 +148,27 @@ pub struct Live<'p> {
     decoder: Decoder<'p>,
     correlator: Correlator,
     writer: Option<capture::Writer>,
-    pub hits: u64,
+    /// Return addresses in recorded caller stacks: named at the end, when the binary is read again.
+    callers: BTreeSet<u64>,
 }
 
 impl<'p> Live<'p> {
-    /// Opens the recording first (a typo costs nothing), then attaches.
+    /// Opens the recording first (a typo costs nothing), then attaches, then begins it: what was there before is not lost to
+    /// a session that never was.
     pub fn attach(prepared: &'p Prepared, output: Option<&Path>, verbose: bool) -> Result<Self> {
         prepared.require_functions()?;
-        let writer = match output {
+        let unwritable = |path: &Path, error: std::io::Error| {
+            Failure::new(
+                format!("failed to write {}: {error}", path.display()),
+                "give a path in a directory you can write to",
+            )
+        };
+        let opened = match output {
             None => None,
-            Some(path) => Some(
-                capture::Writer::create(path, &prepared.header).map_err(|e| {
-                    Failure::new(
-                        format!("failed to write {}: {e}", path.display()),
-                        "give a path in a directory you can write to",
-                    )
-                })?,
-            ),
+            Some(path) => Some((
+                path,
+                capture::Output::open(path).map_err(|e| unwritable(path, e))?,
+            )),
         };
         prepared.process.check().map_err(Failure::from)?;
         let started = Instant::now();
@@ -182,16 +187,14 @@ impl<'p> Live<'p> {
                 ..SessionOptions::default()
             },
         )
-        .map_err(|e| Failure::new(e.to_string(), e.hint()));
-        let session = match session {
-            Ok(session) => session,
-            Err(failure) => {
-                if let (Some(_), Some(path)) = (&writer, output) {
-                    // nothing was recorded: an empty file would only mislead
-                    let _ = std::fs::remove_file(path);
-                }
-                return Err(failure.into());
-            }
+        .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+        let writer = match opened {
+            None => None,
+            Some((path, output)) => Some(
+                output
+                    .begin(&prepared.header)
+                    .map_err(|e| unwritable(path, e))?,
+            ),
         };
         let report = session.attach_report();
         for failed in report.failures() {
@@ -219,7 +222,7 @@ impl<'p> Live<'p> {
             decoder: Decoder::new(prepared.plan(), prepared.load_bias()),
             correlator: Correlator::new(prepared.plan()),
             writer,
-            hits: 0,
+            callers: BTreeSet::new(),
         })
     }
 
@@ -285,7 +288,9 @@ impl<'p> Live<'p> {
                 }
             }
             if let Some(hit) = hit {
-                self.hits += 1;
+                if self.writer.is_some() {
+                    self.callers.extend(&hit.stack);
+                }
                 self.correlator.push(hit);
             }
         }
@@ -295,6 +300,8 @@ impl<'p> Live<'p> {
     /// Detaches, checks that the daemon's code is as before, closes the recording, returns the trace.
     pub fn finish(mut self) -> Result<(Trace, capture::Trailer)> {
         let drained = self.drain();
+        let rest = self.assembler.finish();
+        let taken = self.take(rest);
         let counters = self
             .session
             .counters()
@@ -302,37 +309,18 @@ impl<'p> Live<'p> {
         let sites = self.session.attach_report().attached();
         eprintln!("detaching {sites} sites …");
         let started = Instant::now();
-        let Self {
-            prepared,
-            session,
-            mut assembler,
-            decoder,
-            mut correlator,
-            mut writer,
-            ..
-        } = self;
-        session
+        self.session
             .detach()
             .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
-        report_code(prepared, started);
+        report_code(self.prepared, started);
         drained?;
+        taken?;
         let counters = counters?;
-        for mut raw in assembler.finish() {
-            let hit = decoder.decode(&mut raw);
-            if let Some(writer) = &mut writer {
-                for part in &raw.parts {
-                    writer.record(&part.to_stored()).map_err(write_failure)?;
-                }
-            }
-            if let Some(hit) = hit {
-                correlator.push(hit);
-            }
-        }
         let lost = counters.iter().map(|c| c.drops).sum();
-        let trace = correlator.finish(lost);
-        let binary = parse_binary(&prepared.image)?;
-        let trailer = capture::Trailer::new(&counters, symbols(&binary, &trace));
-        if let Some(writer) = writer {
+        let trace = self.correlator.finish(lost);
+        let mut trailer = capture::Trailer::new(&counters, Vec::new());
+        if let Some(writer) = self.writer {
+            trailer.symbols = symbols(&parse_binary(&self.prepared.image)?, self.callers);
             writer.finish(&trailer).map_err(write_failure)?;
         }
         Ok((trace, trailer))
@@ -389,15 +377,8 @@ fn report_code(prepared: &Prepared, started: Instant) {
     }
 }
 
-/// Names of all return addresses in caller stacks, inlined frames expanded, innermost first.
-fn symbols(binary: &GoBinary<'_>, trace: &Trace) -> Vec<(u64, Vec<String>)> {
-    let mut addresses: Vec<u64> = trace
-        .calls
-        .iter()
-        .flat_map(|c| c.stack.iter().copied())
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
+/// Names of return addresses, inlined frames expanded, innermost first.
+fn symbols(binary: &GoBinary<'_>, addresses: BTreeSet<u64>) -> Vec<(u64, Vec<String>)> {
     // a return address points after its call
     addresses
         .into_iter()

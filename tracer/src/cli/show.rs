@@ -23,7 +23,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
                 render::StreamKind::Jsonl
             };
             let sink = render::Stream::new(kind, style, recording.header());
-            sink.header(recording.header(), out)?;
+            sink.header(out)?;
             sink.write(&trace, out)?;
             sink.finish(&trace.summary, &recording.completeness(), out)?;
         }

@@ -47,7 +47,7 @@ pub async fn run(
         style,
         &prepared.header,
     );
-    sink.header(&prepared.header, out)?;
+    sink.header(out)?;
     let until = async {
         for command in &args.commands {
             run_command(command, prepared.socket.as_deref()).await?;
@@ -72,13 +72,15 @@ pub async fn run(
                 .is_some_and(|most| seen >= most)
                 .then_some(Ok(())))
         })
-        .await?;
-    match stop {
+        .await;
+    // whatever happened, the probes go and the recording is closed before anything else is said
+    let finished = live.finish();
+    match stop? {
         Stop::Done(result) => result?,
         Stop::DaemonEnded => eprintln!("the daemon ended"),
         Stop::Interrupted => {}
     }
-    let (rest, trailer) = live.finish()?;
+    let (rest, trailer) = finished?;
     seen += rest.calls.len() as u64;
     sink.write(&rest, out)?;
     sink.finish(&rest.summary, &trailer.completeness(), out)?;

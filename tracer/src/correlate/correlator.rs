@@ -368,11 +368,8 @@ impl Correlator {
     /// Everything that was not given out yet; what is still open stays in flight. `lost`: entries lost in the kernel.
     pub fn finish(mut self, lost: u64) -> Trace {
         self.summary.lost = lost;
-        let (requests, calls) = (
-            std::mem::take(&mut self.requests),
-            std::mem::take(&mut self.calls),
-        );
-        let mut requests = requests;
+        let mut requests = std::mem::take(&mut self.requests);
+        let calls = std::mem::take(&mut self.calls);
         for open in calls.values() {
             if let Some((id, _)) = open.request
                 && let Some(request) = self.given.get(&id)

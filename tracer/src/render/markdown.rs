@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Style;
 use super::text::escape;
-use super::{clock_of, tree};
+use super::{Clock, tree};
 use crate::capture::Recording;
 use crate::correlate::Trace;
 
@@ -29,7 +29,7 @@ pub fn markdown(recording: &Recording, trace: &Trace, out: &mut dyn Write) -> io
     let mut body = Vec::new();
     tree::write(
         recording.plan(),
-        &clock_of(recording),
+        &Clock::of(recording.header()),
         trace,
         &Style::new(Some(false)),
         &mut body,

@@ -14,9 +14,8 @@ pub use markdown::markdown;
 pub use style::Style;
 pub use text::escape;
 
-use crate::capture::Recording;
+use crate::capture::Header;
 use crate::correlate::{Owner, Summary, Trace};
-use crate::plan::Plan;
 
 /// Form of a stream of requests and calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,56 +26,59 @@ pub enum StreamKind {
 
 /// Writes traces as they come, live or replayed.
 #[derive(Debug)]
-pub struct Stream<'p> {
+pub struct Stream<'h> {
     kind: StreamKind,
     style: Style,
-    plan: &'p Plan,
+    header: &'h Header,
     clock: Clock,
 }
 
 /// Turns monotonic times into wall clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+struct Clock {
     wall_ns: u64,
     monotonic_ns: u64,
 }
 
 impl Clock {
+    fn of(header: &Header) -> Self {
+        Self {
+            wall_ns: header.wall_ns,
+            monotonic_ns: header.monotonic_ns,
+        }
+    }
+
     /// Wall clock with zone, e.g. `12:01:02.123456+01:00`.
     fn time(&self, monotonic: u64) -> String {
-        self.zoned(monotonic).map_or_else(
-            || "?".to_owned(),
-            |z| z.strftime("%H:%M:%S.%6f%:z").to_string(),
-        )
+        self.format("%H:%M:%S.%6f%:z", monotonic)
     }
 
     /// RFC 3339.
     fn date_time(&self, monotonic: u64) -> String {
-        self.zoned(monotonic).map_or_else(
-            || "?".to_owned(),
-            |z| z.strftime("%Y-%m-%dT%H:%M:%S.%6f%:z").to_string(),
-        )
+        self.format("%Y-%m-%dT%H:%M:%S.%6f%:z", monotonic)
     }
 
-    fn zoned(&self, monotonic: u64) -> Option<jiff::Zoned> {
+    fn format(&self, form: &str, monotonic: u64) -> String {
         let wall = i128::from(self.wall_ns) + i128::from(monotonic) - i128::from(self.monotonic_ns);
-        let stamp = jiff::Timestamp::from_nanosecond(wall).ok()?;
-        Some(stamp.to_zoned(jiff::tz::TimeZone::system()))
+        jiff::Timestamp::from_nanosecond(wall).map_or_else(
+            |_| "?".to_owned(),
+            |stamp| {
+                let zoned = stamp.to_zoned(jiff::tz::TimeZone::system());
+                zoned.strftime(form).to_string()
+            },
+        )
     }
 }
 
-impl<'p> Stream<'p> {
-    /// `recording`: the session's header stands for it live.
+impl<'h> Stream<'h> {
+    /// For the session or recording that begins with `header`.
     #[must_use]
-    pub fn new(kind: StreamKind, style: Style, header: &'p crate::capture::Header) -> Self {
+    pub fn new(kind: StreamKind, style: Style, header: &'h Header) -> Self {
         Self {
             kind,
             style,
-            plan: &header.plan,
-            clock: Clock {
-                wall_ns: header.wall_ns,
-                monotonic_ns: header.monotonic_ns,
-            },
+            header,
+            clock: Clock::of(header),
         }
     }
 
@@ -84,10 +86,10 @@ impl<'p> Stream<'p> {
     ///
     /// # Errors
     /// Writing fails.
-    pub fn header(&self, header: &crate::capture::Header, out: &mut dyn Write) -> io::Result<()> {
+    pub fn header(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.kind {
-            StreamKind::Tree => tree::header(header, &self.style, out),
-            StreamKind::Jsonl => jsonl::header(header, &self.clock, out),
+            StreamKind::Tree => tree::header(self.header, &self.style, out),
+            StreamKind::Jsonl => jsonl::header(self.header, &self.clock, out),
         }
     }
 
@@ -97,8 +99,10 @@ impl<'p> Stream<'p> {
     /// Writing fails.
     pub fn write(&self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         match self.kind {
-            StreamKind::Tree => tree::write(self.plan, &self.clock, trace, &self.style, out),
-            StreamKind::Jsonl => jsonl::write(self.plan, &self.clock, trace, out),
+            StreamKind::Tree => {
+                tree::write(&self.header.plan, &self.clock, trace, &self.style, out)
+            }
+            StreamKind::Jsonl => jsonl::write(&self.header.plan, &self.clock, trace, out),
         }
     }
 
@@ -133,11 +137,4 @@ pub fn list_requests(trace: &Trace) -> Vec<usize> {
     found.sort_unstable();
     found.dedup();
     found
-}
-
-fn clock_of(recording: &Recording) -> Clock {
-    Clock {
-        wall_ns: recording.header().wall_ns,
-        monotonic_ns: recording.header().monotonic_ns,
-    }
 }

@@ -72,9 +72,13 @@ pub fn is_zero(value: &Value) -> bool {
             *len == 0
                 || (!items.is_empty() && items.len() as u64 == *len && items.iter().all(is_zero))
         }
-        Value::Missing(Missing::NotSelected) => true,
         _ => false,
     }
+}
+
+/// Whether it says nothing: zero, or not captured by the plan.
+pub fn is_silent(value: &Value) -> bool {
+    is_zero(value) || *value == Value::Missing(Missing::NotSelected)
 }
 
 /// A value on one line. `whole`: nothing is shortened and zero fields are shown too.
@@ -94,13 +98,17 @@ pub fn value(v: &Value, whole: bool) -> String {
             fields => {
                 let shown: Vec<String> = fields
                     .iter()
-                    .filter(|(_, v)| {
-                        (whole && !matches!(v, Value::Missing(Missing::NotSelected))) || !is_zero(v)
-                    })
+                    .filter(|(_, v)| whole || !is_silent(v))
                     .map(|(n, v)| format!("{}: {}", escape(n), value(v, whole)))
                     .collect();
                 if shown.is_empty() && !fields.is_empty() {
-                    return "{all zero}".to_owned();
+                    let all_zero = fields.iter().all(|(_, v)| is_zero(v));
+                    let said = if all_zero {
+                        "{all zero}"
+                    } else {
+                        "{zero as far as captured}"
+                    };
+                    return said.to_owned();
                 }
                 format!("{{{}}}", shown.join(", "))
             }
@@ -200,6 +208,18 @@ mod tests {
             len: 2,
         };
         assert_eq!(value(&v, false), "{a, b}");
+    }
+
+    #[test]
+    fn what_was_not_captured_is_not_called_zero() {
+        let with = |other: Value| Value::Struct {
+            ty: "t".into(),
+            fields: vec![("a".into(), Value::Int(0)), ("b".into(), other)],
+        };
+        assert_eq!(value(&with(Value::Bool(false)), false), "{all zero}");
+        let unknown = with(Value::Missing(Missing::NotSelected));
+        assert_eq!(value(&unknown, false), "{zero as far as captured}");
+        assert!(!is_zero(&unknown));
     }
 
     #[test]

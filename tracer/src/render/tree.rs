@@ -221,7 +221,7 @@ fn aggregate(v: &Value) -> String {
     };
     let shown: Vec<String> = fields
         .iter()
-        .filter(|(_, v)| !text::is_zero(v))
+        .filter(|(_, v)| !text::is_silent(v))
         .map(|(name, v)| match v {
             Value::List { len, .. } => format!("{}: {len}", escape(name)),
             other => format!("{}: {}", escape(name), text::value(other, false)),
@@ -255,7 +255,7 @@ pub fn object(v: &Value) -> String {
     };
     let words: Vec<String> = fields
         .iter()
-        .filter(|(_, v)| !text::is_zero(v))
+        .filter(|(_, v)| !text::is_silent(v))
         .map(|(name, v)| match (name.as_str(), v) {
             ("ID", Value::Str { bytes, .. }) => {
                 let id = escape(&String::from_utf8_lossy(bytes));

@@ -1,0 +1,246 @@
+//! Code paths side by side: the options each one passed, what it got back, where they part, and what follows from it.
+//!
+//! `rows` finds what to compare, `verdict` says what follows, `layout` writes it.
+
+mod layout;
+mod rows;
+mod verdict;
+
+use super::Clock;
+use super::text::{duration, escape};
+use super::tree::route;
+use crate::capture::Recording;
+use crate::correlate::{CallState, Request, Trace};
+use crate::plan::Plan;
+use rows::Returned;
+
+/// What one column is to show: a label, and the requests that can be meant. More than one is ambiguous, and none is picked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub label: String,
+    /// Positions in the trace.
+    pub candidates: Vec<usize>,
+}
+
+impl Column {
+    /// A column for exactly one request.
+    #[must_use]
+    pub fn one(label: String, request: usize) -> Self {
+        Self {
+            label,
+            candidates: vec![request],
+        }
+    }
+}
+
+/// One cell: its text, and what it is compared by (`None`: unknown, neither equal nor different).
+#[derive(Clone, Debug, PartialEq)]
+struct Cell {
+    text: String,
+    key: Option<String>,
+}
+
+impl Cell {
+    fn known(text: String) -> Self {
+        Self {
+            key: Some(text.clone()),
+            text,
+        }
+    }
+    fn shown(text: String) -> Self {
+        Self { text, key: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RowKind {
+    About,
+    Option,
+    Result,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    label: String,
+    kind: RowKind,
+    cells: Vec<Cell>,
+}
+
+impl Row {
+    /// All known, and not all the same.
+    fn differs(&self) -> bool {
+        let keys: Vec<&String> = self.cells.iter().filter_map(|c| c.key.as_ref()).collect();
+        keys.len() == self.cells.len() && keys.windows(2).any(|w| w[0] != w[1])
+    }
+    /// A difference that the reader is to see.
+    fn is_marked(&self) -> bool {
+        self.kind != RowKind::About && self.differs()
+    }
+    fn unknown(&self) -> bool {
+        self.cells.iter().any(|c| c.key.is_none())
+    }
+}
+
+/// The comparison, ready to be written.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    title: String,
+    heads: Vec<String>,
+    rows: Vec<Row>,
+    verdict: Vec<String>,
+    notes: Vec<String>,
+    certain: bool,
+}
+
+impl Comparison {
+    #[must_use]
+    pub fn new(recording: &Recording, trace: &Trace, columns: &[Column]) -> Self {
+        let plan = recording.plan();
+        let daemon = &recording.header().daemon;
+        let title = format!(
+            "{} (pid {}, {})",
+            escape(&daemon.exe),
+            daemon.pid,
+            escape(&daemon.go_version)
+        );
+        let mut notes: Vec<String> = plan.issues.iter().map(|i| escape(&i.text)).collect();
+        notes.push(recording.completeness());
+        let heads = columns
+            .iter()
+            .enumerate()
+            .map(|(n, c)| {
+                if c.label.is_empty() {
+                    format!("path {}", letter(n))
+                } else {
+                    escape(&c.label)
+                }
+            })
+            .collect();
+        let mut this = Self {
+            title,
+            heads,
+            rows: Vec::new(),
+            verdict: Vec::new(),
+            notes,
+            certain: false,
+        };
+        let picked: Vec<usize> = columns
+            .iter()
+            .filter_map(|c| match c.candidates.as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            })
+            .collect();
+        if picked.len() != columns.len() {
+            this.not_unique(recording, trace, columns);
+            return this;
+        }
+        this.compare(plan, trace, &picked);
+        this
+    }
+
+    /// Every column stands for one request and every value compared was captured.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.certain
+    }
+
+    fn not_unique(&mut self, recording: &Recording, trace: &Trace, columns: &[Column]) {
+        let clock = Clock::of(recording.header());
+        for (head, column) in self.heads.iter().zip(columns) {
+            if column.candidates.is_empty() {
+                self.verdict
+                    .push(format!("No request with list calls was seen for {head}."));
+            } else if column.candidates.len() > 1 {
+                self.verdict.push(format!(
+                    "{} requests can be meant by {head}; none is picked:",
+                    column.candidates.len()
+                ));
+                for index in &column.candidates {
+                    let Some(r) = trace.requests.get(*index) else {
+                        continue;
+                    };
+                    self.verdict.push(format!(
+                        "  #{} {}  {}  {}",
+                        r.id,
+                        escape(&route(r)),
+                        clock.time(r.start),
+                        escape(r.user_agent.as_deref().unwrap_or("no User-Agent"))
+                    ));
+                }
+            }
+        }
+        self.verdict.push(
+            "No conclusion. Record with -o and choose requests by number: mobytrace compare FILE REQ REQ".into(),
+        );
+    }
+
+    fn row<T>(&mut self, label: &str, kind: RowKind, of: &[T], cell: impl Fn(&T) -> Cell) {
+        self.rows.push(Row {
+            label: label.to_owned(),
+            kind,
+            cells: of.iter().map(cell).collect(),
+        });
+    }
+
+    fn compare(&mut self, plan: &Plan, trace: &Trace, picked: &[usize]) {
+        let requests: Vec<&Request> = picked
+            .iter()
+            .filter_map(|i| trace.requests.get(*i))
+            .collect();
+        self.row("request", RowKind::About, &requests, |r| {
+            Cell::shown(escape(&route(r)))
+        });
+        self.row("status", RowKind::About, &requests, |r| {
+            Cell::shown(r.status.map_or_else(|| "none".into(), |s| s.to_string()))
+        });
+        self.row("client", RowKind::About, &requests, |r| {
+            Cell::shown(escape(r.user_agent.as_deref().unwrap_or("no User-Agent")))
+        });
+        let Some((function, calls)) = rows::common_call(plan, trace, picked) else {
+            self.row("calls", RowKind::About, picked, |request| {
+                Cell::shown(rows::call_names(plan, trace, *request))
+            });
+            self.verdict
+                .push("The paths have no traced function in common: nothing to compare.".into());
+            return;
+        };
+        self.row("function", RowKind::About, &calls, |_| {
+            Cell::shown(escape(&function.short))
+        });
+        self.row("reached by", RowKind::About, &calls, |call| {
+            Cell::shown(rows::path_to(plan, trace, call))
+        });
+        self.rows.extend(rows::options(function, &calls));
+        let noun = rows::noun(plan, function);
+        let returned: Vec<Option<Returned>> =
+            calls.iter().map(|c| rows::returned(function, c)).collect();
+        let both: Vec<_> = calls.iter().zip(&returned).collect();
+        self.row(
+            "returned",
+            RowKind::Result,
+            &both,
+            |(call, returned)| match (returned, &call.state) {
+                (Some(r), _) => Cell::known(format!("{} {noun}", r.count)),
+                (None, CallState::Returned) => {
+                    Cell::shown(super::tree::results(&function.results, &call.results))
+                }
+                _ => Cell::shown("did not return while traced".into()),
+            },
+        );
+        self.row("error", RowKind::Result, &calls, |call| {
+            rows::error(function, call)
+        });
+        self.row("time", RowKind::About, &calls, |call| {
+            Cell::shown(call.end.map_or_else(
+                || "?".into(),
+                |end| duration(end.saturating_sub(call.start)),
+            ))
+        });
+        self.conclude(&returned, noun);
+    }
+}
+
+fn letter(n: usize) -> char {
+    char::from(b'A' + u8::try_from(n % 26).unwrap_or(0))
+}
