@@ -8,18 +8,20 @@ use tracer_ebpf::wire::site::{
     SAVE_NONE, SAVE_STACK, SITE_ENTRY, SITE_RESTORE, SITE_RETURN, SITE_SAVE, SITE_STACK,
 };
 
-use super::abi::{self, Abi, Placement};
-use super::candidate::{Candidate, TypeRef};
-use super::lower::{Block, Lowering, Policy};
+use super::abi::Abi;
+use super::block::{Block, op};
+use super::candidate::TypeRef;
+use super::lower::Lowering;
+use super::policy::Policy;
 use super::profile::{PlanRequest, Wish, matches};
 use super::schema::{
     ArgPlace, FuncSchema, GSchema, Issue, IssueKind, Leaf, OpSchema, PlaceKind, Plan, Role, Secret,
-    SiteSchema, TypeKindSchema, TypeSchema, ValueSchema,
+    SiteSchema, TypeKindSchema, ValueSchema,
 };
 use super::signature;
 use super::sites::{self, Spot};
-use super::{Error, catalogue, short_name};
-use crate::gobin::{ArgInfo, FuncInfo, GoBinary, ImageAddr, InlinedAt, TypeKind};
+use super::{Error, short_name, verify};
+use crate::gobin::{FuncInfo, GoBinary, ImageAddr, InlinedAt, TypeKind};
 
 /// Pointers, slices and maps followed in options of a profile's functions.
 const OPTIONS_DEPTH: u8 = 6;
@@ -101,10 +103,9 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
         .map(|(f, _, _)| f.name.as_str())
         .collect();
     let inlined = binary.inlined_at(&names)?;
-    let abi = Abi::of(binary.arch(), binary.version());
     let mut lowering = Lowering::new(&mut plan, binary);
     for (f, wish, role) in &chosen {
-        add(&mut lowering, abi, f, *wish, *role)?;
+        add(&mut lowering, f, *wish, *role)?;
     }
     let most = |what, len: usize, room: u32| {
         if len > room as usize {
@@ -158,13 +159,12 @@ fn goroutine(binary: &GoBinary<'_>) -> Result<GSchema, Error> {
 
 fn add(
     lowering: &mut Lowering<'_, '_, '_>,
-    abi: Abi,
     f: &FuncInfo,
     wish: Option<&Wish>,
     role: Role,
 ) -> Result<(), Error> {
     let binary = lowering.binary;
-    let spots = sites::choose(binary, f, abi.is_stack(), lowering.plan.g.tls.is_some())?;
+    let spots = sites::choose(binary, f, lowering.plan.g.tls.is_some())?;
     let issue = |kind, text: String| Issue {
         function: f.name.clone(),
         kind,
@@ -198,7 +198,27 @@ fn add(
             Vec::new()
         }
     };
-    let chosen = choose_signature(lowering, abi, f, &short)?;
+    let chosen = match verify::signature_of(binary, f)? {
+        Ok(verified) => Some(verified),
+        Err(refused) => {
+            let (kind, text) = if refused.is_empty() {
+                (
+                    IssueKind::NoSignature,
+                    format!(
+                        "the signature of {short} is not in this binary: calls are traced without their arguments"
+                    ),
+                )
+            } else {
+                let why = refused.join("; ");
+                (
+                    IssueKind::Disagreement,
+                    format!("arguments of {short} are not decoded: {why}"),
+                )
+            };
+            lowering.plan.issues.push(issue(kind, text));
+            None
+        }
+    };
     let func = u32::try_from(lowering.plan.functions.len()).unwrap_or(u32::MAX);
     let mut maker = FunctionMaker {
         lowering,
@@ -219,24 +239,15 @@ fn add(
         inlined_at: Vec::new(),
     };
     let (mut entry_blocks, mut return_blocks) = (SiteBlocks::default(), SiteBlocks::default());
-    if let Some((candidate, placement)) = &chosen {
-        let types: Vec<String> = candidate
-            .params
-            .iter()
-            .skip(usize::from(candidate.has_receiver))
-            .map(|ty| signature::type_text(binary, ty))
-            .collect();
-        let mut names = catalogue::parameter_names(&schema.short, &types);
-        if candidate.has_receiver {
-            names.insert(0, "receiver".to_owned());
-        }
-        schema.signature = signature::text(binary, &f.name, candidate, &names);
+    if let Some(verified) = chosen {
+        let (candidate, placement) = (&verified.candidate, &verified.placement);
+        schema.signature = verified.text;
         schema.signature_source = candidate.source.to_owned();
         for ((ty, place), (index, name)) in candidate
             .params
             .iter()
             .zip(&placement.params)
-            .zip(names.into_iter().enumerate())
+            .zip(verified.names.into_iter().enumerate())
         {
             let policy = maker.parameter_policy(ty, &name, candidate.has_receiver && index == 0)?;
             let value = maker.value(name, ty, place, policy, &mut entry_blocks)?;
@@ -325,87 +336,6 @@ fn return_blocks_are_large(f: &FuncSchema, plan: &Plan) -> bool {
             matches!(kind(*elem), Some(TypeKindSchema::Struct { .. }))
         }
         _ => false,
-    })
-}
-
-/// The first signature that agrees with what the function's own record says.
-fn choose_signature(
-    lowering: &mut Lowering<'_, '_, '_>,
-    abi: Abi,
-    f: &FuncInfo,
-    short: &str,
-) -> Result<Option<(Candidate, Placement)>, Error> {
-    let binary = lowering.binary;
-    let shape = binary.arg_info(f)?;
-    let mut refused = Vec::new();
-    for candidate in signature::candidates(binary, f)? {
-        let placement = abi::place(abi, binary, &candidate.params, &candidate.results)?;
-        if let Some(args) = f.args
-            && u64::from(args) != placement.args_size
-        {
-            refused.push(format!(
-                "the {} gives {} bytes of arguments, the function's record says {args}",
-                candidate.source, placement.args_size
-            ));
-            continue;
-        }
-        if let Some(why) = shape
-            .as_deref()
-            .and_then(|s| disagrees(s, &candidate, binary))
-        {
-            refused.push(format!("the {} says {why}", candidate.source));
-            continue;
-        }
-        return Ok(Some((candidate, placement)));
-    }
-    let (kind, text) = if refused.is_empty() {
-        (
-            IssueKind::NoSignature,
-            format!(
-                "the signature of {short} is not in this binary: calls are traced without their arguments"
-            ),
-        )
-    } else {
-        (
-            IssueKind::Disagreement,
-            format!(
-                "arguments of {short} are not decoded: {}",
-                refused.join("; ")
-            ),
-        )
-    };
-    lowering.plan.issues.push(Issue {
-        function: f.name.clone(),
-        kind,
-        text,
-    });
-    Ok(None)
-}
-
-/// Compares the number of argument words with the function's ArgInfo, as far as that goes.
-fn disagrees(shape: &[ArgInfo], candidate: &Candidate, binary: &GoBinary<'_>) -> Option<String> {
-    fn complete(items: &[ArgInfo]) -> bool {
-        items.iter().all(|i| match i {
-            ArgInfo::Aggregate(inner) => complete(inner),
-            ArgInfo::More | ArgInfo::OffsetTooLarge => false,
-            ArgInfo::Scalar { .. } => true,
-        })
-    }
-    if !complete(shape) {
-        return None;
-    }
-    let sized = candidate
-        .params
-        .iter()
-        .filter(|ty| {
-            !matches!(ty, TypeRef::Id(id) if binary.type_by_id(*id).is_ok_and(|t| t.size == 0))
-        })
-        .count();
-    (shape.len() != sized).then(|| {
-        format!(
-            "{sized} parameters, the function's argument record has {}",
-            shape.len()
-        )
     })
 }
 
@@ -552,23 +482,19 @@ impl FunctionMaker<'_, '_, '_, '_> {
             size: 8,
         };
         blocks.regs.push(OpSchema {
-            kind: IFACE,
             flags: OP_ITAB,
-            off: u32::from(saved) * 8,
-            len: 0,
             a: table,
-            b: 0,
-            c: 0,
+            ..op(IFACE, u64::from(saved) * 8, 0)
         });
-        self.lowering.plan.types.push(TypeSchema {
-            name: "net/http.ResponseWriter".to_owned(),
-            size: 16,
-            addr: 0,
-            kind: TypeKindSchema::Interface { empty: false },
-        });
+        let ty = self.lowering.add_type(
+            "net/http.ResponseWriter",
+            16,
+            0,
+            TypeKindSchema::Interface { empty: false },
+        );
         Ok(Some(ValueSchema {
             name: "response".to_owned(),
-            ty: u32::try_from(self.lowering.plan.types.len() - 1).unwrap_or(u32::MAX),
+            ty,
             place: ArgPlace {
                 kind: PlaceKind::Registers,
                 leaves: vec![leaf(0), leaf(1)],
@@ -600,19 +526,12 @@ fn to_registers(follow: &[OpSchema], leaves: &[Leaf]) -> Vec<OpSchema> {
 /// Says where a probe is blind because the compiler copied the function's body into its caller, and what sees those calls.
 fn blind_spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
     let mut issues = Vec::new();
-    let traced: Vec<(String, String)> = plan
-        .functions
-        .iter()
-        .map(|f| (f.name.clone(), f.short.clone()))
-        .collect();
+    let traced: Vec<String> = plan.functions.iter().map(|f| f.short.clone()).collect();
     for f in &mut plan.functions {
         let Some(at) = inlined.get(&f.name) else {
             continue;
         };
         f.inlined_at = at.iter().map(|i| i.caller.clone()).collect();
-        if f.inlined_at.is_empty() {
-            continue;
-        }
         // promoted methods of embedding structs are compiler-made and named by the whole struct
         let mut callers: Vec<&str> = f
             .inlined_at
@@ -628,11 +547,8 @@ fn blind_spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
         let cover = COVERED_BY
             .iter()
             .find(|(inner, _)| *inner == f.short)
-            .and_then(|(_, by)| traced.iter().find(|(_, short)| short == by));
-        let cover = match cover {
-            Some((_, by)) => format!("; {by} sees those calls"),
-            None => String::new(),
-        };
+            .filter(|(_, by)| traced.iter().any(|short| short == by))
+            .map_or_else(String::new, |(_, by)| format!("; {by} sees those calls"));
         issues.push(Issue {
             function: f.name.clone(),
             kind: IssueKind::InlinedAt,

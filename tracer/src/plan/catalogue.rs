@@ -151,7 +151,8 @@ const SIGNATURES: &[Known] = &[
         params: &[
             Spelling::Word("*runtime.funcval"),
             Spelling::Word("unsafe.Pointer"),
-            Spelling::Word("int32, padded"),
+            // four bytes and four of padding before the pointer that follows
+            Spelling::Word("int32"),
             Spelling::PointerTo("runtime.g"),
             Spelling::Word("uintptr"),
         ],

@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use tracer_ebpf::wire::op;
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
-use super::schema::{OpSchema, PlaceKind, Plan, TypeKindSchema, ValueSchema};
+use super::schema::{PlaceKind, Plan, TypeKindSchema, ValueSchema};
 
 /// Levels of types shown.
 const LEVELS: usize = 5;
@@ -144,19 +143,4 @@ fn write_type(plan: &Plan, ty: u32, level: usize, out: &mut String) -> std::fmt:
         }
         _ => Ok(()),
     }
-}
-
-/// One op in words, for diagnostics.
-#[must_use]
-pub fn op_text(o: &OpSchema) -> String {
-    let kind = match o.kind {
-        op::COPY => "copy",
-        op::PTR => "pointer",
-        op::STRING => "string",
-        op::SLICE => "slice",
-        op::MAP => "map",
-        op::IFACE => "interface",
-        _ => "?",
-    };
-    format!("{kind} at {} (most {})", o.off, o.len)
 }

@@ -4,23 +4,21 @@ use std::collections::HashMap;
 
 use tracer_ebpf::wire::limits::MAX_OPS;
 use tracer_ebpf::wire::op::{
-    COPY, IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PTR,
-    SLICE, STRING,
+    IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PTR, SLICE,
+    STRING,
 };
 
+use super::block::{Block, MOST_COPY, narrow, op};
+use super::policy::{OBJECT_DEPTH, Policy, is_identity, secret_by_name};
 use super::schema::{
     DynTypeSchema, FieldSchema, MapSchema, OpSchema, Plan, Secret, TypeKindSchema, TypeSchema,
 };
-use crate::gobin::{Error, Field, GoBinary, MapImpl, Type, TypeId, TypeKind};
+use crate::gobin::{Error, Field, GoBinary, MapGeometry, MapImpl, Type, TypeId, TypeKind};
 
 /// Most bytes of one string.
 const MOST_STRING: u32 = 64 << 10;
 /// Most elements of one slice or cells of one map.
 const MOST_ELEMENTS: u32 = 4096;
-/// Most bytes of one COPY op.
-const MOST_COPY: u64 = 1024;
-/// Gaps up to this many bytes are copied too rather than starting another op.
-const GAP: u64 = 24;
 /// Fixed arrays that hold pointers are described element by element, up to this length.
 const MOST_ARRAY: u64 = 64;
 /// Embedded structs searched for promoted fields.
@@ -28,27 +26,6 @@ const MOST_EMBEDDED: u32 = 4;
 /// Dynamic types described for interface `error`.
 const MOST_ERRORS: usize = 512;
 
-/// How much of a value is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Policy {
-    /// Everything, this many pointers deep.
-    Full(u8),
-    /// Of structs only the fields by which a user knows an object; of other aggregates their length.
-    Identity(u8),
-    /// Of structs only these fields, each by its own policy.
-    Fields(&'static [(&'static str, Policy, Secret)]),
-    /// A result: its plain numbers, and the identity of the objects in it.
-    Result,
-    /// The struct that a result points to.
-    ResultStruct,
-    /// Text of an error.
-    ErrorText(u8),
-    /// Nothing.
-    Skip,
-}
-
-/// Slices, maps and pointers followed from a field of a result to the names of the objects in it.
-const OBJECT_DEPTH: u8 = 4;
 /// Structs and arrays nested in each other by value; real types stay far below.
 const MOST_NESTED: u32 = 64;
 
@@ -56,80 +33,6 @@ const MOST_NESTED: u32 = 64;
 const MOST_WALKED: u32 = 1 << 20;
 /// Bytes of a plain value: a complex number of two float64.
 const MOST_PLAIN: u64 = 16;
-
-/// Fields by which a user knows an object.
-const IDENTITY: &[&str] = &["ID", "Id", "Names", "Name", "State"];
-
-impl Policy {
-    fn deeper(self) -> Self {
-        match self {
-            Self::Full(0) | Self::Identity(0) | Self::ErrorText(0) => Self::Skip,
-            Self::Full(n) => Self::Full(n - 1),
-            Self::Identity(n) => Self::Identity(n - 1),
-            Self::ErrorText(n) => Self::ErrorText(n - 1),
-            Self::Result => Self::ResultStruct,
-            Self::ResultStruct => Self::Identity(OBJECT_DEPTH),
-            Self::Fields(list) => Self::Fields(list),
-            Self::Skip => Self::Skip,
-        }
-    }
-}
-
-/// Ops of one block while it is being made.
-#[derive(Clone, Debug, Default)]
-pub struct Block {
-    /// (offset, length) of plain bytes.
-    scalars: Vec<(u64, u64)>,
-    /// Ops that follow something, with offsets from the block's base.
-    follow: Vec<OpSchema>,
-}
-
-impl Block {
-    fn scalar(&mut self, at: u64, len: u64) {
-        self.scalars.push((at, len));
-    }
-
-    /// Ops that follow something, by offset.
-    pub fn follow(&self) -> &[OpSchema] {
-        &self.follow
-    }
-
-    /// All ops: copies first, then what is followed, by offset.
-    fn ops(mut self) -> Vec<OpSchema> {
-        self.scalars.sort_unstable();
-        let mut runs: Vec<(u64, u64)> = Vec::new();
-        for (at, len) in self.scalars {
-            match runs.last_mut() {
-                Some((start, run))
-                    if at <= *start + *run + GAP && at + len - *start <= MOST_COPY =>
-                {
-                    *run = (*run).max(at + len - *start);
-                }
-                _ => {
-                    let mut at = at;
-                    let mut len = len;
-                    while len > MOST_COPY {
-                        runs.push((at, MOST_COPY));
-                        at += MOST_COPY;
-                        len -= MOST_COPY;
-                    }
-                    runs.push((at, len));
-                }
-            }
-        }
-        let copy = |(at, len): (u64, u64)| OpSchema {
-            kind: COPY,
-            flags: 0,
-            off: narrow(at),
-            len: narrow(len),
-            a: 0,
-            b: 0,
-            c: 0,
-        };
-        self.follow.sort_by_key(|o| o.off);
-        runs.into_iter().map(copy).chain(self.follow).collect()
-    }
-}
 
 /// Builds the op, map and type tables of a plan.
 pub struct Lowering<'p, 'b, 'data> {
@@ -143,10 +46,6 @@ pub struct Lowering<'p, 'b, 'data> {
     nested: u32,
     /// Values walked so far.
     walked: u32,
-}
-
-fn narrow(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
@@ -173,9 +72,20 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         (start, count)
     }
 
-    fn add_type(&mut self, ty: TypeSchema) -> u32 {
-        self.plan.types.push(ty);
+    /// Adds a type; `addr` is that of its descriptor, 0 if it has none.
+    pub fn add_type(&mut self, name: &str, size: u64, addr: u64, kind: TypeKindSchema) -> u32 {
+        self.plan.types.push(TypeSchema {
+            name: name.to_owned(),
+            size,
+            addr,
+            kind,
+        });
         narrow(self.plan.types.len() as u64 - 1)
+    }
+
+    /// Adds a type that has a descriptor.
+    fn add_described(&mut self, ty: &Type, kind: TypeKindSchema) -> u32 {
+        self.add_type(&ty.name, ty.size, ty.id.0, kind)
     }
 
     /// The type that is not described.
@@ -183,12 +93,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         if let Some(index) = self.opaque {
             return index;
         }
-        let index = self.add_type(TypeSchema {
-            name: String::new(),
-            size: 0,
-            addr: 0,
-            kind: TypeKindSchema::Opaque,
-        });
+        let index = self.add_type("", 0, 0, TypeKindSchema::Opaque);
         self.opaque = Some(index);
         index
     }
@@ -206,12 +111,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     ) -> Result<u32, Error> {
         let name = format!("*{}", self.binary.type_by_id(elem)?.name);
         let elem_index = self.follow_pointer(elem, policy, at, block)?;
-        Ok(self.add_type(TypeSchema {
-            name,
-            size: 8,
-            addr: 0,
-            kind: TypeKindSchema::Pointer { elem: elem_index },
-        }))
+        Ok(self.add_type(&name, 8, 0, TypeKindSchema::Pointer { elem: elem_index }))
     }
 
     /// Adds what captures a value of type `id` at `at` to `block`; gives its index in the type table.
@@ -248,12 +148,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         if let Some(known) = self.types.get(&(id, policy)) {
             return Ok(*known);
         }
-        let index = self.add_type(TypeSchema {
-            name: ty.name.clone(),
-            size: ty.size,
-            addr: id.0,
-            kind,
-        });
+        let index = self.add_described(&ty, kind);
         self.types.insert((id, policy), index);
         Ok(index)
     }
@@ -276,7 +171,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             TypeKind::Func { .. } => self.plain(ty, at, block, TypeKindSchema::Func),
             TypeKind::UnsafePointer => self.plain(ty, at, block, TypeKindSchema::UnsafePointer),
             TypeKind::String => {
-                block.follow.push(op(STRING, at, MOST_STRING));
+                block.push(op(STRING, at, MOST_STRING));
                 TypeKindSchema::String
             }
             TypeKind::Struct { fields } => self.structure(fields, policy, at, block)?,
@@ -297,7 +192,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 } else {
                     0
                 };
-                block.follow.push(OpSchema {
+                block.push(OpSchema {
                     flags: if empty { 0 } else { OP_ITAB },
                     a: table,
                     ..op(IFACE, at, 0)
@@ -367,12 +262,12 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                     (*policy, *secret)
                 }),
             Policy::Identity(_) => {
-                let wanted = IDENTITY.contains(&field.name.as_str())
+                let wanted = is_identity(&field.name)
                     || (field.embedded && self.promotes(field.ty, MOST_EMBEDDED)?);
                 (if wanted { policy } else { Policy::Skip }, Secret::None)
             }
             Policy::Result | Policy::ResultStruct => {
-                let identity = IDENTITY.contains(&field.name.as_str());
+                let identity = is_identity(&field.name);
                 let chosen = match self.binary.type_by_id(field.ty)?.kind {
                     TypeKind::Bool | TypeKind::Int | TypeKind::Uint => policy,
                     TypeKind::Slice { .. } | TypeKind::Pointer { .. } => {
@@ -384,11 +279,14 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 (chosen, Secret::None)
             }
             Policy::ErrorText(_) => {
-                let kind = self.binary.type_by_id(field.ty)?.kind;
-                let wanted = match kind {
-                    TypeKind::String | TypeKind::Int | TypeKind::Uint => true,
-                    TypeKind::Interface { .. } => self.binary.type_by_id(field.ty)?.name == "error",
-                    TypeKind::Pointer { .. } | TypeKind::Struct { .. } => true,
+                let ty = self.binary.type_by_id(field.ty)?;
+                let wanted = match ty.kind {
+                    TypeKind::String
+                    | TypeKind::Int
+                    | TypeKind::Uint
+                    | TypeKind::Pointer { .. }
+                    | TypeKind::Struct { .. } => true,
+                    TypeKind::Interface { .. } => ty.name == "error",
                     _ => false,
                 };
                 (if wanted { policy } else { Policy::Skip }, Secret::None)
@@ -397,13 +295,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     }
 
     fn promotes(&self, id: TypeId, levels: u32) -> Result<bool, Error> {
-        let ty = self.binary.type_by_id(id)?;
-        let fields = match ty.kind {
-            TypeKind::Struct { fields } => fields,
-            _ => return Ok(false),
+        let TypeKind::Struct { fields } = self.binary.type_by_id(id)?.kind else {
+            return Ok(false);
         };
         for field in fields {
-            if IDENTITY.contains(&field.name.as_str())
+            if is_identity(&field.name)
                 || (field.embedded && levels > 0 && self.promotes(field.ty, levels - 1)?)
             {
                 return Ok(true);
@@ -441,7 +337,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             return Ok(self.opaque());
         }
         let (ty, (a, b)) = self.target(elem, deeper)?;
-        block.follow.push(OpSchema {
+        block.push(OpSchema {
             a,
             b,
             ..op(PTR, at, 0)
@@ -458,26 +354,24 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     ) -> Result<TypeKindSchema, Error> {
         let ty = self.binary.type_by_id(elem)?;
         let stride = narrow(ty.size);
-        let raw = |schema: u32, block: &mut Block| {
-            block.follow.push(OpSchema {
+        if is_plain(&ty.kind) {
+            // copied as they are
+            let index = self.value(elem, policy, 0, &mut Block::default())?;
+            block.push(OpSchema {
                 c: stride,
                 ..op(SLICE, at, MOST_ELEMENTS)
             });
-            TypeKindSchema::Slice { elem: schema }
-        };
-        if is_plain(&ty.kind) {
-            let index = self.value(elem, policy, 0, &mut Block::default())?;
-            return Ok(raw(index, block));
+            return Ok(TypeKindSchema::Slice { elem: index });
         }
         let policy = policy.deeper();
         if policy == Policy::Skip {
             let index = self.opaque();
-            block.follow.push(op(SLICE, at, 0));
+            block.push(op(SLICE, at, 0));
             return Ok(TypeKindSchema::Slice { elem: index });
         }
         let (index, (a, b)) = self.target(elem, policy)?;
         let captures = b > 0 && self.says_anything(elem, policy)?;
-        block.follow.push(OpSchema {
+        block.push(OpSchema {
             a: if captures { a } else { 0 },
             b: if captures { b } else { 0 },
             c: stride,
@@ -494,8 +388,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         ) {
             return Ok(true);
         }
-        let ty = self.binary.type_by_id(elem)?;
-        match ty.kind {
+        match self.binary.type_by_id(elem)?.kind {
             TypeKind::Pointer { elem } => self.promotes(elem, MOST_EMBEDDED),
             TypeKind::Struct { .. } => self.promotes(elem, MOST_EMBEDDED),
             _ => Ok(true),
@@ -538,7 +431,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         &mut self,
         key: TypeId,
         elem: TypeId,
-        geometry: &crate::gobin::MapGeometry,
+        geometry: &MapGeometry,
         policy: Policy,
         at: u64,
         block: &mut Block,
@@ -572,17 +465,14 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 self.plan.maps.len() - 1
             }
         };
-        block.follow.push(OpSchema {
+        let most = if policy == Policy::Skip {
+            0
+        } else {
+            MOST_ELEMENTS
+        };
+        block.push(OpSchema {
             a: narrow(index as u64),
-            ..op(
-                MAP,
-                at,
-                if policy == Policy::Skip {
-                    0
-                } else {
-                    MOST_ELEMENTS
-                },
-            )
+            ..op(MAP, at, most)
         });
         Ok(TypeKindSchema::Map {
             key: key_ty,
@@ -595,8 +485,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         if let Some(table) = self.error_table {
             return Ok(table);
         }
-        let table = self.next_table;
-        self.next_table += 1;
+        let table = self.new_table();
         // set before the types are walked: an error may hold an error
         self.error_table = Some(table);
         let mut concrete: Vec<TypeId> = self
@@ -614,13 +503,17 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         Ok(table)
     }
 
+    fn new_table(&mut self) -> u32 {
+        self.next_table += 1;
+        self.next_table - 1
+    }
+
     /// A dynamic type table with the given types; gives its number.
     ///
     /// # Errors
     /// Type data of the binary is damaged.
     pub fn table_of(&mut self, types: &[TypeId], policy: Policy) -> Result<u32, Error> {
-        let table = self.next_table;
-        self.next_table += 1;
+        let table = self.new_table();
         for id in types {
             self.dynamic(table, *id, policy)?;
         }
@@ -633,16 +526,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         let (index, ops, count) = match ty.kind {
             TypeKind::Pointer { elem } => {
                 let (elem_index, (ops, count)) = self.target(elem, policy)?;
-                let index = self.add_type(TypeSchema {
-                    name: ty.name.clone(),
-                    size: ty.size,
-                    addr: id.0,
-                    kind: TypeKindSchema::Pointer { elem: elem_index },
-                });
-                (index, ops, count)
+                let kind = TypeKindSchema::Pointer { elem: elem_index };
+                (self.add_described(&ty, kind), ops, count)
             }
             // other pointer-shaped values lie in the data word itself and are not followed
-            _ if ty.direct_iface => (self.named(&ty), 0, 0),
+            _ if ty.direct_iface => (self.add_described(&ty, TypeKindSchema::Opaque), 0, 0),
             _ => {
                 let (index, (ops, count)) = self.target(id, policy)?;
                 (index, ops, count)
@@ -657,27 +545,6 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         });
         Ok(())
     }
-
-    fn named(&mut self, ty: &Type) -> u32 {
-        self.add_type(TypeSchema {
-            name: ty.name.clone(),
-            size: ty.size,
-            addr: ty.id.0,
-            kind: TypeKindSchema::Opaque,
-        })
-    }
-}
-
-fn op(kind: u8, at: u64, len: u32) -> OpSchema {
-    OpSchema {
-        kind,
-        flags: 0,
-        off: narrow(at),
-        len,
-        a: 0,
-        b: 0,
-        c: 0,
-    }
 }
 
 fn is_plain(kind: &TypeKind) -> bool {
@@ -685,14 +552,4 @@ fn is_plain(kind: &TypeKind) -> bool {
         kind,
         TypeKind::Bool | TypeKind::Int | TypeKind::Uint | TypeKind::Float | TypeKind::Complex
     )
-}
-
-/// Fields whose values are secrets wherever they occur.
-fn secret_by_name(name: &str) -> Secret {
-    match name {
-        "Env" => Secret::EnvValue,
-        "Password" | "Auth" | "IdentityToken" | "RegistryToken" | "Secret" | "Token"
-        | "JoinToken" | "UnlockKey" | "PrivateKey" => Secret::All,
-        _ => Secret::None,
-    }
 }

@@ -2,20 +2,23 @@
 //! how the decoder reads it. Pure: same input, same output; knows no process and no kernel.
 
 mod abi;
+mod block;
 mod build;
 mod candidate;
 mod catalogue;
 mod error;
 mod explain;
 mod lower;
+mod policy;
 mod profile;
 mod schema;
 mod signature;
 mod sites;
+mod verify;
 
 pub use build::build;
 pub use error::Error;
-pub use explain::{explain, op_text};
+pub use explain::explain;
 pub use profile::{PROFILES, PlanRequest, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, Issue, IssueKind, Leaf, MapSchema,
@@ -41,21 +44,10 @@ pub fn short_name(symbol: &str) -> &str {
     }
 }
 
-/// Signature of a function in Go's spelling, if the binary keeps it.
+/// Signature of a function in Go's spelling, if one is known that agrees with what the compiler recorded for it.
 #[must_use]
 pub fn signature_text(binary: &GoBinary<'_>, f: &FuncInfo) -> Option<String> {
-    let candidate = signature::candidates(binary, f).ok()?.into_iter().next()?;
-    let types: Vec<String> = candidate
-        .params
-        .iter()
-        .skip(usize::from(candidate.has_receiver))
-        .map(|ty| signature::type_text(binary, ty))
-        .collect();
-    let mut names = catalogue::parameter_names(short_name(&f.name), &types);
-    if candidate.has_receiver {
-        names.insert(0, "receiver".to_owned());
-    }
-    Some(signature::text(binary, &f.name, &candidate, &names))
+    Some(verify::signature_of(binary, f).ok()?.ok()?.text)
 }
 
 #[cfg(test)]

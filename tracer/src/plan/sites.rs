@@ -16,6 +16,7 @@ use tracer_ebpf::wire::site::{
     G_TLS,
 };
 
+use super::abi::Abi;
 use crate::gobin::{Arch, Error, FuncInfo, GoBinary, ImageAddr, SpRange};
 
 /// A chosen instruction.
@@ -44,12 +45,8 @@ const PROLOGUE: usize = 12;
 ///
 /// # Errors
 /// Its code or SP table cannot be read.
-pub fn choose(
-    binary: &GoBinary<'_>,
-    f: &FuncInfo,
-    stack_abi: bool,
-    thread_local: bool,
-) -> Result<Spots, Error> {
+pub fn choose(binary: &GoBinary<'_>, f: &FuncInfo, thread_local: bool) -> Result<Spots, Error> {
+    let stack_abi = Abi::of(binary.arch(), binary.version()).is_stack();
     let code = binary.code(f)?;
     let sp = SpTable(binary.sp_deltas(f)?);
     let calls_morestack = |addr: u64| {

@@ -1,0 +1,61 @@
+//! How much of a value is wanted: whole options, the identity of listed objects, the text of an error.
+
+use super::schema::Secret;
+
+/// Slices, maps and pointers followed from a field of a result to the names of the objects in it.
+pub const OBJECT_DEPTH: u8 = 4;
+/// Fields by which a user knows an object.
+const IDENTITY: &[&str] = &["ID", "Id", "Names", "Name", "State"];
+
+/// How much of a value is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Everything, this many pointers deep.
+    Full(u8),
+    /// Of structs only the fields by which a user knows an object; of other aggregates their length.
+    Identity(u8),
+    /// Of structs only these fields, each by its own policy.
+    Fields(&'static [(&'static str, Policy, Secret)]),
+    /// A result: its plain numbers, and the identity of the objects in it.
+    Result,
+    /// The struct that a result points to.
+    ResultStruct,
+    /// Text of an error.
+    ErrorText(u8),
+    /// Nothing.
+    Skip,
+}
+
+impl Policy {
+    /// For what a pointer, slice or map leads to.
+    #[must_use]
+    pub fn deeper(self) -> Self {
+        match self {
+            Self::Full(0) | Self::Identity(0) | Self::ErrorText(0) => Self::Skip,
+            Self::Full(n) => Self::Full(n - 1),
+            Self::Identity(n) => Self::Identity(n - 1),
+            Self::ErrorText(n) => Self::ErrorText(n - 1),
+            Self::Result => Self::ResultStruct,
+            Self::ResultStruct => Self::Identity(OBJECT_DEPTH),
+            Self::Fields(list) => Self::Fields(list),
+            Self::Skip => Self::Skip,
+        }
+    }
+}
+
+/// Whether users know an object by this field.
+#[must_use]
+pub fn is_identity(field: &str) -> bool {
+    IDENTITY.contains(&field)
+}
+
+/// Fields whose values are secrets wherever they occur.
+#[must_use]
+pub fn secret_by_name(name: &str) -> Secret {
+    match name {
+        "Env" => Secret::EnvValue,
+        "Password" | "Auth" | "IdentityToken" | "RegistryToken" | "Secret" | "Token"
+        | "JoinToken" | "UnlockKey" | "PrivateKey" => Secret::All,
+        _ => Secret::None,
+    }
+}
