@@ -2,11 +2,9 @@
 //!
 //! `cargo xtask bench` runs it. The target's own processor time is what counts: the fixture prints it.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
-use harness::{Assets, Daemon, Tool};
+use harness::{Assets, Daemon, Fixture, Tool};
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{Plan, PlanRequest, Role, build};
 use mobytrace::probe::{Session, SessionOptions, TargetProc, Variant};
@@ -19,38 +17,16 @@ const ROUNDS: usize = 15;
 const SESSIONS: usize = 5;
 const ENTRY: u8 = 1;
 
-struct Spin {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Spin {
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("line");
-        line
-    }
-
-    /// Processor time per call, ns.
-    fn round(&mut self) -> f64 {
-        writeln!(self.input, "{CALLS}").expect("stdin");
-        let line = self.line();
-        let total: f64 = line
-            .trim()
-            .strip_prefix("cpu ")
-            .expect("cpu")
-            .parse()
-            .expect("number");
-        total / CALLS as f64
-    }
-}
-
-impl Drop for Spin {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Processor time of the fixture per call, ns.
+fn round(spin: &mut Fixture) -> f64 {
+    spin.tell(&CALLS.to_string()).expect("stdin");
+    let line = spin.line().expect("line");
+    let total: f64 = line
+        .strip_prefix("cpu ")
+        .expect("cpu")
+        .parse()
+        .expect("number");
+    total / CALLS as f64
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -85,27 +61,15 @@ fn per_hit() -> Vec<(String, f64)> {
     let binary = GoBinary::parse(&bytes).expect("Go");
     let request = PlanRequest::new(&[], &[FUNCTION.to_owned()]).expect("request");
     let plan = build(&request, &binary).expect("plan");
-    let mut child = Command::new(&path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("fixture");
-    let input = child.stdin.take().expect("stdin");
-    let output = BufReader::new(child.stdout.take().expect("stdout"));
-    let mut spin = Spin {
-        child,
-        input,
-        output,
-    };
-    spin.line();
-    let pid = spin.child.id();
+    let mut spin = Fixture::start(&path, &[]).expect("fixture");
+    let pid = spin.pid();
     let target = TargetProc {
         pid,
         tgid: pid,
         load_bias: 0,
         exe: &path,
     };
-    let base: Vec<f64> = (0..ROUNDS).map(|_| spin.round()).collect();
+    let base: Vec<f64> = (0..ROUNDS).map(|_| round(&mut spin)).collect();
     let base = median(base);
     let nothing = SessionOptions {
         nothing: true,
@@ -146,7 +110,7 @@ fn per_hit() -> Vec<(String, f64)> {
         let mut records = 0u64;
         let rounds: Vec<f64> = (0..ROUNDS)
             .map(|_| {
-                let cost = spin.round();
+                let cost = round(&mut spin);
                 session.drain(|_| records += 1);
                 cost
             })

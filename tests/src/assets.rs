@@ -91,3 +91,20 @@ pub fn fixture(name: &str) -> Result<PathBuf> {
     }
     Ok(path)
 }
+
+/// The stock dockerd of a Debian suite. `None`, named as a skip: the mirror no longer carries it. The one that everything is built
+/// on is not optional.
+#[must_use]
+pub fn stock_dockerd(suite: &str, arch: &str) -> Option<PathBuf> {
+    let path = target_dir().join(format!("assets/dockerd-{suite}-{arch}/usr/sbin/dockerd"));
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(
+        !crate::is_strict() || suite != "bookworm",
+        "{} is missing",
+        path.display()
+    );
+    eprintln!("SKIPPED {suite} {arch}: not on this mirror (cargo xtask daemons)");
+    None
+}

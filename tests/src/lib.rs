@@ -4,14 +4,20 @@
 
 mod assets;
 mod daemon;
+mod events;
+mod fixture;
 mod http;
 mod memory;
+mod numbers;
 mod tool;
 
-pub use assets::{Assets, fixture, target_dir, workspace_root};
+pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
 pub use daemon::Daemon;
+pub use events::{Events, list_options, the_one, traced};
+pub use fixture::Fixture;
 pub use http::{Answer, request};
 pub use memory::changed_code;
+pub use numbers::Numbers;
 pub use tool::{Finished, Running, Tool, json_lines};
 
 /// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set

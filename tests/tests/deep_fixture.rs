@@ -1,11 +1,10 @@
 //! A Go program that counts its own calls, with stacks that grow and move and goroutines that are preempted: every call is
 //! seen once, with its own arguments and results. All program variants that this kernel takes.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use harness::Fixture;
 use mobytrace::correlate::{CallState, Correlator, Trace};
 use mobytrace::decode::{Assembler, Decoder, Part, Value};
 use mobytrace::gobin::GoBinary;
@@ -19,49 +18,8 @@ const DEPTH: u64 = 20;
 /// Every recursion, and the one that fails.
 const EXPECTED: u64 = GOROUTINES * CALLS * (DEPTH + 1) + 1;
 
-struct Fixture {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Fixture {
-    fn start(path: &PathBuf) -> Self {
-        let mut child = Command::new(path)
-            .args([GOROUTINES, CALLS, DEPTH].map(|n| n.to_string()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("fixture");
-        let input = child.stdin.take().expect("stdin");
-        let output = BufReader::new(child.stdout.take().expect("stdout"));
-        let mut fixture = Self {
-            child,
-            input,
-            output,
-        };
-        assert!(fixture.line().starts_with("ready"));
-        fixture
-    }
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("line");
-        line
-    }
-    fn go_on(&mut self) {
-        self.input.write_all(b"\n").expect("stdin");
-    }
-}
-
-impl Drop for Fixture {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Traces the fixture with one program variant; gives the trace and the number the fixture counted.
-fn trace(variant: Option<Variant>, path: &PathBuf) -> (Trace, u64) {
+fn trace(variant: Option<Variant>, path: &Path) -> (Trace, u64) {
     let bytes = std::fs::read(path).expect("fixture");
     let binary = GoBinary::parse(&bytes).expect("Go");
     let request = PlanRequest::new(&[], &[FUNCTION.to_owned()]).expect("request");
@@ -70,8 +28,9 @@ fn trace(variant: Option<Variant>, path: &PathBuf) -> (Trace, u64) {
         plan.functions.iter().any(|f| f.role == Role::Birth),
         "births are traced"
     );
-    let mut fixture = Fixture::start(path);
-    let pid = fixture.child.id();
+    let args = [GOROUTINES, CALLS, DEPTH].map(|n| n.to_string());
+    let mut fixture = Fixture::start(path, &args).expect("fixture");
+    let pid = fixture.pid();
     let target = TargetProc {
         pid,
         tgid: pid,
@@ -84,7 +43,7 @@ fn trace(variant: Option<Variant>, path: &PathBuf) -> (Trace, u64) {
     };
     let mut session = Session::start(&plan, &target, &options).expect("attached");
     assert_eq!(session.attach_report().attached(), plan.sites.len());
-    fixture.go_on();
+    fixture.tell("").expect("stdin");
     let mut assembler = Assembler::default();
     let decoder = Decoder::new(&plan, 0);
     let mut correlator = Correlator::new(&plan);
@@ -99,7 +58,7 @@ fn trace(variant: Option<Variant>, path: &PathBuf) -> (Trace, u64) {
     let (sender, receiver) = std::sync::mpsc::channel();
     let counted = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let line = fixture.line();
+            let line = fixture.line().expect("line");
             sender.send(line).expect("line");
         });
         let started = Instant::now();
@@ -126,7 +85,7 @@ fn trace(variant: Option<Variant>, path: &PathBuf) -> (Trace, u64) {
     assert!(restarts > 0, "stacks grew: {counters:?}");
     session.detach().expect("detached");
     assert_eq!(check_bytes(pid, 0, &plan).expect("memory"), []);
-    fixture.go_on();
+    fixture.tell("").expect("stdin");
     (correlator.finish(0), counted)
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::{Daemon, Finished, Running, Tool};
+use harness::{Daemon, Finished, Fixture, Running, Tool};
 
 #[track_caller]
 fn refused(finished: Finished, error: &str) {
@@ -83,16 +83,10 @@ fn a_go_program_without_the_functions() {
         }
     };
     let tool = Tool::find().expect("tool");
-    let mut child = Command::new(path)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .expect("fixture");
+    let fixture = Fixture::start(&path, &[]).expect("fixture");
     let finished = tool
-        .run(&["trace", "--pid", &child.id().to_string()])
+        .run(&["trace", "--pid", &fixture.pid().to_string()])
         .expect("run");
-    let _ = child.kill();
-    let _ = child.wait();
     refused(finished, "has none of the functions to trace");
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::{Daemon, Tool, json_lines};
+use harness::{Assets, Daemon, list_options, stock_dockerd, traced};
 use serde_json::{Value, json};
 
 fn names(list: &Value, key: &str) -> BTreeSet<String> {
@@ -14,77 +14,48 @@ fn names(list: &Value, key: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn on(suite: &str) {
-    let assets = harness::assets_or_skip!();
-    let dockerd =
-        harness::target_dir().join(format!("assets/dockerd-{suite}-amd64/usr/sbin/dockerd"));
-    if !dockerd.exists() {
-        eprintln!("SKIPPED {suite}: not on this mirror (cargo xtask daemons)");
-        return;
-    }
-    let tool = Tool::find().expect("tool");
-    let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
+/// A suite's daemon with 13 containers, one of them running. `None`: the mirror no longer carries it.
+fn daemon_of(assets: &Assets, suite: &str) -> Option<Daemon> {
+    let dockerd = stock_dockerd(suite, "amd64")?;
+    let daemon = Daemon::start_binary(assets, &dockerd).expect("daemon");
     daemon.import_image().expect("image");
     daemon.create_containers("c", 12).expect("created");
     daemon.run_container("up").expect("running");
-    let socket = daemon.socket().display().to_string();
-    let mut running = tool
-        .start(&["trace", "--socket", &socket, "--format", "jsonl"])
-        .expect("started");
-    running.wait_for("attached to").expect("attached");
+    Some(daemon)
+}
+
+/// What the API answers.
+fn answer(daemon: &Daemon, path: &str, agent: &str) -> Value {
+    let answer = daemon.get_as(path, agent).expect("answer");
+    assert_eq!(answer.status, 200, "{path}");
+    answer.json().expect("JSON")
+}
+
+fn on(suite: &str) {
+    let assets = harness::assets_or_skip!();
+    let Some(daemon) = daemon_of(&assets, suite) else {
+        return;
+    };
     // more than eight labels: a map with a directory; fewer: a single group
     let many: Vec<String> = (0..40).map(|n| format!("%22l{n}%3Dv%22")).collect();
     let many = format!(
         "/v1.44/containers/json?all=1&filters=%7B%22label%22%3A%5B{}%5D%7D",
         many.join(",")
     );
-    let all = daemon
-        .get_as("/v1.44/containers/json?all=1", "t-all")
-        .expect("answer")
-        .json()
-        .expect("JSON");
-    daemon
-        .get_as("/v1.44/containers/json?limit=2&filters=%7B%22label%22%3A%5B%22a%3Db%22%2C%22c%22%5D%2C%22status%22%3A%5B%22exited%22%5D%7D", "t-few")
-        .expect("answer");
-    daemon.get_as(&many, "t-many").expect("answer");
-    let usage = daemon
-        .get_as("/v1.44/system/df", "t-df")
-        .expect("answer")
-        .json()
-        .expect("JSON");
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    running.signal(rustix::process::Signal::INT);
-    let finished = running.wait().expect("ended").expect(0);
+    let few = "/v1.44/containers/json?limit=2&filters=%7B%22label%22%3A%5B%22a%3Db%22%2C%22c%22%5D%2C%22status%22%3A%5B%22exited%22%5D%7D";
+    let (mut all, mut usage) = (Value::Null, Value::Null);
+    let (events, finished) = traced(&daemon, &[], || {
+        all = answer(&daemon, "/v1.44/containers/json?all=1", "t-all");
+        answer(&daemon, few, "t-few");
+        answer(&daemon, &many, "t-many");
+        usage = answer(&daemon, "/v1.44/system/df", "t-df");
+    });
     assert_eq!(
         harness::changed_code(daemon.pid()).expect("code"),
         [0u64; 0]
     );
-    let events = json_lines(&finished.stdout).expect("JSON lines");
-    let call = |agent: &str, short: &str| -> &Value {
-        let request = events
-            .iter()
-            .find(|e| e["type"] == "request" && e["user_agent"] == agent)
-            .unwrap_or_else(|| panic!("{agent}: {}", finished.stdout));
-        let mut calls = events.iter().filter(|e| {
-            e["type"] == "call" && e["short"] == short && e["request"] == request["id"]
-        });
-        let call = calls
-            .next()
-            .unwrap_or_else(|| panic!("{agent} {short}: {}", finished.stdout));
-        assert!(calls.next().is_none(), "{agent} {short} once");
-        call
-    };
-    let options = |changes: Value| {
-        let mut all = json!({
-            "Size": false, "All": false, "Latest": false,
-            "Since": "", "Before": "", "Limit": 0, "Filters": {"fields": {}},
-        });
-        for (name, value) in changes.as_object().expect("object") {
-            all[name] = value.clone();
-        }
-        all
-    };
-    let config = |agent: &str| &call(agent, "Containers")["params"]["config"];
+    let options = |changes: Value| list_options(false, &changes);
+    let config = |agent: &str| &events.call_of(agent, "Containers")["params"]["config"];
     assert_eq!(*config("t-all"), options(json!({"All": true})));
     let few = json!({"fields": {"label": {"a=b": true, "c": true}, "status": {"exited": true}}});
     assert_eq!(
@@ -98,7 +69,7 @@ fn on(suite: &str) {
         *config("t-many"),
         options(json!({"All": true, "Filters": labels}))
     );
-    let df = call("t-df", "Containers");
+    let df = events.call_of("t-df", "Containers");
     assert_eq!(
         df["params"]["config"],
         options(json!({"Size": true, "All": true, "Filters": {"fields": null}}))
@@ -108,14 +79,18 @@ fn on(suite: &str) {
         json!({"by": "birth", "hops": 3}),
         "errgroup and singleflight in between"
     );
-    let returned = |agent| names(&call(agent, "Containers")["results"]["result"], "ID");
+    let returned = |agent| {
+        names(
+            &events.call_of(agent, "Containers")["results"]["result"],
+            "ID",
+        )
+    };
     assert_eq!(returned("t-all"), names(&all, "Id"));
     assert_eq!(returned("t-df"), names(&usage["Containers"], "Id"));
-    assert_eq!(
-        call("t-df", "SystemDiskUsage")["params"]["opts"]["Containers"],
-        true
-    );
-    assert!(call("t-df", "containerDiskUsage")["link"]["hops"] == 2);
+    let whole = events.call_of("t-df", "SystemDiskUsage");
+    assert_eq!(whole["params"]["opts"]["Containers"], true);
+    let part = events.call_of("t-df", "containerDiskUsage");
+    assert_eq!(part["link"]["hops"], 2);
     assert!(
         finished
             .stderr
@@ -130,92 +105,55 @@ fn on(suite: &str) {
 #[test]
 fn on_bullseye_with_the_stack_convention() {
     let assets = harness::assets_or_skip!();
-    let dockerd = harness::target_dir().join("assets/dockerd-bullseye-amd64/usr/sbin/dockerd");
-    if !dockerd.exists() {
-        eprintln!("SKIPPED bullseye: not on this mirror (cargo xtask daemons)");
+    let Some(daemon) = daemon_of(&assets, "bullseye") else {
         return;
-    }
-    let tool = Tool::find().expect("tool");
-    let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
-    daemon.import_image().expect("image");
-    daemon.create_containers("c", 12).expect("created");
-    daemon.run_container("up").expect("running");
-    let socket = daemon.socket().display().to_string();
-    let mut running = tool
-        .start(&["trace", "--socket", &socket, "--format", "jsonl"])
-        .expect("started");
-    running.wait_for("attached to").expect("attached");
-    let all = daemon
-        .get_as("/v1.41/containers/json?all=1", "t-all")
-        .expect("answer")
-        .json()
-        .expect("JSON");
-    let path = "/v1.41/containers/json?limit=2&since=c2&filters=%7B%22label%22%3A%5B%22a%3Db%22%2C%22c%22%5D%7D";
-    daemon.get_as(path, "t-few").expect("answer");
-    std::thread::scope(|scope| {
-        for n in 0..40 {
-            let daemon = &daemon;
-            scope.spawn(move || {
-                let path = format!(
-                    "/v1.41/containers/json?all=1&filters=%7B%22label%22%3A%5B%22n%3D{n}%22%5D%7D"
-                );
-                daemon.get_as(&path, &format!("t-{n}")).expect("answer");
-            });
-        }
+    };
+    let few = "/v1.41/containers/json?limit=2&since=c2&filters=%7B%22label%22%3A%5B%22a%3Db%22%2C%22c%22%5D%7D";
+    let (mut all, mut usage) = (Value::Null, Value::Null);
+    let (events, _) = traced(&daemon, &[], || {
+        all = answer(&daemon, "/v1.41/containers/json?all=1", "t-all");
+        answer(&daemon, few, "t-few");
+        std::thread::scope(|scope| {
+            for n in 0..40 {
+                let daemon = &daemon;
+                scope.spawn(move || {
+                    let path = format!(
+                        "/v1.41/containers/json?all=1&filters=%7B%22label%22%3A%5B%22n%3D{n}%22%5D%7D"
+                    );
+                    answer(daemon, &path, &format!("t-{n}"));
+                });
+            }
+        });
+        usage = answer(&daemon, "/v1.41/system/df", "t-df");
     });
-    let usage = daemon
-        .get_as("/v1.41/system/df", "t-df")
-        .expect("answer")
-        .json()
-        .expect("JSON");
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    running.signal(rustix::process::Signal::INT);
-    let finished = running.wait().expect("ended").expect(0);
     assert_eq!(
         harness::changed_code(daemon.pid()).expect("code"),
         [0u64; 0]
     );
-    let events = json_lines(&finished.stdout).expect("JSON lines");
-    let options = |changes: Value| {
-        let mut all = json!({
-            "Quiet": false, "Size": false, "All": false, "Latest": false,
-            "Since": "", "Before": "", "Limit": 0, "Filters": {"fields": {}},
-        });
-        for (name, value) in changes.as_object().expect("object") {
-            all[name] = value.clone();
-        }
-        all
-    };
-    let call = |agent: &str, short: &str| -> &Value {
-        let request = events
-            .iter()
-            .find(|e| e["type"] == "request" && e["user_agent"] == agent)
-            .unwrap_or_else(|| panic!("{agent}: {}", finished.stdout));
-        assert_eq!(request["status"], 200, "{request}");
-        events
-            .iter()
-            .find(|e| e["type"] == "call" && e["short"] == short && e["request"] == request["id"])
-            .unwrap_or_else(|| panic!("{agent} {short}: {}", finished.stdout))
-    };
+    let options = |changes: Value| list_options(true, &changes);
     for short in ["Containers", "reduceContainers"] {
+        let call = |agent: &str| {
+            assert_eq!(events.request_of(agent)["status"], 200, "{agent}");
+            events.call_of(agent, short)
+        };
         assert_eq!(
-            call("t-all", short)["params"]["config"],
+            call("t-all")["params"]["config"],
             options(json!({"All": true}))
         );
         assert_eq!(
-            names(&call("t-all", short)["results"]["result"], "ID"),
+            names(&call("t-all")["results"]["result"], "ID"),
             names(&all, "Id")
         );
         let few = json!({"fields": {"label": {"a=b": true, "c": true}}});
         let few = options(json!({"Limit": 2, "Since": "c2", "Filters": few}));
-        assert_eq!(call("t-few", short)["params"]["config"], few);
+        assert_eq!(call("t-few")["params"]["config"], few);
         for n in 0..40 {
             let filters = json!({"fields": {"label": {format!("n={n}"): true}}});
             let expected = options(json!({"All": true, "Filters": filters}));
-            assert_eq!(call(&format!("t-{n}"), short)["params"]["config"], expected);
+            assert_eq!(call(&format!("t-{n}"))["params"]["config"], expected);
         }
         // not inlined there by this compiler: the probe sees it
-        let df = call("t-df", short);
+        let df = call("t-df");
         assert_eq!(
             df["params"]["config"],
             options(json!({"Size": true, "All": true, "Filters": {"fields": null}}))
@@ -226,7 +164,7 @@ fn on_bullseye_with_the_stack_convention() {
             names(&usage["Containers"], "Id")
         );
     }
-    let end = events.last().expect("end");
+    let end = events.end();
     assert_eq!(
         (&end["lost"], &end["unmatched_returns"]),
         (&json!(0), &json!(0)),

@@ -3,25 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use harness::{Numbers, stock_dockerd};
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{PlanRequest, build};
 
 /// Longer than any honest reading takes, even in a debug build on a loaded machine.
 const HANG: Duration = Duration::from_secs(60);
-
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-    fn below(&mut self, most: usize) -> usize {
-        (self.next() % most.max(1) as u64) as usize
-    }
-}
 
 /// One way to damage a binary.
 fn damage(bytes: &mut Vec<u8>, interesting: &[usize], numbers: &mut Numbers) -> String {
@@ -35,7 +22,7 @@ fn damage(bytes: &mut Vec<u8>, interesting: &[usize], numbers: &mut Numbers) -> 
         1 => {
             // headers: ELF, program headers, section headers
             let at = numbers.below(1024);
-            bytes[at] = numbers.next() as u8;
+            bytes[at] = numbers.any() as u8;
             format!("byte {at}")
         }
         2 => {
@@ -47,7 +34,7 @@ fn damage(bytes: &mut Vec<u8>, interesting: &[usize], numbers: &mut Numbers) -> 
         3 => {
             for _ in 0..2000 {
                 let at = numbers.below(len);
-                bytes[at] = numbers.next() as u8;
+                bytes[at] = numbers.any() as u8;
             }
             "2000 random bytes".to_owned()
         }
@@ -56,7 +43,7 @@ fn damage(bytes: &mut Vec<u8>, interesting: &[usize], numbers: &mut Numbers) -> 
             let base = interesting[numbers.below(interesting.len())];
             for _ in 0..=numbers.below(8) {
                 let at = (base + numbers.below(4096)).min(len - 1);
-                bytes[at] = numbers.next() as u8;
+                bytes[at] = numbers.any() as u8;
             }
             format!("bytes near {base}")
         }
@@ -93,17 +80,10 @@ fn damaged_copies_of_every_generation() {
         .unwrap_or(6);
     let mut seen = 0;
     for suite in ["bullseye", "bookworm", "trixie", "sid"] {
-        let path =
-            harness::target_dir().join(format!("assets/dockerd-{suite}-amd64/usr/sbin/dockerd"));
-        let Ok(whole) = std::fs::read(&path) else {
-            assert!(
-                !harness::is_strict() || suite != "bookworm",
-                "{} is missing",
-                path.display()
-            );
-            eprintln!("SKIPPED {suite}: not on this mirror (cargo xtask daemons)");
+        let Some(path) = stock_dockerd(suite, "amd64") else {
             continue;
         };
+        let whole = std::fs::read(&path).expect("dockerd");
         let tables = interesting(&whole);
         for round in 0..rounds {
             let mut numbers = Numbers(0x2545_f491_4f6c_dd1d ^ (round << 32 | seen));

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use harness::{Assets, Daemon, Finished, Tool, json_lines};
-use rustix::process::Signal;
+use harness::{Assets, Daemon, Tool, list_options, the_one, traced};
 use serde_json::{Value, json};
 
 /// One request that is made while tracing: how, and how its request is recognised.
@@ -13,53 +12,8 @@ struct Sent {
     query: &'static str,
 }
 
-/// Runs `work` under `mobytrace trace` and gives its events.
-fn traced(daemon: &Daemon, args: &[&str], work: impl FnOnce()) -> (Vec<Value>, Finished) {
-    let tool = Tool::find().expect("tool");
-    let socket = daemon.socket().display().to_string();
-    let mut all = vec!["trace", "--socket", &socket, "--format", "jsonl"];
-    all.extend(args);
-    let mut running = tool.start(&all).expect("started");
-    running.wait_for("attached to dockerd").expect("attached");
-    work();
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    running.signal(Signal::INT);
-    let finished = running.wait().expect("ended").expect(0);
-    let events = json_lines(&finished.stdout).expect("JSON lines");
-    (events, finished)
-}
-
-fn requests(events: &[Value], wanted: impl Fn(&Value) -> bool) -> Vec<&Value> {
-    events
-        .iter()
-        .filter(|e| e["type"] == "request" && wanted(e))
-        .collect()
-}
-
-/// Calls of `short` that belong to the request.
-fn calls<'e>(events: &'e [Value], request: &Value, short: &str) -> Vec<&'e Value> {
-    events
-        .iter()
-        .filter(|e| e["type"] == "call" && e["short"] == short && e["request"] == request["id"])
-        .collect()
-}
-
-#[track_caller]
-fn the_one<'e>(mut found: Vec<&'e Value>, what: &str) -> &'e Value {
-    assert_eq!(found.len(), 1, "{what}: {found:#?}");
-    found.remove(0)
-}
-
-/// Options as 20.10 has them, all zero.
 fn options(changes: Value) -> Value {
-    let mut all = json!({
-        "Quiet": false, "Size": false, "All": false, "Latest": false,
-        "Since": "", "Before": "", "Limit": 0, "Filters": {"fields": {}},
-    });
-    for (name, value) in changes.as_object().expect("object") {
-        all[name] = value.clone();
-    }
-    all
+    list_options(true, &changes)
 }
 
 fn ids(list: &Value) -> BTreeSet<String> {
@@ -205,13 +159,13 @@ fn check_everything(daemon: &Daemon) {
     ];
     for (sent, expected) in by_cli {
         let request = the_one(
-            requests(&events, |e| {
+            events.requests(|e| {
                 cli(e) && e["path"] == "/v1.41/containers/json" && e["query"] == sent.query
             }),
             &sent.agent,
         );
         for short in ["Containers", "reduceContainers"] {
-            let call = the_one(calls(&events, request, short), &sent.agent);
+            let call = the_one(events.calls(request, short), &sent.agent);
             assert_eq!(
                 call["params"]["config"],
                 options(expected.clone()),
@@ -224,7 +178,7 @@ fn check_everything(daemon: &Daemon) {
         assert_eq!(request["method"], "GET");
     }
     let filtered = the_one(
-        requests(&events, |e| {
+        events.requests(|e| {
             cli(e)
                 && e["query"]
                     .as_str()
@@ -232,7 +186,7 @@ fn check_everything(daemon: &Daemon) {
         }),
         "ps --filter",
     );
-    let call = the_one(calls(&events, filtered, "reduceContainers"), "ps --filter");
+    let call = the_one(events.calls(filtered, "reduceContainers"), "ps --filter");
     let nested = json!({"fields": {"label": {"a=b": true, "c": true}, "status": {"exited": true}}});
     assert_eq!(
         call["params"]["config"],
@@ -240,8 +194,8 @@ fn check_everything(daemon: &Daemon) {
     );
 
     for ((path, agent, expected), answer) in raw.iter().zip(&answers) {
-        let request = the_one(requests(&events, |e| e["user_agent"] == *agent), agent);
-        let call = the_one(calls(&events, request, "reduceContainers"), agent);
+        let request = events.request_of(agent);
+        let call = the_one(events.calls(request, "reduceContainers"), agent);
         assert_eq!(
             call["params"]["config"],
             options(expected.clone()),
@@ -256,16 +210,16 @@ fn check_everything(daemon: &Daemon) {
     }
 
     let by_cli = the_one(
-        requests(&events, |e| cli(e) && e["path"] == "/v1.41/system/df"),
+        events.requests(|e| cli(e) && e["path"] == "/v1.41/system/df"),
         "system df",
     );
-    let by_raw = the_one(requests(&events, |e| e["user_agent"] == "t-df"), "raw df");
+    let by_raw = the_one(events.requests(|e| e["user_agent"] == "t-df"), "raw df");
     for request in [by_cli, by_raw] {
         assert!(
-            calls(&events, request, "Containers").is_empty(),
+            events.calls(request, "Containers").is_empty(),
             "inlined there"
         );
-        let call = the_one(calls(&events, request, "reduceContainers"), "df");
+        let call = the_one(events.calls(request, "reduceContainers"), "df");
         let expected = options(json!({"Size": true, "All": true, "Filters": {"fields": null}}));
         assert_eq!(call["params"]["config"], expected);
         assert_eq!(call["link"], json!({"by": "birth", "hops": 1}));
@@ -273,14 +227,13 @@ fn check_everything(daemon: &Daemon) {
             identities(&call["results"]["result"]),
             identities(&disk_usage["Containers"])
         );
-        let usage = the_one(calls(&events, request, "SystemDiskUsage"), "df");
+        let usage = the_one(events.calls(request, "SystemDiskUsage"), "df");
         let result = &usage["results"]["result"];
         assert_eq!(ids(&result["Containers"]), ids(&disk_usage["Containers"]));
         assert_eq!(result["LayersSize"], disk_usage["LayersSize"]);
     }
 
-    let end = events.last().expect("end");
-    assert_eq!(end["type"], "end");
+    let end = events.end();
     assert_eq!(
         (&end["lost"], &end["unmatched_returns"]),
         (&json!(0), &json!(0)),
@@ -305,7 +258,7 @@ fn check_everything(daemon: &Daemon) {
             finished.stderr
         );
     }
-    for event in &events {
+    for event in &events.0 {
         assert!(!event.to_string().contains("\"missing\""), "{event:#}");
     }
     inspect_says_the_same(daemon);
@@ -450,11 +403,11 @@ fn two_hundred_concurrent_requests_keep_their_own_options() {
     for n in 0..REQUESTS {
         let agent = format!("t-{n}");
         let request = the_one(
-            requests(&events, |e| e["user_agent"] == agent.as_str()),
+            events.requests(|e| e["user_agent"] == agent.as_str()),
             &agent,
         );
         for short in ["Containers", "reduceContainers"] {
-            let call = the_one(calls(&events, request, short), &agent);
+            let call = the_one(events.calls(request, short), &agent);
             let label = json!({"fields": {"label": {format!("n={n}"): true}}});
             assert_eq!(
                 call["params"]["config"],
@@ -464,10 +417,11 @@ fn two_hundred_concurrent_requests_keep_their_own_options() {
             seen += 1;
         }
     }
-    let request = the_one(requests(&events, |e| e["user_agent"] == "t-df"), "df");
-    let call = the_one(calls(&events, request, "reduceContainers"), "df");
+    let request = the_one(events.requests(|e| e["user_agent"] == "t-df"), "df");
+    let call = the_one(events.calls(request, "reduceContainers"), "df");
     assert_eq!(call["params"]["config"]["Size"], true);
     let all = events
+        .0
         .iter()
         .filter(|e| e["type"] == "call" && e["short"] != "SystemDiskUsage")
         .count();
@@ -504,6 +458,7 @@ fn bollard_sends_what_is_decoded() {
     });
     let call = the_one(
         events
+            .0
             .iter()
             .filter(|e| e["type"] == "call" && e["short"] == "reduceContainers")
             .collect(),

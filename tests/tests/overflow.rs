@@ -1,9 +1,8 @@
 //! More hits than the ring buffer holds: what is lost is counted and said, never passed over.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
+use harness::Fixture;
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{PlanRequest, Role, build};
 use mobytrace::probe::{Session, SessionOptions, TargetProc};
@@ -44,15 +43,8 @@ fn lost_records_are_counted_and_said() {
     let binary = GoBinary::parse(&bytes).expect("Go");
     let request = PlanRequest::new(&[], &["main.(*Server).List".to_owned()]).expect("request");
     let plan = build(&request, &binary).expect("plan");
-    let mut child = Command::new(&path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("fixture");
-    let mut input = child.stdin.take().expect("stdin");
-    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-    lines.next();
-    let pid = child.id();
+    let mut spin = Fixture::start(&path, &[]).expect("fixture");
+    let pid = spin.pid();
     let target = TargetProc {
         pid,
         tgid: pid,
@@ -64,14 +56,12 @@ fn lost_records_are_counted_and_said() {
         ..SessionOptions::default()
     };
     let mut session = Session::start(&plan, &target, &options).expect("attached");
-    writeln!(input, "{CALLS}").expect("stdin");
-    lines.next().expect("line").expect("cpu");
+    spin.tell(&CALLS.to_string()).expect("stdin");
+    assert!(spin.line().expect("line").starts_with("cpu "));
     let mut records = 0u64;
     session.drain(|_| records += 1);
     let counters = session.counters().expect("counters");
     session.detach().expect("detached");
-    let _ = child.kill();
-    let _ = child.wait();
     let calls: Vec<usize> = (0..plan.sites.len())
         .filter(|i| plan.functions[plan.sites[*i].func as usize].role == Role::Call)
         .collect();

@@ -1,6 +1,6 @@
 //! Recordings: replay needs nothing but the file, secrets are not in it, and damage never does more than cost what is damaged.
 
-use harness::{Daemon, Tool, json_lines, request};
+use harness::{Daemon, Numbers, Tool, json_lines, request, traced};
 use mobytrace::capture::Recording;
 
 /// Reads, decodes and correlates; gives how many calls came out.
@@ -19,18 +19,6 @@ fn replay(bytes: &[u8]) -> Option<usize> {
     Some(trace.calls.len())
 }
 
-/// A generator whose numbers are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-}
-
 #[test]
 fn live_and_replayed_are_the_same_and_damage_is_survived() {
     const SECRET: &str = "c2VjcmV0LXRoYXQtbXVzdC1ub3QtYmUtc2Vlbg";
@@ -41,36 +29,23 @@ fn live_and_replayed_are_the_same_and_damage_is_survived() {
     daemon.create_containers("c", 4).expect("created");
     let dir = tempfile::tempdir().expect("dir");
     let file = dir.path().join("recording");
-    let socket = daemon.socket().display().to_string();
-    let mut running = tool
-        .start(&[
-            "trace",
-            "--socket",
-            &socket,
-            "--format",
-            "jsonl",
-            "-o",
-            &file.display().to_string(),
-        ])
-        .expect("started");
-    running.wait_for("attached to").expect("attached");
-    let headers = [
-        ("X-Registry-Auth", SECRET),
-        ("User-Agent", "t-secret"),
-        ("Authorization", SECRET),
-    ];
-    request(
-        &daemon.socket(),
-        "GET",
-        "/v1.41/containers/json?all=1",
-        &headers,
-        &[],
-    )
-    .expect("answer");
-    daemon.get_as("/v1.41/system/df", "t-df").expect("answer");
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    running.signal(rustix::process::Signal::INT);
-    let live = running.wait().expect("ended").expect(0);
+    let shown = file.display().to_string();
+    let (_, live) = traced(&daemon, &["-o", &shown], || {
+        let headers = [
+            ("X-Registry-Auth", SECRET),
+            ("User-Agent", "t-secret"),
+            ("Authorization", SECRET),
+        ];
+        request(
+            &daemon.socket(),
+            "GET",
+            "/v1.41/containers/json?all=1",
+            &headers,
+            &[],
+        )
+        .expect("answer");
+        daemon.get_as("/v1.41/system/df", "t-df").expect("answer");
+    });
     let bytes = std::fs::read(&file).expect("recording");
 
     assert!(
@@ -132,12 +107,12 @@ fn live_and_replayed_are_the_same_and_damage_is_survived() {
         let mut damaged = bytes.clone();
         // records in most rounds, the header with the plan in some
         let from = if round % 4 == 0 { 0 } else { header_end };
-        for _ in 0..=numbers.next() % 8 {
-            let at = from + (numbers.next() as usize) % (damaged.len() - from);
-            damaged[at] = numbers.next() as u8;
+        for _ in 0..=numbers.any() % 8 {
+            let at = from + numbers.below(damaged.len() - from);
+            damaged[at] = numbers.any() as u8;
         }
         if round % 3 == 0 {
-            damaged.truncate((numbers.next() as usize) % damaged.len());
+            damaged.truncate(numbers.below(damaged.len()));
         }
         // the answer may be anything but a panic or a hang
         let _ = replay(&damaged);

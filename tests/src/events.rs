@@ -1,0 +1,104 @@
+//! What a live session saw, as its JSON Lines say it.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::Daemon;
+use crate::tool::{Finished, Tool, json_lines};
+
+/// The daemon answers before its handler returns.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Events of one session.
+#[derive(Clone, Debug)]
+pub struct Events(pub Vec<Value>);
+
+/// Runs `work` under `mobytrace trace` and ends that with Ctrl-C.
+///
+/// # Panics
+/// The session fails: that is the test's failure.
+pub fn traced(daemon: &Daemon, args: &[&str], work: impl FnOnce()) -> (Events, Finished) {
+    let tool = Tool::find().expect("tool");
+    let socket = daemon.socket().display().to_string();
+    let mut all = vec!["trace", "--socket", &socket, "--format", "jsonl"];
+    all.extend(args);
+    let mut running = tool.start(&all).expect("started");
+    running.wait_for("attached to dockerd").expect("attached");
+    work();
+    std::thread::sleep(SETTLE);
+    running.signal(Signal::INT);
+    let finished = running.wait().expect("ended").expect(0);
+    let events = json_lines(&finished.stdout).expect("JSON lines");
+    (Events(events), finished)
+}
+
+impl Events {
+    /// Requests that satisfy `wanted`.
+    pub fn requests(&self, wanted: impl Fn(&Value) -> bool) -> Vec<&Value> {
+        self.0
+            .iter()
+            .filter(|e| e["type"] == "request" && wanted(e))
+            .collect()
+    }
+
+    /// The only request of a User-Agent.
+    #[track_caller]
+    #[must_use]
+    pub fn request_of(&self, agent: &str) -> &Value {
+        the_one(self.requests(|e| e["user_agent"] == agent), agent)
+    }
+
+    /// Calls of `short` that belong to a request.
+    #[must_use]
+    pub fn calls(&self, request: &Value, short: &str) -> Vec<&Value> {
+        self.0
+            .iter()
+            .filter(|e| e["type"] == "call" && e["short"] == short && e["request"] == request["id"])
+            .collect()
+    }
+
+    /// The only call of `short` that belongs to the only request of a User-Agent.
+    #[track_caller]
+    #[must_use]
+    pub fn call_of(&self, agent: &str, short: &str) -> &Value {
+        the_one(self.calls(self.request_of(agent), short), agent)
+    }
+
+    /// The event that closes the stream.
+    #[track_caller]
+    #[must_use]
+    pub fn end(&self) -> &Value {
+        let last = self.0.last().expect("events");
+        assert_eq!(last["type"], "end");
+        last
+    }
+}
+
+/// The only one there is.
+#[track_caller]
+#[must_use]
+pub fn the_one<'e>(mut found: Vec<&'e Value>, what: &str) -> &'e Value {
+    assert_eq!(found.len(), 1, "{what}: {found:#?}");
+    found.remove(0)
+}
+
+/// List options as an API request makes them, all zero but for `changes`; `quiet`: builds up to 20.10 have that field too.
+///
+/// # Panics
+/// `changes` is no object.
+#[must_use]
+pub fn list_options(quiet: bool, changes: &Value) -> Value {
+    let mut all = json!({
+        "Size": false, "All": false, "Latest": false,
+        "Since": "", "Before": "", "Limit": 0, "Filters": {"fields": {}},
+    });
+    if quiet {
+        all["Quiet"] = json!(false);
+    }
+    for (name, value) in changes.as_object().expect("object") {
+        all[name] = value.clone();
+    }
+    all
+}
