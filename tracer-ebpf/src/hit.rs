@@ -90,12 +90,8 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
         // programs that may sleep cannot tail-call
         for _ in 1..MAX_PARTS {
             fault_in(missing);
-            missing = part::<MODE>(pid_tgid)?;
+            missing = part::<MODE>(pid_tgid)?.0;
         }
-        warn!(
-            ctx,
-            "a hit of site {} needs more than {} entries", index, MAX_PARTS
-        );
     } else {
         unsafe { CONTINUE.tail_call(ctx, 0) };
         given_up(counters);
@@ -107,14 +103,16 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
 #[inline(always)]
 pub fn further<const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
-    part::<MODE>(pid_tgid)?;
+    let (_, counters) = part::<MODE>(pid_tgid)?;
     unsafe { CONTINUE.tail_call(ctx, 0) };
+    given_up(counters);
     None
 }
 
-/// Fills a further entry. `Some`: there is still more, and the first and last byte to fault in before going on (0: none).
+/// Fills a further entry. `Some`: there is still more, the first and last byte to fault in before going on (0: none), and the
+/// site's counters.
 #[inline(always)]
-fn part<const MODE: u8>(pid_tgid: u64) -> Option<(u64, u64)> {
+fn part<const MODE: u8>(pid_tgid: u64) -> Option<((u64, u64), &'static SiteCounters)> {
     let carried = CARRIED.get_ptr(pid_tgid)?;
     let site = unsafe { (*carried).head.site };
     let counters = COUNTERS.get(site)?;
@@ -147,7 +145,7 @@ fn part<const MODE: u8>(pid_tgid: u64) -> Option<(u64, u64)> {
         let _ = CARRIED.remove(pid_tgid);
         return None;
     }
-    Some(missing)
+    Some((missing, counters))
 }
 
 /// Has the kernel bring in the pages that the machine stopped at. No entry is reserved here.
