@@ -61,6 +61,7 @@ fn per_hit() -> Vec<(String, f64)> {
     let binary = GoBinary::parse(&bytes).expect("Go");
     let request = PlanRequest::new(&[], &[FUNCTION.to_owned()]).expect("request");
     let plan = build(&request, &binary).expect("plan");
+    assert_eq!(plan.issues, [], "arguments are captured");
     let mut spin = Fixture::start(&path, &[]).expect("fixture");
     let pid = spin.pid();
     let target = TargetProc {

@@ -7,7 +7,7 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::warn;
 use tracer_ebpf::wire::counters::SiteCounters;
-use tracer_ebpf::wire::limits::{MAX_PARTS, REG_WORDS, SAVED_BASE, SAVED_WORDS};
+use tracer_ebpf::wire::limits::{LOST_WORD, MAX_PARTS, REG_WORDS, SAVED_BASE, SAVED_WORDS};
 use tracer_ebpf::wire::record::{CUT, CUT_LOST, CUT_PARTS, Head, MORE, NO_SAVED, RECORD_VERSION};
 use tracer_ebpf::wire::site::{
     CallKey, SAVE_NONE, SAVE_STACK, SITE_RESTORE, SITE_SAVE, SITE_STACK, Site, SiteKey, Target,
@@ -16,7 +16,9 @@ use tracer_ebpf::wire::site::{
 use crate::entry::{Entry, LARGE, bound, copy_kernel, count, read_word};
 use crate::goroutine::Goroutine;
 use crate::machine::{BOUNDED, F_OPS, F_REGS, HALT_FAULT, SLEEP};
-use crate::maps::{BLANK, CARRIED, CONTINUE, COUNTERS, RING, SAVED, SITE_BY_ADDR, SITES, TARGETS};
+use crate::maps::{
+    BLANK, CARRIED, CONTINUE, COUNTERS, LOST, RING, SAVED, SITE_BY_ADDR, SITES, TARGETS,
+};
 use crate::regs::Regs;
 
 /// Index of the probed site: the attach cookie, or by address where there are no cookies.
@@ -54,6 +56,7 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     let goroutine = Goroutine::read(&regs, site.g_source, target);
     let Some(mut reserved) = RING.reserve::<Entry<N>>(0) else {
         count(&counters.drops);
+        count(LOST.get(0)?);
         if MODE == SLEEP {
             warn!(
                 ctx,
@@ -243,6 +246,9 @@ fn fill<const N: usize>(
     // one by one: the compiler would call memset, and a program that tail-calls may call nothing on older kernels
     for i in SAVED_BASE..REG_WORDS {
         unsafe { (&raw mut head.regs[i]).write_volatile(0) };
+    }
+    if let Some(lost) = LOST.get_ptr(0) {
+        head.regs[LOST_WORD] = unsafe { lost.read_volatile() };
     }
 }
 

@@ -57,6 +57,9 @@ pub static CONTINUE: ProgramArray = ProgramArray::with_max_entries(1, 0);
 /// Records to userspace.
 #[map]
 pub static RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+/// Hits that found no room in the ring buffer, at any site: two records with the same number have no loss between them.
+#[map]
+pub static LOST: Array<u64> = Array::with_max_entries(1, 0);
 /// Hits of the program that does nothing else (for measurements).
 #[map]
 pub static NOTHING: Array<u64> = Array::with_max_entries(1, 0);

@@ -8,6 +8,9 @@ pub const GO_INT_REGS: usize = 16;
 pub const SAVED_BASE: usize = 16;
 /// Number of saved words.
 pub const SAVED_WORDS: usize = 4;
+/// Word of the register file that says how many hits of this session were lost before this one, at any site. (Recordings made
+/// before it was used have 0 there.)
+pub const LOST_WORD: usize = SAVED_BASE + SAVED_WORDS;
 /// Deepest nesting of frames of the capture machine.
 pub const FRAMES: usize = 16;
 /// Most bytes that one item copies at once; longer values continue in further items.

@@ -1,7 +1,8 @@
 //! The state machine: takes hits in order, keeps what is open, gives out what is finished.
 //!
 //! Frames are paired by (goroutine, depth, function): the depth is invariant when the runtime moves the
-//! stack. A goroutine inherits the owner that its creator had when it was born.
+//! stack. A goroutine inherits the owner that its creator had when it was born. Nothing is concluded across a loss: what was open
+//! when hits were lost is given up, because its end, and the beginning of what follows, may be among them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,6 +31,8 @@ enum What {
 struct Frame {
     func: u32,
     depth: u64,
+    /// Hits lost before its entry.
+    lost_before: u64,
     what: What,
 }
 
@@ -53,7 +56,8 @@ pub struct Correlator {
     calls: BTreeMap<u64, OpenCall>,
     open: HashMap<u64, Vec<Frame>>,
     inherited: BTreeMap<u64, (u32, u32)>,
-    births: HashMap<u32, u64>,
+    /// Creator of the goroutine that a thread is making, and the hits lost before.
+    births: HashMap<u32, (u64, u64)>,
     next_request: u32,
     next_call: u64,
     summary: Summary,
@@ -84,6 +88,9 @@ impl Correlator {
     /// Takes the next hit.
     pub fn push(&mut self, hit: Hit) {
         self.summary.hits += 1;
+        if let Some(goid) = hit.goid {
+            self.distrust(goid, hit.lost_before);
+        }
         let entry = hit.kind == SITE_ENTRY;
         match (self.roles.get(hit.func as usize), entry) {
             (Some(Role::Birth), true) => self.birth_begins(&hit),
@@ -99,18 +106,20 @@ impl Correlator {
     fn birth_begins(&mut self, hit: &Hit) {
         let parent = hit.values.iter().find_map(goid_of);
         match parent {
-            Some(goid) => self.births.insert(hit.tid, goid),
+            Some(goid) => self.births.insert(hit.tid, (goid, hit.lost_before)),
             None => self.births.remove(&hit.tid),
         };
     }
 
     fn birth_ends(&mut self, hit: &Hit) {
-        let (Some(parent), Some(child)) = (
-            self.births.remove(&hit.tid),
-            hit.values.iter().find_map(goid_of),
-        ) else {
+        let begun = self
+            .births
+            .remove(&hit.tid)
+            .filter(|(_, lost)| *lost == hit.lost_before);
+        let (Some((parent, _)), Some(child)) = (begun, hit.values.iter().find_map(goid_of)) else {
             return;
         };
+        self.distrust(parent, hit.lost_before);
         // numbers of goroutines are never used twice, but a lost record may have left something behind
         self.inherited.remove(&child);
         if let Some((request, link)) = self.owner(parent) {
@@ -144,25 +153,30 @@ impl Correlator {
         })
     }
 
-    /// Frames that are no longer there when SP is at `depth`: left by a panic, `Goexit`, or a lost record.
+    /// Frames that are no longer there when SP is at `depth`: left by a panic or `Goexit`.
     fn abandon(&mut self, goid: u64, gone: impl Fn(&Frame) -> bool) {
+        self.give_up(goid, gone, &CallState::Abandoned);
+    }
+
+    /// Frames that were open when hits were lost: their returns may be among those.
+    fn distrust(&mut self, goid: u64, lost_before: u64) {
+        self.give_up(goid, |f| f.lost_before != lost_before, &CallState::Unpaired);
+    }
+
+    fn give_up(&mut self, goid: u64, gone: impl Fn(&Frame) -> bool, state: &CallState) {
         let Some(frames) = self.open.get_mut(&goid) else {
             return;
         };
-        let mut left = Vec::new();
-        while let Some(frame) = frames.pop_if(|f| gone(f)) {
-            left.push(frame);
-        }
-        for frame in left {
+        for frame in frames.extract_if(.., |f| gone(f)) {
             match frame.what {
                 What::Call(serial) => {
                     if let Some(open) = self.calls.get_mut(&serial) {
-                        open.call.state = CallState::Abandoned;
+                        open.call.state = state.clone();
                     }
                 }
                 What::Request(id) => {
                     if let Some(request) = self.requests.get_mut(&id) {
-                        request.state = CallState::Abandoned;
+                        request.state = state.clone();
                     }
                 }
             }
@@ -180,6 +194,7 @@ impl Correlator {
         self.open.entry(goid).or_default().push(Frame {
             func: hit.func,
             depth: hit.depth,
+            lost_before: hit.lost_before,
             what,
         });
     }
@@ -223,9 +238,11 @@ impl Correlator {
         let owner = hit.goid.and_then(|goid| {
             if self.owner(goid).is_none()
                 && let Some(parent) = hit.parent_goid
-                && let Some((request, link)) = self.owner(parent)
             {
-                self.inherit(goid, request, hops(link) + 1);
+                self.distrust(parent, hit.lost_before);
+                if let Some((request, link)) = self.owner(parent) {
+                    self.inherit(goid, request, hops(link) + 1);
+                }
             }
             self.owner(goid)
         });

@@ -29,8 +29,8 @@ pub enum CallState {
     InFlight,
     /// Left by a panic or `Goexit`.
     Abandoned,
-    /// Return seen without entry (began before the trace): values of the entry are missing.
-    NoEntry,
+    /// Hits were lost while it was open: what looks like its return may be another call's.
+    Unpaired,
 }
 
 /// One call of a traced function.

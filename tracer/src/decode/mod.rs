@@ -8,6 +8,7 @@ mod items;
 mod record;
 mod value;
 
+use tracer_ebpf::wire::limits::LOST_WORD;
 use tracer_ebpf::wire::record::{BAD_STACK, NO_G, NO_SAVED};
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
@@ -94,6 +95,7 @@ impl<'p> Decoder<'p> {
             parent_goid: (known_goroutine && plan.g.parent_goid.is_some())
                 .then_some(head.parent_goid)
                 .filter(|p| *p != 0),
+            lost_before: head.regs[LOST_WORD],
             on_own_stack: known_goroutine && head.flags & BAD_STACK == 0,
             depth: head.depth,
             stack: head.stack[..stack_len]

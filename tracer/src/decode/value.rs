@@ -87,6 +87,8 @@ pub struct Hit {
     /// `None`: g could not be determined at this site.
     pub goid: Option<u64>,
     pub parent_goid: Option<u64>,
+    /// Hits lost before this one, at any site: between two hits with the same number nothing is missing.
+    pub lost_before: u64,
     /// SP lies within g's stack bounds: `depth` identifies the frame.
     pub on_own_stack: bool,
     /// `stack.hi - sp`.

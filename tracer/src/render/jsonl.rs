@@ -40,7 +40,7 @@ fn state(state: &CallState) -> &'static str {
         CallState::Returned => "returned",
         CallState::InFlight => "in-flight",
         CallState::Abandoned => "abandoned",
-        CallState::NoEntry => "no-entry",
+        CallState::Unpaired => "unpaired",
     }
 }
 

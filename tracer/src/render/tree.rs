@@ -72,6 +72,7 @@ pub fn request_line(request: &Request, clock: &Clock, style: &Style) -> String {
             format!("no status, {}", duration(end.saturating_sub(request.start)))
         }
         (CallState::Abandoned, _, _) => "abandoned".to_owned(),
+        (CallState::Unpaired, _, _) => "return lost".to_owned(),
         _ => "in flight".to_owned(),
     };
     let agent = request.user_agent.as_deref().map_or_else(String::new, |a| {
@@ -159,6 +160,13 @@ impl Tree<'_> {
             }
             (CallState::Abandoned, _) => {
                 format!("  {}", self.style.warn("left by a panic or Goexit"))
+            }
+            (CallState::Unpaired, _) => {
+                format!(
+                    "  {}",
+                    self.style
+                        .warn("its return cannot be told: records were lost")
+                )
             }
             _ => format!("  {}", self.style.warn("in flight")),
         };
