@@ -24,7 +24,8 @@ pub fn run() -> Result<()> {
     let text = format!(
         "# What it costs\n\nMedians of one run of `cargo xtask bench` on {} (Linux {}, {} processors, a virtual machine); written by it.\n\
          Compare rows with each other, not with another machine. A hit is one probed instruction executed; a traced call has two \
-         (entry and return). On x86 a return is always single-stepped, which costs what the first instruction costs.\n\n{table}",
+         (entry and return). On x86 a return is always single-stepped, which costs what the first instruction costs. \
+         What is captured there: goroutine, callers, and options of a bool, an int, a string and a map of maps.\n\n{table}",
         date.trim(),
         kernel.trim(),
         std::thread::available_parallelism()?.get(),
