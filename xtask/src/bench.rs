@@ -1,9 +1,9 @@
 //! Measurements, written to docs/performance.md.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::exec::{self, cargo, root, target};
-use crate::{apt, fixtures};
+use crate::exec::{self, cargo, target};
+use crate::{apt, fixtures, performance};
 
 /// Runs all measurements.
 pub fn run() -> Result<()> {
@@ -30,8 +30,6 @@ pub fn run() -> Result<()> {
         kernel.trim(),
         std::thread::available_parallelism()?.get(),
     );
-    let path = root().join("docs/performance.md");
-    std::fs::write(&path, text).context("writing docs/performance.md")?;
-    println!("{table}\nwritten to {}", path.display());
-    Ok(())
+    println!("{table}");
+    performance::replace_first(&text)
 }

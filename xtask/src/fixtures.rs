@@ -11,7 +11,7 @@ use crate::exec::{self, make_dir, root, target};
 const GO: &str = "1.19";
 
 /// Fixtures, each a folder of `tests/fixtures/go`.
-const FIXTURES: &[&str] = &["deep", "spin"];
+const FIXTURES: &[&str] = &["deep", "spin", "storm"];
 
 fn go_root() -> Result<PathBuf> {
     let into = target().join(format!("assets/go-{GO}"));

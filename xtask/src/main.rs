@@ -6,6 +6,9 @@ mod demo;
 mod ebpf;
 mod exec;
 mod fixtures;
+mod fuzz;
+mod performance;
+mod soak;
 mod suite;
 mod tidy;
 mod vm;
@@ -47,6 +50,20 @@ enum Command {
     Fixtures,
     /// Measure, and write docs/performance.md
     Bench,
+    /// Throw hostile input at the parsers (nightly toolchain)
+    Fuzz {
+        /// One target instead of all
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
+    /// Steady requests under a trace, memory measured: a section of docs/performance.md
+    Soak {
+        /// How long, in seconds
+        #[arg(long, default_value_t = 3600)]
+        seconds: u64,
+    },
     /// Formatting, lints, documentation, and the invariants that a program can check
     Tidy,
     /// Load every kernel program, and trace a fixture, on other kernels in qemu
@@ -76,6 +93,8 @@ fn run(command: &Command) -> Result<()> {
         Command::Daemons => apt::daemons(),
         Command::Fixtures => fixtures::build(),
         Command::Bench => bench::run(),
+        Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
+        Command::Soak { seconds } => soak::run(std::time::Duration::from_secs(*seconds)),
         Command::Tidy => tidy::run(),
         Command::VmTest { only } => vm::run(true, only),
     }

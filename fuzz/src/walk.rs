@@ -1,0 +1,289 @@
+//! Fuzz targets: where a target's bytes go, and everything that is then asked of the parser.
+//!
+//! Input: patches, each of anchor (u16), distance (u8), length (u8) and bytes. An anchor with its highest bit set is one of the
+//! places that everything else is found through (a header, a type descriptor); others are every 256th byte of the region.
+
+use std::io;
+use std::path::Path;
+
+use mobytrace::capture::Recording;
+use mobytrace::gobin::{GoBinary, ImageAddr};
+use mobytrace::plan::{PlanRequest, build, explain, short_name, signature_text};
+use mobytrace::render::{Column, Comparison, Stream, StreamKind, Style, list_requests, markdown};
+use mobytrace::replay::replay;
+
+/// Names of all targets.
+pub const TARGETS: &[&str] = &[
+    "elf",
+    "buildinfo",
+    "pclntab",
+    "moduledata",
+    "types",
+    "plan",
+    "recording",
+];
+
+/// Functions and types of the base that are asked for by name.
+const FUNCTION: &str = "main.(*Server).List";
+const TYPE: &str = "main.Options";
+/// Length of a patch's head.
+const PATCH: usize = 4;
+/// Frames of a recording that are kept: more would only take time.
+const FRAMES: usize = 24;
+/// One in so many functions and types is looked at; which ones depends on the input.
+const STRIDE: usize = 8;
+/// Distance between ordinary anchors.
+const STEP: usize = 256;
+
+/// One parser, and a valid input of it that is patched.
+#[derive(Debug)]
+pub struct Target {
+    walk: fn(&[u8], usize),
+    base: Vec<u8>,
+    /// Offsets that matter most.
+    special: Vec<usize>,
+    /// Every 256th offset of the region.
+    pages: Vec<usize>,
+}
+
+impl Target {
+    /// `root`: the project's folder, in which the fixtures were built.
+    pub fn new(name: &str, root: &Path) -> io::Result<Self> {
+        if name == "recording" {
+            return Self::recording(root);
+        }
+        let base = std::fs::read(root.join("target/fixtures/deep"))?;
+        let whole = GoBinary::parse(&base).map_err(io::Error::other)?;
+        let all = |len: usize, start: usize| -> Vec<usize> {
+            (start..(start + len).min(base.len()))
+                .step_by(STEP)
+                .collect()
+        };
+        let (pclntab, moduledata, types) = (
+            table(&whole, "pclntab"),
+            table(&whole, "moduledata"),
+            table(&whole, "types"),
+        );
+        let descriptors: Vec<usize> = whole
+            .find_types(&mut |_| true)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|id| offset(&whole, id.0))
+            .collect();
+        let info = base
+            .windows(14)
+            .position(|w| w == b"\xff Go buildinf:")
+            .unwrap_or(0);
+        let (walk, special, pages): (fn(&[u8], usize), _, _) = match name {
+            "elf" => (parse, vec![0, 64], all(4096, 0)),
+            "buildinfo" => (parse, vec![info], all(4096, info)),
+            "pclntab" => (
+                functions,
+                header_offsets(&base, pclntab),
+                all(1 << 20, pclntab),
+            ),
+            "moduledata" => (everything, vec![moduledata], all(1024, moduledata)),
+            "types" => (types_of, descriptors, all(1 << 19, types)),
+            _ => {
+                let code: Vec<usize> = whole
+                    .find_functions(&mut |n| n.starts_with("main."))
+                    .iter()
+                    .filter_map(|f| offset(&whole, f.entry.0))
+                    .collect();
+                let mut special = code;
+                special.extend(header_offsets(&base, pclntab));
+                special.push(moduledata);
+                special.extend(descriptors);
+                (planned, special, all(1 << 20, pclntab))
+            }
+        };
+        drop(whole);
+        Ok(Self {
+            walk,
+            base,
+            special,
+            pages,
+        })
+    }
+
+    fn recording(root: &Path) -> io::Result<Self> {
+        let mut base = std::fs::read(root.join("tests/captures/stock-20.10.24.mobytrace"))?;
+        // heads of frames: kind, length
+        let mut special = vec![0];
+        let mut at = 12;
+        while let Some(head) = base.get(at..at + 8)
+            && special.len() < 2 * FRAMES
+        {
+            special.push(at);
+            special.push(at + 8);
+            let len = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+            at = at.saturating_add(8 + len as usize);
+        }
+        base.truncate(at);
+        let pages = (0..base.len()).step_by(STEP).collect();
+        Ok(Self {
+            walk: replayed,
+            base,
+            special,
+            pages,
+        })
+    }
+
+    /// Writes the patches into the base, walks, and takes them back.
+    pub fn run(&mut self, input: &[u8]) {
+        let mut undo: Vec<(usize, Vec<u8>)> = Vec::new();
+        let mut rest = input;
+        while let Some((head, tail)) = rest.split_at_checked(PATCH) {
+            let anchor = usize::from(u16::from_le_bytes([head[0], head[1]]));
+            let places = if anchor & 0x8000 == 0 {
+                &self.pages
+            } else {
+                &self.special
+            };
+            let place = places[(anchor & 0x7fff) % places.len()];
+            let at = (place + usize::from(head[2])).min(self.base.len());
+            let len = usize::from(head[3])
+                .min(tail.len())
+                .min(self.base.len() - at);
+            let here = &mut self.base[at..at + len];
+            undo.push((at, here.to_vec()));
+            here.copy_from_slice(&tail[..len]);
+            rest = &tail[len..];
+        }
+        (self.walk)(&self.base, input.len() % STRIDE);
+        for (at, bytes) in undo.into_iter().rev() {
+            self.base[at..at + bytes.len()].copy_from_slice(&bytes);
+        }
+    }
+}
+
+/// File offset of a table that the reader found.
+fn table(binary: &GoBinary<'_>, name: &str) -> usize {
+    binary
+        .facts()
+        .iter()
+        .find(|(n, _)| n == name)
+        .and_then(|(_, value)| {
+            let digits: String = value
+                .trim_start_matches("0x")
+                .chars()
+                .take_while(char::is_ascii_hexdigit)
+                .collect();
+            offset(binary, u64::from_str_radix(&digits, 16).ok()?)
+        })
+        .unwrap_or(0)
+}
+
+fn offset(binary: &GoBinary<'_>, addr: u64) -> Option<usize> {
+    usize::try_from(binary.file_offset(ImageAddr(addr))?).ok()
+}
+
+/// The pclntab's header, and the tables that it points to.
+fn header_offsets(base: &[u8], pclntab: usize) -> Vec<usize> {
+    let words = base.get(pclntab + 8..pclntab + 72).unwrap_or_default();
+    let mut found = vec![pclntab];
+    for word in words.as_chunks::<8>().0 {
+        let distance = usize::try_from(u64::from_le_bytes(*word)).unwrap_or(usize::MAX);
+        if distance < 1 << 24 {
+            found.push(pclntab + distance);
+        }
+    }
+    found
+}
+
+fn parse(bytes: &[u8], _: usize) {
+    if let Ok(binary) = GoBinary::parse(bytes) {
+        about(&binary);
+        let _ = binary.function_named(FUNCTION);
+        let _ = binary.types_named(TYPE);
+    }
+}
+
+fn about(binary: &GoBinary<'_>) {
+    let _ = (binary.facts(), binary.build_id(), binary.is_pie());
+    let _ = (
+        binary.version(),
+        binary.build_info(),
+        binary.is_unverified(),
+    );
+    let _ = (binary.lowest_vaddr(), binary.only_thread_local());
+    for segment in binary.load_segments() {
+        let _ = binary.file_offset(ImageAddr(segment.vaddr));
+        let _ = binary.read_word(ImageAddr(segment.vaddr));
+        let _ = binary.bytes_at(ImageAddr(segment.vaddr), 64);
+    }
+}
+
+fn functions(bytes: &[u8], first: usize) {
+    let Ok(binary) = GoBinary::parse(bytes) else {
+        return;
+    };
+    about(&binary);
+    for f in binary.functions().skip(first).step_by(STRIDE) {
+        let _ = (binary.code(&f), binary.sp_deltas(&f), binary.arg_info(&f));
+        let _ = (short_name(&f.name), binary.function_at(f.end));
+        let _ = binary.inline_frames(f.entry);
+        let _ = binary.inline_frames(ImageAddr(f.end.0.wrapping_sub(1)));
+    }
+    let _ = binary.inlined_at(&[FUNCTION, "fmt.Fprintf", "sync.(*Mutex).Lock"]);
+}
+
+fn types_of(bytes: &[u8], first: usize) {
+    let Ok(binary) = GoBinary::parse(bytes) else {
+        return;
+    };
+    let types = binary.find_types(&mut |_| true).unwrap_or_default();
+    for id in types.into_iter().skip(first).step_by(STRIDE) {
+        let _ = (binary.type_by_id(id), binary.methods(id));
+    }
+    let _ = binary.itabs();
+    for name in [TYPE, "*main.Server", "runtime.g", "map[string]bool"] {
+        let _ = binary.types_named(name);
+    }
+    for f in binary.find_functions(&mut |n| n.starts_with("main.")) {
+        let _ = signature_text(&binary, &f);
+    }
+}
+
+fn everything(bytes: &[u8], first: usize) {
+    functions(bytes, first);
+    types_of(bytes, first);
+}
+
+fn planned(bytes: &[u8], _: usize) {
+    let Ok(binary) = GoBinary::parse(bytes) else {
+        return;
+    };
+    let wishes = ["main.*".to_owned(), "runtime.newproc1".to_owned()];
+    let Ok(request) = PlanRequest::new(&[], &wishes) else {
+        return;
+    };
+    if let Ok(plan) = build(&request, &binary) {
+        let _ = explain(&plan);
+    }
+}
+
+fn replayed(bytes: &[u8], _: usize) {
+    let Ok(recording) = Recording::read(bytes) else {
+        return;
+    };
+    let trace = replay(&recording);
+    let mut out = Vec::new();
+    for kind in [StreamKind::Tree, StreamKind::Jsonl] {
+        let stream = Stream::new(kind, Style::new(Some(false)), recording.header());
+        let _ = stream.header(&mut out);
+        let _ = stream.write(&trace, &mut out);
+        let _ = stream.finish(&trace.summary, &recording.completeness(), &mut out);
+    }
+    let _ = markdown(&recording, &trace, &mut out);
+    let columns: Vec<Column> = list_requests(&trace)
+        .into_iter()
+        .take(2)
+        .map(|r| Column::one(String::new(), r))
+        .collect();
+    if columns.len() == 2 {
+        let comparison = Comparison::new(&recording, &trace, &columns);
+        let _ = comparison.text(Style::new(Some(false)), &mut out);
+        let _ = comparison.markdown(&mut out);
+    }
+}

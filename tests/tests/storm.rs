@@ -1,0 +1,244 @@
+//! Calls that are hard to pair (see tests/fixtures/go/storm): every call is counted, no result is paired with another call's
+//! argument, nothing is open that ended, and the program lives.
+//!
+//! `MOBYTRACE_STORM_CALLS=10000000 cargo test --release -p tests --test storm` makes the long run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use harness::Fixture;
+use mobytrace::correlate::{Call, CallState, Correlator, Trace};
+use mobytrace::decode::{Assembler, Decoder, Part, Value};
+use mobytrace::gobin::GoBinary;
+use mobytrace::plan::{Plan, PlanRequest, build, short_name};
+use mobytrace::probe::{Session, SessionOptions, TargetProc, check_bytes};
+use tracer_ebpf::wire::site::SITE_ENTRY;
+
+/// What the program's functions are called, and what each returns for its argument.
+const FUNCTIONS: &[(&str, i64)] = &[
+    ("(*Storm).Deep", 2),
+    ("(*Storm).Guard", 5),
+    ("(*Storm).Middle", 7),
+    ("(*Storm).Panics", 7),
+    ("(*Storm).Exits", 11),
+    ("(*Storm).Many", 13),
+    ("(*Storm).Spin", 17),
+    ("(*Storm).Hold", 19),
+    ("(*Storm).Forever", 0),
+    ("(*Inner).Tail", 23),
+];
+/// Goroutines that hold a call at once.
+const HOLDERS: u64 = 10_000;
+
+/// What was seen of one function.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    returned: u64,
+    /// Left by a panic or by `Goexit`.
+    abandoned: u64,
+    in_flight: u64,
+    /// Records were lost in between.
+    unpaired: u64,
+}
+
+fn int(value: &Value) -> i64 {
+    match value {
+        Value::Int(n) => *n,
+        other => panic!("no int: {other:?}"),
+    }
+}
+
+/// A result fits its own call's argument, or it is paired wrong.
+fn check(plan: &Plan, call: &Call, seen: &mut BTreeMap<String, Seen>) {
+    let name = short_name(&plan.functions[call.func as usize].name).to_owned();
+    let of = seen.entry(name.clone()).or_default();
+    match call.state {
+        CallState::Returned => {
+            of.returned += 1;
+            if call.results.is_empty() {
+                panic!("{name}: no result: {call:?}");
+            }
+            let x = int(&call.params[1]);
+            let (_, factor) = FUNCTIONS
+                .iter()
+                .find(|(f, _)| f.ends_with(&format!(".{name}")))
+                .expect("function");
+            let more = match name.as_str() {
+                "Deep" => int(&call.params[2]),
+                "Many" => x % 40,
+                _ => 0,
+            };
+            assert_eq!(
+                int(&call.results[0]),
+                x * factor + more,
+                "{name}({x}) is paired with another call's result: {call:?}"
+            );
+        }
+        CallState::Abandoned => of.abandoned += 1,
+        CallState::Unpaired => of.unpaired += 1,
+        CallState::InFlight => of.in_flight += 1,
+    }
+}
+
+fn take(plan: &Plan, trace: &Trace, seen: &mut BTreeMap<String, Seen>) {
+    for call in &trace.calls {
+        check(plan, call, seen);
+    }
+}
+
+#[test]
+fn every_call_is_counted_and_none_is_paired_wrong() {
+    if let Some(path) = fixture() {
+        // slow enough for this test to keep up with, which runs without optimisation; then as fast as the program can
+        let lost = storm(&path, wanted(60_000), 10_000);
+        assert_eq!(lost, 0, "records lost");
+        storm(&path, wanted(60_000), 0);
+    }
+}
+
+fn fixture() -> Option<PathBuf> {
+    let path = match harness::fixture("storm") {
+        Ok(path) if rustix::process::geteuid().is_root() => path,
+        other => {
+            assert!(!harness::is_strict(), "this test needs root and {other:?}");
+            eprintln!("SKIPPED storm: needs root and {other:?}");
+            return None;
+        }
+    };
+    Some(path)
+}
+
+fn wanted(usually: u64) -> u64 {
+    let said = std::env::var("MOBYTRACE_STORM_CALLS").ok();
+    said.and_then(|n| n.parse().ok()).unwrap_or(usually)
+}
+
+/// `pause`: microseconds between the rounds of a goroutine. Gives the number of lost records.
+fn storm(path: &Path, wanted: u64, pause: u64) -> u64 {
+    let bytes = std::fs::read(path).expect("fixture");
+    let binary = GoBinary::parse(&bytes).expect("Go");
+    let names: Vec<String> = FUNCTIONS.iter().map(|(f, _)| format!("main.{f}")).collect();
+    let request = PlanRequest::new(&[], &names).expect("request");
+    let plan = build(&request, &binary).expect("plan");
+    let sites = |name: &str, kind: u8| -> Vec<usize> {
+        (0..plan.sites.len())
+            .filter(|i| {
+                let f = &plan.functions[plan.sites[*i].func as usize];
+                short_name(&f.name) == name
+                    && (plan.sites[*i].kind == SITE_ENTRY) == (kind == SITE_ENTRY)
+            })
+            .collect()
+    };
+    assert!(
+        sites("Many", !SITE_ENTRY).len() >= 40,
+        "forty returns: {:?}",
+        plan.issues
+    );
+    assert_eq!(sites("Forever", !SITE_ENTRY), [0usize; 0], "no return");
+    let args = [wanted, 4, HOLDERS, pause].map(|n| n.to_string());
+    let mut fixture = Fixture::start(path, &args).expect("fixture");
+    let pid = fixture.pid();
+    let target = TargetProc {
+        pid,
+        tgid: pid,
+        load_bias: 0,
+        exe: path,
+    };
+    let mut session = Session::start(&plan, &target, &SessionOptions::default()).expect("attached");
+    assert_eq!(session.attach_report().attached(), plan.sites.len());
+    fixture.tell("").expect("stdin");
+    let mut assembler = Assembler::default();
+    let decoder = Decoder::new(&plan, 0);
+    let mut correlator = Correlator::new(&plan);
+    let mut seen = BTreeMap::new();
+    let mut drain = |session: &mut Session, correlator: &mut Correlator| {
+        let mut hits = Vec::new();
+        session
+            .drain(|record| hits.extend(assembler.push(Part::from_ring(record).expect("record"))));
+        for mut hit in hits {
+            correlator.push(decoder.decode(&mut hit).expect("hit"));
+        }
+    };
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let started = Instant::now();
+    let mut given = Instant::now();
+    let said = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut lines = Vec::new();
+            while lines.last().is_none_or(|l: &String| l != "end") {
+                match fixture.line() {
+                    Ok(line) if !line.is_empty() => lines.push(line),
+                    _ => break,
+                }
+            }
+            sender.send(lines).expect("sent");
+        });
+        loop {
+            drain(&mut session, &mut correlator);
+            if given.elapsed() > Duration::from_millis(500) {
+                take(&plan, &correlator.drain_finished(), &mut seen);
+                given = Instant::now();
+            }
+            if let Ok(lines) = receiver.recv_timeout(Duration::from_micros(200)) {
+                break lines;
+            }
+        }
+    });
+    let took = started.elapsed();
+    drain(&mut session, &mut correlator);
+    let counters = session.counters().expect("counters");
+    session.detach().expect("detached");
+    assert_eq!(check_bytes(pid, 0, &plan).expect("memory"), []);
+    fixture.tell("").expect("it lives");
+    assert_eq!(said.last().map(String::as_str), Some("end"), "{said:?}");
+    let lost: u64 = counters.iter().map(|c| c.drops).sum();
+    let restarts: u64 = counters.iter().map(|c| c.restarts).sum();
+    assert!(restarts > 0, "stacks grew");
+    assert_eq!(counters.iter().map(|c| c.map_full).sum::<u64>(), 0);
+    let rest = correlator.finish(lost);
+    take(&plan, &rest, &mut seen);
+    let mut made_in_all = 0;
+    for line in said.iter().filter(|l| l.starts_with("count ")) {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (name, made, returned): (_, u64, u64) = (
+            words[1],
+            words[2].parse().expect("calls"),
+            words[3].parse().expect("returns"),
+        );
+        let hits = |kind| -> u64 { sites(name, kind).iter().map(|i| counters[*i].hits).sum() };
+        assert_eq!(hits(SITE_ENTRY), made, "{name}: entries = calls");
+        assert_eq!(hits(!SITE_ENTRY), returned, "{name}: returns");
+        made_in_all += made;
+        let mut of = seen.remove(name).unwrap_or_default();
+        eprintln!("{name}: {made} calls, {returned} returned; {of:?}");
+        if lost > 0 {
+            assert!(of.returned <= returned, "{name}: {of:?}");
+            continue;
+        }
+        if name == "Exits" {
+            // frames left by `Goexit` are not told from open ones yet
+            of.abandoned += std::mem::take(&mut of.in_flight);
+        }
+        let open = if name == "Forever" { made } else { 0 };
+        let expected = Seen {
+            returned,
+            abandoned: made - returned - open,
+            in_flight: open,
+            unpaired: 0,
+        };
+        assert_eq!(of, expected, "{name}");
+    }
+    eprintln!(
+        "{made_in_all} calls in {:.1} s: 0 paired wrong, {lost} records lost, {restarts} restarts, {:?}",
+        took.as_secs_f64(),
+        rest.summary
+    );
+    assert!(made_in_all >= wanted);
+    assert!(
+        lost > 0 || rest.summary.unmatched_returns == 0,
+        "{:?}",
+        rest.summary
+    );
+    lost
+}
