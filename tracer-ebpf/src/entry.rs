@@ -2,9 +2,13 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::{
+    bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user,
+};
 use tracer_ebpf::wire::limits::{CHUNK, LARGE_DATA, SMALL_DATA};
 use tracer_ebpf::wire::record::{Head, Item, Machine};
+
+use crate::maps::BLANK;
 
 /// Room behind the item area, so that a masked position plus the longest item stays inside.
 const SLACK: usize = 2 * CHUNK + 64;
@@ -28,6 +32,20 @@ macro_rules! bound {
     }};
 }
 pub(crate) use bound;
+
+/// A word of kernel memory.
+#[inline(always)]
+pub fn read_kernel<T: Default>(addr: u64) -> Option<T> {
+    let mut value = T::default();
+    let rc = unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            size_of::<T>() as u32,
+            addr as *const c_void,
+        )
+    };
+    (rc == 0).then_some(value)
+}
 
 #[inline(always)]
 pub fn read_word(addr: u64) -> Option<u64> {
@@ -93,6 +111,44 @@ impl<const N: usize> Entry<N> {
     #[inline(always)]
     pub fn payload_word(&mut self, index: u64) -> u64 {
         unsafe { self.at(16 + 8 * index).cast::<u64>().read() }
+    }
+
+    /// Clears `len` bytes of the payload of the item about to be written.
+    #[inline(always)]
+    pub fn clear_payload(&mut self, len: u32) {
+        if let Some(blank) = BLANK.get_ptr(0) {
+            unsafe { bpf_probe_read_kernel(self.at(16).cast(), len, blank.cast()) };
+        }
+    }
+
+    /// Puts half a word into the payload of the item about to be written, at a byte offset.
+    #[inline(always)]
+    pub fn put_half(&mut self, offset: usize, half: u32) {
+        unsafe { self.at(16 + offset as u64).cast::<u32>().write(half) }
+    }
+
+    /// Copies kernel memory into the payload of the item about to be written, at a byte offset.
+    #[inline(always)]
+    pub fn copy_kernel_bytes(&mut self, offset: usize, len: u32, addr: u64) {
+        unsafe {
+            bpf_probe_read_kernel(
+                self.at(16 + offset as u64).cast(),
+                len,
+                addr as *const c_void,
+            )
+        };
+    }
+
+    /// Copies a string of the kernel, cut to `len` bytes with the zero that ends it.
+    #[inline(always)]
+    pub fn copy_kernel_text(&mut self, offset: usize, len: u32, addr: u64) {
+        unsafe {
+            bpf_probe_read_kernel_str(
+                self.at(16 + offset as u64).cast(),
+                len,
+                addr as *const c_void,
+            )
+        };
     }
 
     /// Writes an item's header over its payload and moves on.

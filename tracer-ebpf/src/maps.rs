@@ -7,6 +7,7 @@ use tracer_ebpf::wire::limits::{
     MAX_DYNTYPES, MAX_MAPS, MAX_OPS, MAX_SAVED, MAX_SITES, MAX_TARGETS, RING_BYTES, SAVED_WORDS,
 };
 use tracer_ebpf::wire::op::{DynBlock, DynKey, MapDesc, Op};
+use tracer_ebpf::wire::peer::KernelLayout;
 use tracer_ebpf::wire::record::{Head, Machine};
 use tracer_ebpf::wire::site::{CallKey, Site, SiteKey, Target};
 
@@ -39,6 +40,9 @@ pub static MAPS: Array<MapDesc> = Array::with_max_entries(MAX_MAPS, 0);
 /// Written by userspace before attaching.
 #[map]
 pub static DYN_TYPES: HashMap<DynKey, DynBlock> = HashMap::with_max_entries(MAX_DYNTYPES, 0);
+/// Written by userspace before attaching.
+#[map]
+pub static KERNEL: Array<KernelLayout> = Array::with_max_entries(1, 0);
 /// Counted here by atomic add, read by userspace.
 #[map]
 pub static COUNTERS: Array<SiteCounters> = Array::with_max_entries(MAX_SITES, 0);

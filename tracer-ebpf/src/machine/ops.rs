@@ -1,12 +1,14 @@
 //! One op: what it reads and the item it emits. The meaning is documented in `wire::op`.
 
 use tracer_ebpf::wire::limits::CHUNK;
-use tracer_ebpf::wire::op::{COPY, DynKey, IFACE, MAP, OP_ITAB, Op, PTR, SLICE, STRING};
+use tracer_ebpf::wire::op::{COPY, DynKey, IFACE, MAP, OP_ITAB, Op, PEER, PTR, SLICE, STRING};
+use tracer_ebpf::wire::peer::Peer;
 use tracer_ebpf::wire::record::{DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE};
 
 use super::{F_OPS, map};
 use crate::entry::{Entry, bound, read_word};
 use crate::maps::{DYN_TYPES, OPS};
+use crate::peer;
 
 /// No string or slice is longer: 47-bit addresses.
 const IMPLAUSIBLE_LEN: u64 = 1 << 46;
@@ -50,6 +52,10 @@ pub fn execute<const N: usize, const MODE: u8>(
             }
         }
         MAP => map::begin::<N, MODE>(entry, index, &op, first),
+        PEER => {
+            peer::read::<N, MODE>(entry, first);
+            entry.emit(index, OK, 0, size_of::<Peer>() as u64, first);
+        }
         STRING | SLICE | IFACE => {
             let Some(second) = word(entry, regs, base, off + 8) else {
                 return unread::<N, MODE>(entry, index, base + off + 8, 8);

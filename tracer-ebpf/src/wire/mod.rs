@@ -6,6 +6,7 @@
 pub mod counters;
 pub mod limits;
 pub mod op;
+pub mod peer;
 pub mod record;
 pub mod site;
 

@@ -30,6 +30,9 @@ pub const MAP: u8 = 5;
 /// If `(a, type)` is in the dynamic type table, that block runs with base = data (flag `DYN_DIRECT` of the table's entry: base = address of
 /// the data word itself, represented by running the block against a register-file word).
 pub const IFACE: u8 = 6;
+/// Reads a file descriptor number (an `int`) at `base + off`. Item: value = the number, payload: `wire::peer::Peer`, the process at the
+/// other end of that socket of the traced process.
+pub const PEER: u8 = 7;
 /// `Op::flags`: the interface has methods.
 pub const OP_ITAB: u8 = 1;
 

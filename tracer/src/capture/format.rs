@@ -9,8 +9,8 @@ use crate::plan::Plan;
 
 /// First bytes of every recording.
 pub const MAGIC: &[u8; 8] = b"MOBYTRC\n";
-/// Version of the format that this build writes; older ones are read, newer ones refused.
-pub const VERSION: u32 = 1;
+/// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops and types for the client of a request.
+pub const VERSION: u32 = 2;
 /// Frame kinds.
 pub const HEADER: u32 = 1;
 pub const RECORD: u32 = 2;

@@ -101,7 +101,7 @@ impl Recording {
         }
         let version = u32::from_le_bytes([start[8], start[9], start[10], start[11]]);
         match version {
-            VERSION => {}
+            1..=VERSION => {}
             0 => return Err(Error::Version { found: version }),
             _ => return Err(Error::Newer { found: version }),
         }

@@ -1,13 +1,15 @@
 //! Item trees + types → values; finds the bytes of secrets on the way.
 
 use tracer_ebpf::wire::limits::REG_WORDS;
-use tracer_ebpf::wire::op::{IFACE, MAP, PTR, SLICE, STRING};
+use tracer_ebpf::wire::op::{IFACE, MAP, PEER, PTR, SLICE, STRING};
+use tracer_ebpf::wire::peer::Peer;
 use tracer_ebpf::wire::record::{
     DEPTH, FAULT, IMPLAUSIBLE, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE,
 };
 
+use super::client;
 use super::items::{Block, Bytes, Node};
-use super::record::RawHit;
+use super::record::{RawHit, read};
 use super::value::{Missing, Value};
 use crate::plan::{FieldSchema, Leaf, PlaceKind, Plan, Secret, TypeKindSchema, ValueSchema};
 
@@ -111,6 +113,8 @@ impl<'a> Builder<'a> {
             TypeKindSchema::UnsafePointer | TypeKindSchema::Chan | TypeKindSchema::Func => {
                 self.scalar(source, off, 8, address)
             }
+            TypeKindSchema::Peer => self.peer(source, off),
+            TypeKindSchema::Reached { by } => client::end_of(self.value(*by, source, off, secret)),
             TypeKindSchema::String => self.string(source, off, secret),
             TypeKindSchema::Pointer { elem } => self.pointer(*elem, source, off, secret),
             TypeKindSchema::Slice { elem } => self.slice(*elem, source, off, secret),
@@ -416,6 +420,22 @@ impl<'a> Builder<'a> {
             }
             (OK, None, Some(_)) => self.absent(),
             (other, _, _) => status_value(other, *addr),
+        }
+    }
+
+    fn peer(&self, source: Source<'_>, off: u64) -> Value {
+        let Some(Node::Peer {
+            status,
+            addr,
+            payload,
+        }) = Self::node(source, off, PEER)
+        else {
+            return self.absent();
+        };
+        match (*status, read::<Peer>(self.bytes(payload))) {
+            (OK, Some(peer)) => client::value(&peer),
+            (OK, None) => Value::Missing(Missing::Corrupt("a peer of another size".into())),
+            (other, _) => status_value(other, *addr),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tracer_ebpf::wire::op::{COPY, IFACE, MAP, PTR, SLICE, STRING};
+use tracer_ebpf::wire::op::{COPY, IFACE, MAP, PEER, PTR, SLICE, STRING};
 use tracer_ebpf::wire::record::{
     CUT, CUT_DEPTH, CUT_LOST, ITEM_CELL, ITEM_CONT, ITEM_END, Item, LIMIT, OK,
 };
@@ -73,6 +73,11 @@ pub enum Node {
         data: Option<Bytes>,
         /// Index into `Plan::dyn_types` and its items.
         dynamic: Option<(usize, Block)>,
+    },
+    Peer {
+        status: u8,
+        addr: u64,
+        payload: Bytes,
     },
 }
 
@@ -226,6 +231,11 @@ impl<'a> Parser<'a> {
                 SLICE => self.slice(index, &op, &next),
                 MAP => self.map(index, op.a, next),
                 IFACE => self.iface(op.a, next),
+                PEER => Node::Peer {
+                    status: item.status,
+                    addr: item.value,
+                    payload: next.payload,
+                },
                 _ => {
                     self.corrupt("an op of unknown kind");
                     break;

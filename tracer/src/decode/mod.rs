@@ -4,6 +4,7 @@
 //! walking the plan's types. Secrets are overwritten in the raw hit before anyone else sees it.
 
 mod build;
+mod client;
 mod items;
 mod record;
 mod value;

@@ -46,6 +46,40 @@ const RESPONSE: Policy = Policy::Fields(&[
     ("status", Policy::Full(0), Secret::None),
     ("written", Policy::Full(0), Secret::None),
 ]);
+const RESPONSE_TYPE: &str = "*net/http.response";
+/// From the `rw` of a request to the descriptor of its connection (net/http/server.go, net/net.go, net/fd_unix.go,
+/// internal/poll/fd_unix.go; the names are the same in Go 1.13 to 1.27).
+const CLIENT: Policy = Policy::Dynamic(&[(
+    RESPONSE_TYPE,
+    Policy::Fields(&[(
+        "conn",
+        Policy::Fields(&[("rwc", CONNECTION, Secret::None)]),
+        Secret::None,
+    )]),
+)]);
+const CONNECTION: Policy = Policy::Dynamic(&[
+    ("*net.UnixConn", DESCRIPTOR),
+    ("*net.TCPConn", DESCRIPTOR),
+    // under TLS lies the connection itself
+    (
+        "*crypto/tls.Conn",
+        Policy::Fields(&[(
+            "conn",
+            Policy::Dynamic(&[("*net.UnixConn", DESCRIPTOR), ("*net.TCPConn", DESCRIPTOR)]),
+            Secret::None,
+        )]),
+    ),
+]);
+const DESCRIPTOR: Policy = Policy::Fields(&[(
+    "conn",
+    Policy::Fields(&[("fd", NET_FD, Secret::None)]),
+    Secret::None,
+)]);
+const NET_FD: Policy = Policy::Fields(&[(
+    "pfd",
+    Policy::Fields(&[("Sysfd", Policy::Peer, Secret::None)]),
+    Secret::None,
+)]);
 const GOROUTINE: Policy = Policy::Fields(&[("goid", Policy::Full(0), Secret::None)]);
 
 /// Builds the plan for `request` on `binary`.
@@ -251,6 +285,16 @@ fn add(
         {
             let policy = maker.parameter_policy(ty, &name, candidate.has_receiver && index == 0)?;
             let value = maker.value(name, ty, place, policy, &mut entry_blocks)?;
+            schema.params.push(value);
+        }
+        if role == Role::Request
+            && let Some(rw) = schema.params.iter().position(|p| p.name == "rw")
+        {
+            let value = maker.client(
+                &candidate.params[rw],
+                &placement.params[rw],
+                &mut entry_blocks,
+            )?;
             schema.params.push(value);
         }
         for (index, (ty, place)) in candidate.results.iter().zip(&placement.results).enumerate() {
@@ -463,18 +507,27 @@ impl FunctionMaker<'_, '_, '_, '_> {
         })
     }
 
+    /// The process that sent a request, by the connection behind its `rw`.
+    fn client(
+        &mut self,
+        rw: &TypeRef,
+        place: &ArgPlace,
+        blocks: &mut SiteBlocks,
+    ) -> Result<ValueSchema, Error> {
+        let name = "client".to_owned();
+        let mut value = self.value(name, rw, place, CLIENT, blocks)?;
+        value.ty = self
+            .lowering
+            .add_type("client", 0, 0, TypeKindSchema::Reached { by: value.ty });
+        Ok(value)
+    }
+
     /// The HTTP response behind the saved `rw` of a request: status and bytes written.
     fn response(&mut self, blocks: &mut SiteBlocks) -> Result<Option<ValueSchema>, Error> {
-        let Some(ty) = self
-            .lowering
-            .binary
-            .types_named("*net/http.response")?
-            .first()
-            .copied()
-        else {
+        if self.lowering.binary.types_named(RESPONSE_TYPE)?.is_empty() {
             return Ok(None);
-        };
-        let table = self.lowering.table_of(&[ty], RESPONSE)?;
+        }
+        let table = self.lowering.table_of(&[(RESPONSE_TYPE, RESPONSE)])?;
         let saved = u8::try_from(SAVED_BASE).unwrap_or(u8::MAX);
         let leaf = |i: u8| Leaf {
             reg: saved + i,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tracer_ebpf::wire::limits::MAX_OPS;
 use tracer_ebpf::wire::op::{
-    IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PTR, SLICE,
-    STRING,
+    IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PEER, PTR,
+    SLICE, STRING,
 };
 
 use super::block::{Block, MOST_COPY, narrow, op};
@@ -163,6 +163,10 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     ) -> Result<TypeKindSchema, Error> {
         Ok(match &ty.kind {
             TypeKind::Bool => self.plain(ty, at, block, TypeKindSchema::Bool),
+            TypeKind::Int if policy == Policy::Peer => {
+                block.push(op(PEER, at, 0));
+                TypeKindSchema::Peer
+            }
             TypeKind::Int => self.plain(ty, at, block, TypeKindSchema::Int),
             TypeKind::Uint => self.plain(ty, at, block, TypeKindSchema::Uint),
             TypeKind::Float => self.plain(ty, at, block, TypeKindSchema::Float),
@@ -187,10 +191,10 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             } => self.map(*key, *elem, geometry, policy, at, block)?,
             TypeKind::Interface { methods } => {
                 let empty = methods.is_empty();
-                let table = if ty.name == "error" {
-                    self.errors(id)?
-                } else {
-                    0
+                let table = match policy {
+                    Policy::Dynamic(types) => self.table_of(types)?,
+                    _ if ty.name == "error" => self.errors(id)?,
+                    _ => 0,
                 };
                 block.push(OpSchema {
                     flags: if empty { 0 } else { OP_ITAB },
@@ -253,7 +257,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     /// What of a field is wanted, and how it is masked.
     fn field_policy(&self, field: &Field, policy: Policy) -> Result<(Policy, Secret), Error> {
         Ok(match policy {
-            Policy::Skip => (Policy::Skip, Secret::None),
+            Policy::Skip | Policy::Dynamic(_) | Policy::Peer => (Policy::Skip, Secret::None),
             Policy::Full(_) => (policy, secret_by_name(&field.name)),
             Policy::Fields(list) => list
                 .iter()
@@ -508,14 +512,16 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         self.next_table - 1
     }
 
-    /// A dynamic type table with the given types; gives its number.
+    /// A dynamic type table with those of the named types that the binary has; gives its number.
     ///
     /// # Errors
     /// Type data of the binary is damaged.
-    pub fn table_of(&mut self, types: &[TypeId], policy: Policy) -> Result<u32, Error> {
+    pub fn table_of(&mut self, types: &[(&str, Policy)]) -> Result<u32, Error> {
         let table = self.new_table();
-        for id in types {
-            self.dynamic(table, *id, policy)?;
+        for (name, policy) in types {
+            for id in self.binary.types_named(name)? {
+                self.dynamic(table, id, *policy)?;
+            }
         }
         Ok(table)
     }

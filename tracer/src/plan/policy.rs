@@ -22,6 +22,10 @@ pub enum Policy {
     ResultStruct,
     /// Text of an error.
     ErrorText(u8),
+    /// Of an interface only these dynamic types, each by its own policy.
+    Dynamic(&'static [(&'static str, Policy)]),
+    /// A file descriptor: the process at the other end of that socket.
+    Peer,
     /// Nothing.
     Skip,
 }
@@ -37,7 +41,7 @@ impl Policy {
             Self::ErrorText(n) => Self::ErrorText(n - 1),
             Self::Result => Self::ResultStruct,
             Self::ResultStruct => Self::Identity(OBJECT_DEPTH),
-            Self::Fields(list) => Self::Fields(list),
+            Self::Fields(_) | Self::Dynamic(_) | Self::Peer => self,
             Self::Skip => Self::Skip,
         }
     }

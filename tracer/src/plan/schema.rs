@@ -251,6 +251,12 @@ pub enum TypeKindSchema {
     Struct {
         fields: Vec<FieldSchema>,
     },
+    /// The process at the other end of the socket that a file descriptor stands for.
+    Peer,
+    /// What a chain of pointers, interfaces and structs of one field ends in.
+    Reached {
+        by: u32,
+    },
     /// Not described further (depth limit, or not needed).
     Opaque,
 }

@@ -4,6 +4,7 @@ mod btf;
 mod check;
 mod error;
 mod features;
+mod kernel;
 mod maps;
 mod object;
 mod session;

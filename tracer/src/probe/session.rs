@@ -14,10 +14,11 @@ use tracer_ebpf::wire::limits::{MAX_DYNTYPES, MAX_MAPS, MAX_OPS, MAX_SITES};
 use tracer_ebpf::wire::op::{DynBlock, DynKey, MapDesc, Op};
 use tracer_ebpf::wire::site::{SITE_ENTRY, Site, SiteKey, Target};
 
+use super::btf::Btf;
 use super::error::os_error;
 use super::maps::Raw;
 use super::object::{OBJECT, load_program, open};
-use super::{Error, Features};
+use super::{Error, Features, kernel};
 use crate::plan::Plan;
 
 /// The process to attach to.
@@ -381,17 +382,20 @@ fn fill(ebpf: &mut Ebpf, plan: &Plan, target: &TargetProc<'_>) -> Result<(), Err
     too_large("dynamic types", plan.dyn_types.len(), MAX_DYNTYPES)?;
     let off = |o: Option<u32>| o.unwrap_or(u32::MAX);
     let g = &plan.g;
+    let btf = Btf::of_kernel();
     let wire = Target {
         tgid: target.tgid,
         goid_off: off(g.goid),
         stack_lo_off: off(g.stack_lo),
         stack_hi_off: off(g.stack_hi),
         parent_goid_off: off(g.parent_goid),
-        fsbase_off: off(g.tls.and_then(|_| super::btf::fsbase_offset())),
+        fsbase_off: off(g.tls.and(btf.as_ref()).and_then(kernel::fsbase)),
         tls_off: g.tls.unwrap_or(0),
         pad: 0,
     };
     put(ebpf, "TARGETS", [wire].into_iter())?;
+    let layout = btf.as_ref().and_then(kernel::layout);
+    put(ebpf, "KERNEL", layout.into_iter())?;
     put(
         ebpf,
         "OPS",
