@@ -4,6 +4,7 @@
 //! a kvm device that opens is no proof that it works.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -92,9 +93,6 @@ pub fn run(strict: bool, only: &str) -> Result<()> {
     apt::docker()?;
     fixtures::build()?;
     let mut programs = BTreeMap::new();
-    for arch in ["amd64", "arm64"] {
-        programs.insert(arch, (guest_program(arch)?, busybox(arch)?));
-    }
     let mut failed = Vec::new();
     for guest in GUESTS {
         let name = format!(
@@ -107,7 +105,10 @@ pub fn run(strict: bool, only: &str) -> Result<()> {
         if !name.contains(only) {
             continue;
         }
-        let (program, busybox) = programs.get(guest.arch).context("arch")?;
+        let (program, busybox) = match programs.entry(guest.arch) {
+            Entry::Occupied(built) => built.into_mut(),
+            Entry::Vacant(slot) => slot.insert((guest_program(guest.arch)?, busybox(guest.arch)?)),
+        };
         let started = Instant::now();
         match kernel(guest)
             .and_then(|(image, release)| Ok((boot(guest, &image, program, busybox)?, release)))
