@@ -66,7 +66,6 @@ fn per_hit() -> Vec<(String, f64)> {
     let pid = spin.pid();
     let target = TargetProc {
         pid,
-        tgid: pid,
         load_bias: 0,
         exe: &path,
     };

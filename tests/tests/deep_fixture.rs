@@ -33,7 +33,6 @@ fn trace(variant: Option<Variant>, path: &Path) -> (Trace, u64) {
     let pid = fixture.pid();
     let target = TargetProc {
         pid,
-        tgid: pid,
         load_bias: 0,
         exe: path,
     };

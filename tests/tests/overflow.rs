@@ -54,7 +54,6 @@ fn lost_records_are_counted_and_said() {
     let pid = spin.pid();
     let target = TargetProc {
         pid,
-        tgid: pid,
         load_bias: 0,
         exe: &path,
     };

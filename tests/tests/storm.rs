@@ -141,7 +141,6 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> u64 {
     let pid = fixture.pid();
     let target = TargetProc {
         pid,
-        tgid: pid,
         load_bias: 0,
         exe: path,
     };

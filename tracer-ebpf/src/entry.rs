@@ -54,6 +54,23 @@ pub fn read_word(addr: u64) -> Option<u64> {
     (rc == 0).then_some(word)
 }
 
+/// Two words of user memory, or neither. Both have a value on every path: with two `read_word` the compiler may carry one that was
+/// not read through a stack slot that was not written, which the verifier of 5.10 refuses.
+#[inline(always)]
+pub fn read_words(first: u64, second: u64) -> Option<(u64, u64)> {
+    let mut words = [0u64; 2];
+    let to = words.as_mut_ptr();
+    let rc = unsafe {
+        bpf_probe_read_user(to.cast(), 8, first as *const c_void)
+            | bpf_probe_read_user(to.add(1).cast(), 8, second as *const c_void)
+    };
+    if rc == 0 {
+        Some((words[0], words[1]))
+    } else {
+        None
+    }
+}
+
 /// Copies between kernel memory (entry, map values); both sides are at least `len` long.
 #[inline(always)]
 pub unsafe fn copy_kernel<T>(to: *mut T, from: *const T) -> bool {

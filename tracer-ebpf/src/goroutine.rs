@@ -7,7 +7,7 @@ use tracer_ebpf::wire::limits::STACK_DEPTH;
 use tracer_ebpf::wire::record::{BAD_STACK, Head, NO_G};
 use tracer_ebpf::wire::site::{G_TLS, Target};
 
-use crate::entry::read_word;
+use crate::entry::{read_word, read_words};
 use crate::regs::Regs;
 
 /// Marks a field that this Go release does not have.
@@ -104,7 +104,7 @@ impl Goroutine {
             if frame < self.low || frame >= self.high || frame & 7 != 0 {
                 break;
             }
-            let (Some(next), Some(address)) = (read_word(frame), read_word(frame + 8)) else {
+            let Some((next, address)) = read_words(frame, frame + 8) else {
                 break;
             };
             if address == 0 {

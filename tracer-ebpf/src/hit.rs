@@ -10,7 +10,8 @@ use tracer_ebpf::wire::counters::SiteCounters;
 use tracer_ebpf::wire::limits::{LOST_WORD, MAX_PARTS, REG_WORDS, SAVED_BASE, SAVED_WORDS};
 use tracer_ebpf::wire::record::{CUT, CUT_LOST, CUT_PARTS, Head, MORE, NO_SAVED, RECORD_VERSION};
 use tracer_ebpf::wire::site::{
-    CallKey, SAVE_NONE, SAVE_STACK, SITE_RESTORE, SITE_SAVE, SITE_STACK, Site, SiteKey, Target,
+    CallKey, SAVE_NONE, SAVE_STACK, SITE_RESTORE, SITE_SAVE, SITE_STACK, Site, SiteKey,
+    TGID_BY_NAMESPACE,
 };
 
 use crate::entry::{Entry, LARGE, bound, copy_kernel, count, read_word};
@@ -19,6 +20,7 @@ use crate::machine::{BOUNDED, F_OPS, F_REGS, HALT_FAULT, SLEEP};
 use crate::maps::{
     BLANK, CARRIED, CONTINUE, COUNTERS, LOST, RING, SAVED, SITE_BY_ADDR, SITES, TARGETS,
 };
+use crate::namespace;
 use crate::regs::Regs;
 
 /// Index of the probed site: the attach cookie, or by address where there are no cookies.
@@ -27,11 +29,15 @@ fn site_index<const MODE: u8>(ctx: &ProbeContext, regs: &Regs, tgid: u32) -> Opt
     if MODE != BOUNDED {
         return Some(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) } as u32);
     }
-    let key = SiteKey {
+    let mut key = SiteKey {
         tgid,
         pad: 0,
         ip: regs.ip(),
     };
+    if let Some(index) = unsafe { SITE_BY_ADDR.get(&key) } {
+        return Some(*index);
+    }
+    key.tgid = TGID_BY_NAMESPACE;
     unsafe { SITE_BY_ADDR.get(&key) }.copied()
 }
 
@@ -43,7 +49,7 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     let index = site_index::<MODE>(ctx, &regs, (pid_tgid >> 32) as u32)?;
     let site = SITES.get(index)?;
     let target = TARGETS.get(site.target)?;
-    if target.tgid != (pid_tgid >> 32) as u32 {
+    if !namespace::is_target::<MODE>(site.target, target, (pid_tgid >> 32) as u32) {
         return None;
     }
     let counters = COUNTERS.get(index)?;
@@ -67,7 +73,7 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     };
     let entry = unsafe { &mut *reserved.as_mut_ptr() };
     fill(entry, &regs, site, index, ktime, pid_tgid, &goroutine);
-    saved_words(&mut entry.head, site, target, &goroutine, counters);
+    saved_words(&mut entry.head, site, &goroutine, counters);
     if site.flags & SITE_STACK != 0 {
         goroutine.walk(&regs, &mut entry.head);
     }
@@ -254,20 +260,15 @@ fn fill<const N: usize>(
 
 /// Keeps registers of an entry for its return, or brings them back.
 #[inline(always)]
-fn saved_words(
-    head: &mut Head,
-    site: &Site,
-    target: &Target,
-    goroutine: &Goroutine,
-    counters: &SiteCounters,
-) {
+fn saved_words(head: &mut Head, site: &Site, goroutine: &Goroutine, counters: &SiteCounters) {
     if site.flags & (SITE_SAVE | SITE_RESTORE) == 0 {
         return;
     }
     let key = CallKey {
         goid: goroutine.goid,
         depth: goroutine.depth,
-        tgid: target.tgid,
+        // of one target, whatever its number
+        tgid: (head.pid_tgid >> 32) as u32,
         func: site.func,
     };
     if goroutine.flags != 0 {

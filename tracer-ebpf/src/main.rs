@@ -18,6 +18,8 @@ mod machine;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
+mod namespace;
+#[cfg(target_arch = "bpf")]
 mod peer;
 #[cfg(target_arch = "bpf")]
 mod programs;

@@ -28,6 +28,9 @@ pub static SITES: Array<Site> = Array::with_max_entries(MAX_SITES, 0);
 /// Written by userspace before attaching.
 #[map]
 pub static TARGETS: Array<Target> = Array::with_max_entries(MAX_TARGETS, 0);
+/// Targets whose number in the initial pid namespace was found at their first hit; 0: not yet.
+#[map]
+pub static FOUND: Array<u32> = Array::with_max_entries(MAX_TARGETS, 0);
 /// Written by userspace before attaching; read only by programs without attach cookies.
 #[map]
 pub static SITE_BY_ADDR: HashMap<SiteKey, u32> = HashMap::with_max_entries(MAX_SITES, 0);

@@ -23,7 +23,7 @@ const ABSENT: u32 = u32::MAX;
 
 /// A pointer at `addr + off`; `None` for nil, too.
 #[inline(always)]
-fn pointer(addr: u64, off: u32) -> Option<u64> {
+pub fn pointer(addr: u64, off: u32) -> Option<u64> {
     read_kernel::<u64>(addr + u64::from(off)).filter(|p| *p != 0)
 }
 
@@ -101,7 +101,7 @@ fn socket(layout: &KernelLayout, fd: u64) -> Option<u64> {
 
 /// Offset in a `pid` of its number in the tracer's namespace; 0: it has none there.
 #[inline(always)]
-fn number(layout: &KernelLayout, pid: u64) -> u64 {
+pub fn number(layout: &KernelLayout, pid: u64) -> u64 {
     let level = read_kernel::<u32>(pid + u64::from(layout.pid_level)).unwrap_or(0);
     let mut off = u64::from(layout.pid_numbers);
     for i in 0..PEER_LEVELS as u32 {

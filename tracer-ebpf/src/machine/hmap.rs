@@ -5,7 +5,7 @@
 use tracer_ebpf::wire::record::{FAULT, Frame, IMPLAUSIBLE, MAP_BUSY, OK};
 
 use super::F_HMAP;
-use crate::entry::{Entry, read_word};
+use crate::entry::{Entry, read_words};
 
 /// `hmap.flags`: another goroutine writes.
 const WRITING: u64 = 4;
@@ -93,10 +93,7 @@ pub fn next_bucket<const N: usize, const MODE: u8>(
             (*frame).w[0] + u64::from(index) * u64::from(bucket_size)
         }
     };
-    let (Some(tophash), Some(next)) = (
-        read_word(bucket),
-        read_word(bucket + u64::from(overflow_off)),
-    ) else {
+    let Some((tophash, next)) = read_words(bucket, bucket + u64::from(overflow_off)) else {
         if entry.retry_later::<MODE>(bucket, u64::from(overflow_off) + 8) {
             if overflow == 0 {
                 unsafe { (*frame).pc -= 1 };

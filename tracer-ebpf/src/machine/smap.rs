@@ -6,7 +6,7 @@
 use tracer_ebpf::wire::record::{FAULT, Frame, IMPLAUSIBLE, MAP_BUSY, OK};
 
 use super::F_SMAP;
-use crate::entry::{Entry, read_word};
+use crate::entry::{Entry, read_word, read_words};
 
 /// A directory is never longer in a map whose cells fit into a capture.
 const MOST_TABLES: u64 = 1 << 20;
@@ -95,8 +95,7 @@ fn next_table<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut 
         unsafe { (*frame).pc = index + 1 };
         return;
     }
-    let (Some(groups), Some(mask)) = (read_word(table + GROUPS), read_word(table + LENGTH_MASK))
-    else {
+    let Some((groups, mask)) = read_words(table + GROUPS, table + LENGTH_MASK) else {
         if !entry.retry_later::<MODE>(table, LENGTH_MASK + 8) {
             entry.end_map(frame, FAULT);
         }

@@ -68,11 +68,15 @@ const _: () = assert!(size_of::<Site>() == 40);
 // SAFETY: repr(C), integers, no implicit padding.
 unsafe impl Wire for Site {}
 
+/// `Target::tgid`: not known, because the tracer is in another pid namespace than the initial one; the process is the one with number
+/// `Target::ns_tgid` there.
+pub const TGID_BY_NAMESPACE: u32 = u32::MAX;
+
 /// One traced process. Offsets are those of `runtime.g` in its binary; `u32::MAX` = that field is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Target {
-    /// Thread group id as the kernel's `bpf_get_current_pid_tgid` shows it (initial pid namespace).
+    /// Thread group id as the kernel's `bpf_get_current_pid_tgid` shows it (initial pid namespace), or `TGID_BY_NAMESPACE`.
     pub tgid: u32,
     pub goid_off: u32,
     pub stack_lo_off: u32,
@@ -82,9 +86,13 @@ pub struct Target {
     pub fsbase_off: u32,
     /// Offset of g from the thread pointer.
     pub tls_off: i32,
-    pub pad: u32,
+    /// Thread group id in the tracer's own pid namespace.
+    pub ns_tgid: u32,
+    /// That namespace: device, in the kernel's encoding, and inode number.
+    pub ns_dev: u32,
+    pub ns_inum: u32,
 }
-const _: () = assert!(size_of::<Target>() == 32);
+const _: () = assert!(size_of::<Target>() == 40);
 // SAFETY: repr(C), integers, no implicit padding.
 unsafe impl Wire for Target {}
 
@@ -92,6 +100,7 @@ unsafe impl Wire for Target {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct SiteKey {
+    /// As in the target.
     pub tgid: u32,
     pub pad: u32,
     pub ip: u64,

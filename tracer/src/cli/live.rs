@@ -175,7 +175,6 @@ impl<'p> Live<'p> {
         let exe = prepared.image.attach_path();
         let target = TargetProc {
             pid: prepared.process.pid,
-            tgid: prepared.process.pid,
             load_bias: prepared.load_bias(),
             exe: &exe,
         };

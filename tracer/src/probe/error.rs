@@ -21,6 +21,10 @@ pub enum Error {
         needed: usize,
         room: usize,
     },
+    #[error(
+        "/proc is that of another pid namespace: mobytrace is {shown} there and {own} in its own"
+    )]
+    ForeignProc { shown: String, own: u32 },
     #[error("failed to read the counters: {0}")]
     Counters(String),
 }
@@ -36,6 +40,7 @@ impl Error {
                 _ => "`mobytrace doctor` checks what this kernel can do".into(),
             },
             Self::Verifier { .. } => "report this with `uname -r` and the output of -v; kernels 5.10 and newer are supported".into(),
+            Self::ForeignProc { .. } => "run it where both are one: with `unshare --mount-proc`, or in a container with --pid=host".into(),
             Self::TooLarge { .. } => "trace fewer functions".into(),
             Self::Object(_) | Self::Attach { .. } | Self::Counters(_) => "`mobytrace doctor` checks what this kernel can do".into(),
         }

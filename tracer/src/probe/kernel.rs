@@ -1,7 +1,5 @@
 //! Where this kernel keeps what the programs read of it: from its type information alone, all or nothing.
 
-use std::os::linux::fs::MetadataExt;
-
 use tracer_ebpf::wire::peer::{KernelLayout, PEER_CGROUPS};
 
 use super::btf::Btf;
@@ -21,8 +19,8 @@ pub fn fsbase(btf: &Btf) -> Option<u32> {
         .checked_add(btf.offset("thread_struct", "fsbase")?)
 }
 
-/// What the walk to the peer of a socket needs; `None`: something of it is unknown, so nothing is used.
-pub fn layout(btf: &Btf) -> Option<KernelLayout> {
+/// What the walk to the peer of a socket needs, numbers of processes as in the pid namespace with that inode number; `None`: something of it is unknown, so nothing is used.
+pub fn layout(btf: &Btf, pid_namespace: u32) -> Option<KernelLayout> {
     let link = size_of::<u64>() as u32 * btf.enumerator("PIDTYPE_TGID")?;
     let subsystems = btf.offset("css_set", "subsys")?;
     let mut css_cgroups = [u32::MAX; PEER_CGROUPS];
@@ -33,7 +31,7 @@ pub fn layout(btf: &Btf) -> Option<KernelLayout> {
     }
     Some(KernelLayout {
         known: 1,
-        pid_namespace: u32::try_from(std::fs::metadata("/proc/self/ns/pid").ok()?.st_ino()).ok()?,
+        pid_namespace,
         task_files: btf.offset("task_struct", "files")?,
         task_comm: btf.offset("task_struct", "comm")?,
         task_real_parent: btf.offset("task_struct", "real_parent")?,

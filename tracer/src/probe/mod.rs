@@ -6,6 +6,7 @@ mod error;
 mod features;
 mod kernel;
 mod maps;
+mod namespace;
 mod object;
 mod session;
 

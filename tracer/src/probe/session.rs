@@ -17,6 +17,7 @@ use tracer_ebpf::wire::site::{SITE_ENTRY, Site, SiteKey, Target};
 use super::btf::Btf;
 use super::error::os_error;
 use super::maps::Raw;
+use super::namespace::{PidNamespace, check_proc};
 use super::object::{OBJECT, load_program, open};
 use super::{Error, Features, kernel};
 use crate::plan::Plan;
@@ -24,10 +25,8 @@ use crate::plan::Plan;
 /// The process to attach to.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetProc<'a> {
-    /// In our own pid namespace, for `perf_event_open`.
+    /// In our own pid namespace.
     pub pid: u32,
-    /// In the initial pid namespace, as the kernel's helpers show it.
-    pub tgid: u32,
     pub load_bias: u64,
     /// The executable, through an open descriptor.
     pub exe: &'a Path,
@@ -162,6 +161,7 @@ impl Session {
         target: &TargetProc<'_>,
         options: &SessionOptions,
     ) -> Result<Self, Error> {
+        check_proc()?;
         let features = Features::probe()?;
         let mut ebpf = open(OBJECT, options.log)?;
         fill(&mut ebpf, plan, target)?;
@@ -383,18 +383,24 @@ fn fill(ebpf: &mut Ebpf, plan: &Plan, target: &TargetProc<'_>) -> Result<(), Err
     let off = |o: Option<u32>| o.unwrap_or(u32::MAX);
     let g = &plan.g;
     let btf = Btf::of_kernel();
+    let namespace = PidNamespace::own();
+    let tgid = namespace.target(target.pid);
     let wire = Target {
-        tgid: target.tgid,
+        tgid,
         goid_off: off(g.goid),
         stack_lo_off: off(g.stack_lo),
         stack_hi_off: off(g.stack_hi),
         parent_goid_off: off(g.parent_goid),
         fsbase_off: off(g.tls.and(btf.as_ref()).and_then(kernel::fsbase)),
         tls_off: g.tls.unwrap_or(0),
-        pad: 0,
+        ns_tgid: target.pid,
+        ns_dev: namespace.dev,
+        ns_inum: namespace.inum,
     };
     put(ebpf, "TARGETS", [wire].into_iter())?;
-    let layout = btf.as_ref().and_then(kernel::layout);
+    let layout = btf
+        .as_ref()
+        .and_then(|btf| kernel::layout(btf, namespace.inum));
     put(ebpf, "KERNEL", layout.into_iter())?;
     put(
         ebpf,
@@ -455,7 +461,7 @@ fn fill(ebpf: &mut Ebpf, plan: &Plan, target: &TargetProc<'_>) -> Result<(), Err
         HashMap::try_from(map).map_err(map_error("filling maps"))?;
     for (index, site) in plan.sites.iter().enumerate() {
         let key = SiteKey {
-            tgid: target.tgid,
+            tgid,
             pad: 0,
             ip: target.load_bias.wrapping_add(site.addr),
         };
