@@ -7,7 +7,9 @@ mod ebpf;
 mod exec;
 mod fixtures;
 mod fuzz;
+mod image;
 mod performance;
+mod program;
 mod soak;
 mod suite;
 mod tidy;
@@ -50,6 +52,20 @@ enum Command {
     Fixtures,
     /// Measure, and write docs/performance.md
     Bench,
+    /// Make a container image: an archive that `docker load` takes
+    Image {
+        #[arg(long, default_value = "amd64")]
+        arch: String,
+        /// The one that tests load: quicker to build
+        #[arg(long, conflicts_with_all = ["arch", "output", "socket"])]
+        quick: bool,
+        /// Write the archive here instead of below target/image
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<std::path::PathBuf>,
+        /// Load it into the daemon that listens here
+        #[arg(long, value_name = "PATH")]
+        socket: Option<std::path::PathBuf>,
+    },
     /// Throw hostile input at the parsers (nightly toolchain)
     Fuzz {
         /// One target instead of all
@@ -94,6 +110,13 @@ fn run(command: &Command) -> Result<()> {
         Command::Fixtures => fixtures::build(),
         Command::Bench => bench::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
+        Command::Image { quick: true, .. } => image::for_tests().map(|_| ()),
+        Command::Image {
+            arch,
+            quick: false,
+            output,
+            socket,
+        } => image::run(arch, output.as_deref(), socket.as_deref()),
         Command::Soak { seconds } => soak::run(std::time::Duration::from_secs(*seconds)),
         Command::Tidy => tidy::run(),
         Command::VmTest { only } => vm::run(true, only),

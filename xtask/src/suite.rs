@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 
 use crate::exec::{self, cargo, target};
-use crate::{apt, ebpf, fixtures, tidy, vm};
+use crate::{apt, ebpf, fixtures, image, tidy, vm};
 
 /// Runs everything. Strict: what cannot run here fails; lenient: it is skipped by name.
 pub fn run(lenient: bool) -> Result<()> {
@@ -16,6 +16,9 @@ pub fn run(lenient: bool) -> Result<()> {
     // each generation that cannot be had is named there and skipped by its tests
     step("daemons", apt::daemons)?;
     may_skip(lenient, &mut skipped, "Go fixtures", fixtures::build)?;
+    may_skip(lenient, &mut skipped, "container image", || {
+        image::for_tests().map(|_| ())
+    })?;
     step("tests", || {
         let mut tests = cargo();
         tests

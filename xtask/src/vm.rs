@@ -15,8 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::apt::{self, Apt};
-use crate::exec::{self, cargo, have, make_dir, target};
+use crate::exec::{self, have, make_dir, target};
 use crate::fixtures;
+use crate::program::{self, Profile};
 
 /// How long a guest may take from power-on to power-off.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -107,7 +108,10 @@ pub fn run(strict: bool, only: &str) -> Result<()> {
         }
         let (program, busybox) = match programs.entry(guest.arch) {
             Entry::Occupied(built) => built.into_mut(),
-            Entry::Vacant(slot) => slot.insert((guest_program(guest.arch)?, busybox(guest.arch)?)),
+            Entry::Vacant(slot) => slot.insert((
+                program::build_static(guest.arch, Profile::Guest)?,
+                busybox(guest.arch)?,
+            )),
         };
         let started = Instant::now();
         match kernel(guest)
@@ -170,44 +174,6 @@ fn install_tools() -> Result<()> {
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )?;
     Ok(())
-}
-
-/// The tool, static, for the guest.
-fn guest_program(arch: &str) -> Result<PathBuf> {
-    let triple = if arch == "amd64" {
-        "x86_64-unknown-linux-gnu"
-    } else {
-        "aarch64-unknown-linux-gnu"
-    };
-    let dir = target().join("guest");
-    let mut build = cargo();
-    build
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "-p",
-            "mobytrace",
-            "--bin",
-            "mobytrace",
-            "--profile",
-            "guest",
-        ])
-        .args(["--target", triple])
-        .env("CARGO_TARGET_DIR", &dir)
-        .env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
-    if arch == "arm64" {
-        build
-            .arg("-Zbuild-std=std,panic_abort")
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("__CARGO_TESTS_ONLY_SRC_ROOT", apt::rust_src()?)
-            .env(
-                "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
-                "aarch64-linux-gnu-gcc",
-            );
-    }
-    exec::run(&mut build)?;
-    Ok(dir.join(triple).join("guest/mobytrace"))
 }
 
 fn busybox(arch: &'static str) -> Result<PathBuf> {

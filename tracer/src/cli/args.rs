@@ -49,9 +49,9 @@ pub enum Command {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Daemon {
     /// Process id of the daemon
-    #[arg(long, value_name = "N", conflicts_with = "socket")]
+    #[arg(long, value_name = "N")]
     pub pid: Option<u32>,
-    /// Socket the daemon listens on
+    /// Socket the daemon listens on; with --pid: socket to send requests to
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 }

@@ -50,11 +50,11 @@ pub fn plan_for(binary: &GoBinary<'_>, profiles: &[String], functions: &[String]
 impl Prepared {
     /// Finds the daemon, reads its binary, builds the plan.
     pub fn daemon(
-        selection: &args::Daemon,
+        chosen: &args::Daemon,
         profiles: &[String],
         functions: &[String],
     ) -> Result<Self> {
-        let selection = match (&selection.pid, &selection.socket) {
+        let selection = match (&chosen.pid, &chosen.socket) {
             (Some(pid), _) => Selection::Pid(*pid),
             (None, Some(path)) => Selection::Socket(path.clone()),
             (None, None) => Selection::Auto,
@@ -74,10 +74,7 @@ impl Prepared {
                 .map_err(Failure::from)?;
             (plan, binary.version().text.clone(), binary.build_id(), bias)
         };
-        let socket = match selection {
-            Selection::Socket(path) => Some(path),
-            _ => listening_socket(&process),
-        };
+        let socket = chosen.socket.clone().or_else(|| listening_socket(&process));
         let header = capture::Header::new(
             capture::Daemon {
                 pid: process.pid,

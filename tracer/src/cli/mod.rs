@@ -111,10 +111,13 @@ async fn run_command(command: &str, socket: Option<&Path>) -> Result<()> {
         child.env("DOCKER_HOST", format!("unix://{}", socket.display()));
     }
     let status = child.status().await.map_err(|e| {
-        Failure::new(
-            format!("failed to run `{command}`: {e}"),
-            "a shell is needed for --cmd",
-        )
+        let hint = if e.kind() == std::io::ErrorKind::NotFound {
+            "--cmd needs a shell, and there is none here (an image made from scratch has no programs): use --get PATH, or \
+             `compare` without --cmd and run the commands outside"
+        } else {
+            "--cmd runs its command with `sh -c`"
+        };
+        Failure::new(format!("failed to run `{command}` with sh: {e}"), hint)
     })?;
     if !status.success() {
         eprintln!("warning: `{command}` ended with {status}");

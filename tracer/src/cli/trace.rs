@@ -22,7 +22,7 @@ pub async fn run(
     if args.all {
         match candidates().as_slice() {
             [one] => daemon.pid = Some(one.pid),
-            [] => return Err(Failure::from(crate::target::Error::NoDaemon).into()),
+            [] => return Err(Failure::from(crate::target::no_daemon()).into()),
             several => {
                 let pids: Vec<String> = several.iter().map(|c| c.pid.to_string()).collect();
                 return Err(Failure::new(

@@ -7,7 +7,7 @@ mod image;
 mod process;
 mod socket;
 
-pub use discover::{Candidate, Selection, candidates, find};
+pub use discover::{Candidate, Selection, candidates, find, no_daemon};
 pub use image::Image;
 pub use process::Process;
 pub use socket::listening_socket;
@@ -17,8 +17,11 @@ pub use socket::listening_socket;
 pub enum Error {
     #[error("no process {pid}")]
     NoProcess { pid: u32 },
-    #[error("no running dockerd found in /proc")]
-    NoDaemon,
+    #[error("no running dockerd found in /proc{}", if *.contained { ", which shows only the processes of this container" } else { "" })]
+    NoDaemon {
+        /// We are in a pid namespace of our own.
+        contained: bool,
+    },
     #[error("several dockerd processes run: {}", list(.found))]
     Several { found: Vec<Candidate> },
     #[error("failed to connect to {path}: {source}")]
@@ -62,9 +65,10 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::NoProcess { .. } | Self::Replaced { .. } => "give the pid of a running dockerd: `pgrep -a dockerd`".into(),
-            Self::NoDaemon => "start dockerd, or name it with --pid N or --socket PATH (in a container: run it with --pid=host)".into(),
+            Self::NoDaemon { contained: true } => "run the container with `--privileged --pid=host`".into(),
+            Self::NoDaemon { contained: false } => "start dockerd, or name it with --pid N or --socket PATH".into(),
             Self::Several { .. } => "choose one with --pid N or --socket PATH".into(),
-            Self::Socket { .. } | Self::NoListener { .. } => "give the socket dockerd listens on, or its pid with --pid N".into(),
+            Self::Socket { .. } | Self::NoListener { .. } => "give the socket dockerd itself listens on (a proxy's leads nowhere), or its pid with --pid N; in a container, run that with --pid=host".into(),
             Self::Open { .. } | Self::Proc { .. } => "run as root, in the daemon's or a parent pid namespace".into(),
             Self::OpenFile { .. } | Self::Map { .. } => "give the path of a readable Go ELF executable".into(),
             Self::NotMapped { .. } => "the running image differs from the file; restart the daemon at a time that suits you and try again".into(),
@@ -75,7 +79,14 @@ impl Error {
 fn list(found: &[Candidate]) -> String {
     found
         .iter()
-        .map(|c| format!("{} ({})", c.pid, c.command))
+        .map(|c| {
+            let apart = if c.apart {
+                ", in another mount namespace"
+            } else {
+                ""
+            };
+            format!("{} ({}{apart})", c.pid, c.command)
+        })
         .collect::<Vec<_>>()
         .join(", ")
 }

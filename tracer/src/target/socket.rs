@@ -1,7 +1,8 @@
-//! Unix sockets of a process, from `/proc/net/unix` and the names of its descriptors.
+//! Unix sockets of a process, from `/proc/PID/net/unix` and the names of its descriptors.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Process;
@@ -10,15 +11,10 @@ use super::Process;
 const ACCEPTS: &str = "00010000";
 
 /// Path of a socket on which the process listens for its HTTP API, as seen from our own root
-/// (through `/proc/PID/root` where the mount namespace differs).
+/// (through `/proc/PID/root` where another file, or none, has that path here).
 #[must_use]
 pub fn listening_socket(process: &Process) -> Option<PathBuf> {
-    let inodes = socket_inodes(process.pid);
-    let mut paths: Vec<PathBuf> = listeners(process.pid)
-        .into_iter()
-        .filter(|(inode, _)| inodes.contains(inode))
-        .map(|(_, path)| path)
-        .collect();
+    let mut paths = own_listeners(process.pid);
     // dockerd has others (metrics plugin, libnetwork); the API's own is the one it was given, usually *docker*.sock
     let given: Vec<String> = process.command_line().unwrap_or_default();
     paths.sort_by_key(|path| {
@@ -28,29 +24,53 @@ pub fn listening_socket(process: &Process) -> Option<PathBuf> {
         (!named, !usual, text)
     });
     let path = paths.into_iter().next()?;
-    let below_root =
-        PathBuf::from(format!("/proc/{}/root", process.pid)).join(path.strip_prefix("/").ok()?);
-    if path.exists() {
-        Some(path)
-    } else {
-        Some(below_root)
+    let below_root = below_root(process.pid, &path)?;
+    match (identity(&path), identity(&below_root)) {
+        (Some(here), Some(there)) if here == there => Some(path),
+        _ => Some(below_root),
     }
 }
 
-/// Processes that hold a listening socket bound to `path`.
-pub(super) fn listener_pids(path: &Path) -> BTreeSet<u32> {
-    let wanted: BTreeSet<u64> = listeners(std::process::id())
+/// Whether a process listens on the socket with that device and inode, by whatever path it knows it.
+pub(super) fn listens_on(pid: u32, file: (u64, u64)) -> bool {
+    own_listeners(pid)
+        .iter()
+        .filter_map(|path| below_root(pid, path))
+        .any(|path| identity(&path) == Some(file))
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let file = fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// A path of a process as it is reached from here. Links on the way are followed by the kernel within our own root, so that an
+/// absolute one (`/var/run` → `/run`) is resolved by hand.
+fn below_root(pid: u32, path: &Path) -> Option<PathBuf> {
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
+    let mut real = PathBuf::new();
+    for part in path.strip_prefix("/").ok()?.components() {
+        real.push(part);
+        match fs::read_link(root.join(&real)) {
+            Ok(link) if link.is_absolute() => {
+                real = link.strip_prefix("/").ok()?.to_owned();
+            }
+            _ => {}
+        }
+    }
+    Some(root.join(real))
+}
+
+/// Paths of the listening sockets that a process holds, as it was bound.
+fn own_listeners(pid: u32) -> Vec<PathBuf> {
+    let inodes = socket_inodes(pid);
+    if inodes.is_empty() {
+        return Vec::new();
+    }
+    listeners(pid)
         .into_iter()
-        .filter(|(_, p)| p == path)
-        .map(|(inode, _)| inode)
-        .collect();
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return BTreeSet::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| !socket_inodes(*pid).is_disjoint(&wanted))
+        .filter(|(inode, _)| inodes.contains(inode))
+        .map(|(_, path)| path)
         .collect()
 }
 

@@ -1,0 +1,155 @@
+//! mobytrace in a container made from scratch, as in Docker Desktop's virtual machine: the daemon is outside of its mount
+//! namespace, and the comparison is the host's.
+
+use std::process::Command;
+
+use harness::{Daemon, Finished, Running, Tool, request, target_dir, workspace_root};
+
+/// What the documentation says to run, before the arguments of `mobytrace`.
+const DOCUMENTED: &str = "docker run --rm --privileged --pid=host mobytrace ";
+
+/// A documented command line, on the traced daemon itself: it has no network, and other tests' daemons run beside it.
+fn in_container(daemon: &Daemon, options: &str, args: &str) -> Running {
+    let more = format!("--network=none {options} mobytrace {args}");
+    shell(daemon, &DOCUMENTED.replace("mobytrace ", &more))
+}
+
+fn shell(daemon: &Daemon, line: &str) -> Running {
+    let assets = harness::Assets::find().expect("assets");
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", line])
+        .env("PATH", assets.path_variable().expect("PATH"))
+        .env("DOCKER_HOST", daemon.host())
+        .env("HOME", target_dir());
+    Running::start(command).expect("sh")
+}
+
+/// Arguments that README.md gives to `mobytrace` in a container: passive, and with GETs.
+fn documented() -> (String, String) {
+    let text = std::fs::read_to_string(workspace_root().join("README.md")).expect("README");
+    let mut lines = text.lines().filter_map(|l| l.strip_prefix(DOCUMENTED));
+    let mut next = || lines.next().expect("two commands").to_owned();
+    (next(), next())
+}
+
+/// A comparison without what differs from run to run: durations, and the User-Agent of our own requests.
+fn without_times(text: &str) -> String {
+    let varies = |line: &str| {
+        ["  time ", "  client "]
+            .iter()
+            .any(|name| line.starts_with(name))
+    };
+    text.lines()
+        .filter(|line| !varies(line))
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+#[test]
+fn the_comparison_from_a_container_is_the_hosts() {
+    let assets = harness::assets_or_skip!();
+    let image = target_dir().join("image/mobytrace.tar");
+    if !image.exists() {
+        assert!(!harness::is_strict(), "this test needs {}", image.display());
+        eprintln!(
+            "SKIPPED container: needs {} (cargo xtask image --quick)",
+            image.display()
+        );
+        return;
+    }
+    // older ones give a privileged container capabilities that this machine may not have itself
+    let Some(dockerd) = harness::stock_dockerd("trixie", "amd64") else {
+        return;
+    };
+    let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
+    let found = mobytrace::target::candidates();
+    let here: Vec<_> = found.iter().filter(|c| c.pid == daemon.pid()).collect();
+    assert!(
+        matches!(here.as_slice(), [one] if !one.apart),
+        "{found:?} has not just the daemon {}",
+        daemon.pid()
+    );
+    daemon.import_image().expect("image");
+    daemon.create_containers("c", 5).expect("created");
+    let archive = std::fs::read(&image).expect("archive");
+    let loaded = request(&daemon.socket(), "POST", "/images/load", &[], &archive).expect("loaded");
+    let said = String::from_utf8_lossy(&loaded.body);
+    assert_eq!(loaded.status, 200, "{said}");
+
+    // on the host, with as many containers as there are when mobytrace itself runs in one
+    let stand_in = daemon.run_container("stand-in").expect("running");
+    let pid = daemon.pid();
+    let (passive, active) = documented();
+    let active = format!("{active} --pid {pid}");
+    let tool = Tool::find().expect("tool");
+    let host = shell(&daemon, &format!("{} {active}", tool.path().display()));
+    let host = host.wait().expect("ended").expect(0);
+    let expected = without_times(&host.stdout);
+    assert!(
+        expected.contains("returned the same 6 containers on both paths"),
+        "{expected}"
+    );
+    let path = format!("/containers/{stand_in}?force=1");
+    let gone = request(&daemon.socket(), "DELETE", &path, &[], &[]).expect("answer");
+    assert_eq!(gone.status, 204);
+
+    let same = |finished: Finished, how: &str| {
+        let said = &finished.stderr;
+        assert_eq!(without_times(&finished.stdout), expected, "{how}: {said}");
+        assert!(
+            said.contains("the bytes at every site equal the file's"),
+            "{how}: {said}"
+        );
+    };
+    // requests through the daemon's own root
+    let inside = in_container(&daemon, "", &active);
+    same(
+        inside.wait().expect("ended").expect(0),
+        "through /proc/PID/root",
+    );
+
+    // a mounted socket, and the daemon found by it
+    let mount = format!("-v {}:/var/run/docker.sock", daemon.socket().display());
+    let by_socket = active.replace(&format!("--pid {pid}"), "--socket /var/run/docker.sock");
+    let inside = in_container(&daemon, &mount, &by_socket);
+    same(
+        inside.wait().expect("ended").expect(0),
+        "by a mounted socket",
+    );
+
+    // passive: whoever asks
+    let mut inside = in_container(&daemon, "", &format!("{passive} --pid {pid}"));
+    inside
+        .wait_for("run your two commands now")
+        .expect("waiting");
+    daemon.get("/containers/json?all=1").expect("answer");
+    inside
+        .wait_for("seen: GET /containers/json")
+        .expect("first");
+    daemon.get("/system/df").expect("answer");
+    let seen = inside.wait().expect("ended").expect(0);
+    // the columns have no names of their own, and other widths
+    let unnamed = |text: &str| -> String {
+        text.replace("path A", "GET /containers/json?all=1")
+            .replace("path B", "GET /system/df")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(unnamed(&without_times(&seen.stdout)), unnamed(&expected));
+
+    // what cannot work there says so, and what to do
+    let commands = format!("compare --pid {pid} --cmd 'docker ps' --cmd 'docker ps -a'");
+    let refused = in_container(&daemon, "", &commands);
+    let said = refused.wait().expect("ended").expect(2).stderr;
+    assert!(said.contains("hint: --cmd needs a shell"), "{said}");
+    let contained = "docker run --rm --privileged --network=none mobytrace compare";
+    let refused = shell(&daemon, contained);
+    let said = refused.wait().expect("ended").expect(2).stderr;
+    assert!(
+        said.contains("hint: run the container with `--privileged --pid=host`"),
+        "{said}"
+    );
+    assert_eq!(harness::changed_code(pid).expect("code"), [0u64; 0]);
+}
