@@ -19,6 +19,7 @@ pub const TARGETS: &[&str] = &[
     "pclntab",
     "moduledata",
     "types",
+    "dwarf",
     "plan",
     "recording",
 ];
@@ -52,7 +53,12 @@ impl Target {
         if name == "recording" {
             return Self::recording(root);
         }
-        let base = std::fs::read(root.join("target/fixtures/deep"))?;
+        let file = if name == "dwarf" {
+            "deep-dwarf"
+        } else {
+            "deep"
+        };
+        let base = std::fs::read(root.join("target/fixtures").join(file))?;
         let whole = GoBinary::parse(&base).map_err(io::Error::other)?;
         let all = |len: usize, start: usize| -> Vec<usize> {
             (start..(start + len).min(base.len()))
@@ -84,6 +90,12 @@ impl Target {
             ),
             "moduledata" => (everything, vec![moduledata], all(1024, moduledata)),
             "types" => (types_of, descriptors, all(1 << 19, types)),
+            "dwarf" => {
+                let sections = debug_sections(&base);
+                let pages = sections.iter().flat_map(|(at, len)| all(*len, *at));
+                let starts = sections.iter().map(|(at, _)| *at);
+                (typed_and_planned, starts.collect(), pages.collect())
+            }
             _ => {
                 let code: Vec<usize> = whole
                     .find_functions(&mut |n| n.starts_with("main."))
@@ -155,6 +167,27 @@ impl Target {
             self.base[at..at + bytes.len()].copy_from_slice(&bytes);
         }
     }
+}
+
+/// Offsets and lengths of the sections whose names begin with `.debug_`, which hold DWARF.
+fn debug_sections(base: &[u8]) -> Vec<(usize, usize)> {
+    let number = |at: usize, len: usize| -> usize {
+        let bytes = base.get(at..at + len).unwrap_or_default();
+        let mut whole = [0; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        usize::try_from(u64::from_le_bytes(whole)).unwrap_or(usize::MAX)
+    };
+    let (table, size) = (number(0x28, 8), number(0x3a, 2));
+    let (count, names) = (number(0x3c, 2), number(0x3e, 2));
+    let field = |section: usize, at: usize, len: usize| number(table + section * size + at, len);
+    let names = field(names, 0x18, 8);
+    (0..count)
+        .filter(|s| {
+            let name = base.get(names + field(*s, 0, 4)..).unwrap_or_default();
+            name.starts_with(b".debug_") && !name.starts_with(b".debug_gdb")
+        })
+        .map(|s| (field(s, 0x18, 8), field(s, 0x20, 8)))
+        .collect()
 }
 
 /// File offset of a table that the reader found.
@@ -248,6 +281,11 @@ fn types_of(bytes: &[u8], first: usize) {
 fn everything(bytes: &[u8], first: usize) {
     functions(bytes, first);
     types_of(bytes, first);
+}
+
+fn typed_and_planned(bytes: &[u8], first: usize) {
+    types_of(bytes, first);
+    planned(bytes, first);
 }
 
 fn planned(bytes: &[u8], _: usize) {

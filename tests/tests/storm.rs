@@ -1,7 +1,7 @@
 //! Calls that are hard to pair (see tests/fixtures/go/storm): every call is counted, no result is paired with another call's
 //! argument, nothing is open that ended, and the program lives.
 //!
-//! `MOBYTRACE_STORM_CALLS=10000000 cargo test --release -p tests --test storm` makes the long run.
+//! `MOBYTRACE_STORM_CALLS=10000000 cargo test --release -p tests --test storm -- --nocapture` makes the long run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -91,9 +91,9 @@ fn take(plan: &Plan, trace: &Trace, seen: &mut BTreeMap<String, Seen>) {
 fn every_call_is_counted_and_none_is_paired_wrong() {
     if let Some(path) = fixture() {
         // slow enough for this test to keep up with, which runs without optimisation; then as fast as the program can
-        let lost = storm(&path, wanted(60_000), 10_000);
+        let lost = storm(&path, number("CALLS", 60_000), number("PAUSE", 10_000));
         assert_eq!(lost, 0, "records lost");
-        storm(&path, wanted(60_000), 0);
+        storm(&path, 60_000, 0);
     }
 }
 
@@ -109,8 +109,8 @@ fn fixture() -> Option<PathBuf> {
     Some(path)
 }
 
-fn wanted(usually: u64) -> u64 {
-    let said = std::env::var("MOBYTRACE_STORM_CALLS").ok();
+fn number(name: &str, usually: u64) -> u64 {
+    let said = std::env::var(format!("MOBYTRACE_STORM_{name}")).ok();
     said.and_then(|n| n.parse().ok()).unwrap_or(usually)
 }
 

@@ -23,17 +23,19 @@ fn go_root() -> Result<PathBuf> {
     Ok(into.join(format!("usr/lib/go-{GO}")))
 }
 
-/// Builds all fixtures for amd64, stripped.
+/// Builds all fixtures for amd64, stripped, and one of them with debug information, uncompressed.
 pub fn build() -> Result<()> {
     let go_root = go_root()?;
     let out = target().join("fixtures");
     make_dir(&out)?;
-    for name in FIXTURES {
+    let stripped = FIXTURES.iter().map(|name| (*name, *name, "-s -w"));
+    let with_dwarf = [("deep", "deep-dwarf", "-compressdwarf=false")];
+    for (name, file, flags) in stripped.chain(with_dwarf) {
         exec::run(
             exec::command(go_root.join("bin/go"))
                 .current_dir(root().join("tests/fixtures/go").join(name))
-                .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
-                .arg(out.join(name))
+                .args(["build", "-trimpath", "-ldflags", flags, "-o"])
+                .arg(out.join(file))
                 .arg("main.go")
                 .env("GOROOT", &go_root)
                 .env("GOCACHE", target().join("assets/go-cache"))

@@ -61,6 +61,7 @@ pub fn run(only: Option<&str>, seconds: u32) -> Result<()> {
             .args([
                 "-timeout=20",
                 "-max_len=4096",
+                "-len_control=0",
                 "-malloc_limit_mb=200",
                 "-rss_limit_mb=1500",
             ])

@@ -3,6 +3,8 @@
 //! Debian's own kernel packages, an initramfs made here, results on the serial line behind prefixes. Emulated (TCG) on purpose:
 //! a kvm device that opens is no proof that it works.
 
+mod storm;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::{BufRead, BufReader};
@@ -36,6 +38,13 @@ struct Guest {
     fixture: bool,
     /// Programs that need a newer kernel.
     absent: &'static [&'static str],
+}
+
+impl Guest {
+    /// Where kernel code is preempted too, calls that are hard to pair are traced as well.
+    fn has_storm(&self) -> bool {
+        self.append.contains("preempt=full")
+    }
 }
 
 const NEWER_THAN_5_10: &[&str] = &["_loop", "_sleep"];
@@ -255,6 +264,7 @@ if [ -x /deep ]; then
   sed 's/^/@@EVENT /' /tmp/events
   sed 's/^/@@ERR /' /tmp/err
 fi
+if [ -e /storm.sh ]; then . /storm.sh; fi
 echo "@@END"
 poweroff -f
 "#;
@@ -283,6 +293,14 @@ fn boot(guest: &Guest, image: &Path, program: &Path, busybox: &Path) -> Result<S
             "deep",
             0o100_755,
             &std::fs::read(target().join("fixtures/deep"))?,
+        );
+    }
+    if guest.has_storm() {
+        archive.add("storm.sh", 0o100_644, storm::SCRIPT.as_bytes());
+        archive.add(
+            "storm",
+            0o100_755,
+            &std::fs::read(target().join("fixtures/storm"))?,
         );
     }
     std::fs::write(&initrd, archive.finish())?;
@@ -418,9 +436,13 @@ fn check(guest: &Guest, lines: &[String]) -> Result<String> {
         return Ok(format!("{loaded} programs load"));
     }
     let (calls, missing) = check_fixture(lines)?;
-    Ok(format!(
+    let mut said = format!(
         "{loaded} programs load, {calls} of {calls} calls traced right ({missing} with a missing value)"
-    ))
+    );
+    if guest.has_storm() {
+        said = format!("{said}, {}", storm::check(lines)?);
+    }
+    Ok(said)
 }
 
 fn check_fixture(lines: &[String]) -> Result<(usize, usize)> {

@@ -35,7 +35,8 @@ impl From<crate::target::Error> for Failure {
 
 /// Prints a failure to stderr, whatever it is made of, each part on one line.
 pub fn print(error: &anyhow::Error) {
-    let one_line = |text: &str| text.replace(['\n', '\r'], " ");
+    // names of processes and paths of sockets are in there, which their owners choose
+    let one_line = |text: &str| crate::render::escape(&text.replace(['\n', '\r'], " "));
     if let Some(failure) = error.downcast_ref::<Failure>() {
         eprintln!("error: {}", one_line(&failure.message));
         eprintln!("hint: {}", one_line(&failure.hint));

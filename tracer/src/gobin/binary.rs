@@ -18,6 +18,8 @@ use super::rtype::Types;
 const FLAG_ASM: u8 = 4;
 /// Largest type believed, bytes.
 const MOST_SIZE: u64 = 1 << 40;
+/// Ranges and entries of all inline trees that one walk reads; stock daemons have a twenty-fifth of that.
+const MOST_INLINED: usize = 1 << 24;
 /// Bound on types visited in a closure.
 const MOST_TYPES: usize = 1 << 20;
 
@@ -369,6 +371,7 @@ impl<'data> GoBinary<'data> {
     /// None at present; damaged trees are passed over.
     pub fn inlined_at(&self, names: &[&str]) -> Result<BTreeMap<String, Vec<InlinedAt>>, Error> {
         let mut found: BTreeMap<String, Vec<InlinedAt>> = BTreeMap::new();
+        let mut budget = MOST_INLINED;
         for index in 0..self.table.nfunc {
             let Some((record, entry)) = self.record(index) else {
                 continue;
@@ -383,7 +386,7 @@ impl<'data> GoBinary<'data> {
                 continue;
             };
             let mut here: BTreeSet<&str> = BTreeSet::new();
-            for i in 0..tree.len() {
+            for i in 0..tree.len(&mut budget) {
                 if let Some(name) = tree.name_off(i).and_then(|o| self.table.name(o))
                     && names.contains(&name)
                 {

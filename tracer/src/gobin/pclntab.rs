@@ -410,14 +410,23 @@ pub struct InlineTree<'data> {
 }
 
 impl InlineTree<'_> {
-    /// Number of entries: one more than the largest index in PCDATA.
-    pub fn len(&self) -> usize {
-        self.values
-            .clone()
-            .map(|r| r.value.saturating_add(1))
-            .max()
-            .and_then(|n| usize::try_from(n).ok())
+    /// Number of entries: one more than the largest index in PCDATA, as far as there are bytes for it. Each range read and each
+    /// entry counted is taken from `budget`, so that damaged tables, which may all claim to be endless, end.
+    pub fn len(&self, budget: &mut usize) -> usize {
+        let mut most = 0;
+        for range in self.values.clone() {
+            let Some(left) = budget.checked_sub(1) else {
+                break;
+            };
+            *budget = left;
+            most = most.max(range.value.saturating_add(1));
+        }
+        let len = usize::try_from(most)
             .unwrap_or(0)
+            .min(self.bytes.len() / self.size.max(1))
+            .min(*budget);
+        *budget -= len;
+        len
     }
 
     pub fn name_off(&self, index: usize) -> Option<u32> {

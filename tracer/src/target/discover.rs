@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::socket::listens_on;
+use super::socket::{api_path, listens_on};
 use super::{Error, Process};
 
 /// Inode number of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
@@ -25,6 +25,8 @@ pub enum Selection {
 pub struct Candidate {
     pub pid: u32,
     pub command: String,
+    /// Where it listens, as it knows that path itself.
+    pub socket: Option<PathBuf>,
     /// It has a mount namespace other than ours: one of us runs in a container.
     pub apart: bool,
 }
@@ -69,6 +71,10 @@ pub fn candidates() -> Vec<Candidate> {
         .map(|s| Candidate {
             pid: s.pid,
             command: s.arguments.join(" "),
+            socket: api_path(&Process {
+                pid: s.pid,
+                start: 0,
+            }),
             apart: fs::read_link(format!("/proc/{}/ns/mnt", s.pid)).ok() != own,
         })
         .collect()

@@ -85,7 +85,10 @@ fn list(found: &[Candidate]) -> String {
             } else {
                 ""
             };
-            format!("{} ({}{apart})", c.pid, c.command)
+            match &c.socket {
+                Some(path) => format!("{} (on {}{apart})", c.pid, path.display()),
+                None => format!("{} ({}{apart})", c.pid, c.command),
+            }
         })
         .collect::<Vec<_>>()
         .join(", ")

@@ -14,6 +14,16 @@ const ACCEPTS: &str = "00010000";
 /// (through `/proc/PID/root` where another file, or none, has that path here).
 #[must_use]
 pub fn listening_socket(process: &Process) -> Option<PathBuf> {
+    let path = api_path(process)?;
+    let below_root = below_root(process.pid, &path)?;
+    match (identity(&path), identity(&below_root)) {
+        (Some(here), Some(there)) if here == there => Some(path),
+        _ => Some(below_root),
+    }
+}
+
+/// Path of its API's socket as the process bound it.
+pub(super) fn api_path(process: &Process) -> Option<PathBuf> {
     let mut paths = own_listeners(process.pid);
     // dockerd has others (metrics plugin, libnetwork); the API's own is the one it was given, usually *docker*.sock
     let given: Vec<String> = process.command_line().unwrap_or_default();
@@ -23,12 +33,7 @@ pub fn listening_socket(process: &Process) -> Option<PathBuf> {
         let usual = text.ends_with("/docker.sock");
         (!named, !usual, text)
     });
-    let path = paths.into_iter().next()?;
-    let below_root = below_root(process.pid, &path)?;
-    match (identity(&path), identity(&below_root)) {
-        (Some(here), Some(there)) if here == there => Some(path),
-        _ => Some(below_root),
-    }
+    paths.into_iter().next()
 }
 
 /// Whether a process listens on the socket with that device and inode, by whatever path it knows it.
