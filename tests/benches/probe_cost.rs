@@ -7,7 +7,7 @@ use std::time::Instant;
 use harness::{Assets, Daemon, Fixture, Tool};
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{Plan, PlanRequest, Role, build};
-use mobytrace::probe::{Session, SessionOptions, TargetProc, Variant};
+use mobytrace::probe::{Links, Session, SessionOptions, TargetProc, Variant};
 
 const FUNCTION: &str = "main.(*Server).List";
 /// Calls of a round: their records fit into the ring buffer, also where a hit takes two entries.
@@ -88,6 +88,14 @@ fn per_hit() -> Vec<(String, f64)> {
             variant(Variant::Sleep),
         ),
         (
+            "capture at the branch, sleepable, perf link",
+            false,
+            SessionOptions {
+                links: Some(Links::Perf),
+                ..variant(Variant::Sleep)
+            },
+        ),
+        (
             "capture at the branch, bpf_loop",
             false,
             variant(Variant::Loop),
@@ -137,6 +145,35 @@ fn per_hit() -> Vec<(String, f64)> {
     rows
 }
 
+/// Attach and detach a hundred sites, ms.
+fn hundred_sites(links: Links) -> (f64, f64) {
+    let path = harness::fixture("deep").expect("fixture");
+    let bytes = std::fs::read(&path).expect("fixture");
+    let binary = GoBinary::parse(&bytes).expect("Go");
+    let wanted = ["strconv.*", "fmt.(*pp).*"].map(str::to_owned);
+    let request = PlanRequest::new(&[], &wanted).expect("request");
+    let mut plan = build(&request, &binary).expect("plan");
+    plan.sites.truncate(100);
+    assert_eq!(plan.sites.len(), 100);
+    let fixture = Fixture::start(&path, &[]).expect("fixture");
+    let target = TargetProc {
+        pid: fixture.pid(),
+        load_bias: 0,
+        exe: &path,
+    };
+    let options = SessionOptions {
+        links: Some(links),
+        ..SessionOptions::default()
+    };
+    let started = Instant::now();
+    let session = Session::start(&plan, &target, &options).expect("attached");
+    assert_eq!(session.attach_report().attached(), 100);
+    let attached = started.elapsed().as_secs_f64() * 1e3;
+    let started = Instant::now();
+    session.detach().expect("detached");
+    (attached, started.elapsed().as_secs_f64() * 1e3)
+}
+
 /// Exec → attached, ms; detach, ms; peak RSS, MiB.
 fn session(daemon: &Daemon, tool: &Tool) -> (f64, f64, f64) {
     let started = Instant::now();
@@ -168,6 +205,11 @@ fn main() {
     println!("| target's processor time per hit | ns |\n|---|---:|");
     for (name, ns) in per_hit() {
         println!("| {name} | {ns:.0} |");
+    }
+    println!("\n| a hundred sites | attach, programs loaded | detach |\n|---|---:|---:|");
+    for links in [Links::Multi, Links::Perf] {
+        let (attach, detach) = hundred_sites(links);
+        println!("| {} | {attach:.0} ms | {detach:.0} ms |", links.text());
     }
     let assets = Assets::find().expect("assets");
     let tool = Tool::find().expect("tool");

@@ -9,7 +9,7 @@ use mobytrace::correlate::{CallState, Correlator, Trace};
 use mobytrace::decode::{Assembler, Decoder, Part, Value};
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{PlanRequest, Role, build};
-use mobytrace::probe::{Session, SessionOptions, TargetProc, Variant, check_bytes};
+use mobytrace::probe::{Links, Session, SessionOptions, TargetProc, Variant, check_bytes};
 
 const FUNCTION: &str = "main.(*Server).List";
 const GOROUTINES: u64 = 6;
@@ -19,7 +19,7 @@ const DEPTH: u64 = 20;
 const EXPECTED: u64 = GOROUTINES * CALLS * (DEPTH + 1) + 1;
 
 /// Traces the fixture with one program variant; gives the trace and the number the fixture counted.
-fn trace(variant: Option<Variant>, path: &Path) -> (Trace, u64) {
+fn trace(options: &SessionOptions, path: &Path) -> (Trace, u64) {
     let bytes = std::fs::read(path).expect("fixture");
     let binary = GoBinary::parse(&bytes).expect("Go");
     let request = PlanRequest::new(&[], &[FUNCTION.to_owned()]).expect("request");
@@ -36,11 +36,7 @@ fn trace(variant: Option<Variant>, path: &Path) -> (Trace, u64) {
         load_bias: 0,
         exe: path,
     };
-    let options = SessionOptions {
-        variant,
-        ..SessionOptions::default()
-    };
-    let mut session = Session::start(&plan, &target, &options).expect("attached");
+    let mut session = Session::start(&plan, &target, options).expect("attached");
     assert_eq!(session.attach_report().attached(), plan.sites.len());
     fixture.tell("").expect("stdin");
     let mut assembler = Assembler::default();
@@ -174,7 +170,7 @@ fn check(trace: &Trace, faults: bool) {
     );
 }
 
-fn every_call_is_seen(variant: Option<Variant>, faults: bool) {
+fn every_call_is_seen(options: SessionOptions, faults: bool) {
     if !rustix::process::geteuid().is_root() {
         assert!(!harness::is_strict(), "this test needs root");
         eprintln!("SKIPPED deep_fixture: needs root");
@@ -188,24 +184,65 @@ fn every_call_is_seen(variant: Option<Variant>, faults: bool) {
             return;
         }
     };
-    let (trace, counted) = trace(variant, &path);
+    let (trace, counted) = trace(&options, &path);
     assert_eq!(counted, EXPECTED);
     assert_eq!(trace.calls.len() as u64, counted, "calls seen = calls made");
     assert_eq!(trace.summary.unmatched_returns, 0);
     check(&trace, faults);
 }
 
+fn of_variant(variant: Variant) -> SessionOptions {
+    SessionOptions {
+        variant: Some(variant),
+        ..SessionOptions::default()
+    }
+}
+
+fn of_links(links: Links) -> SessionOptions {
+    SessionOptions {
+        links: Some(links),
+        ..SessionOptions::default()
+    }
+}
+
 #[test]
 fn with_the_best_programs_of_this_kernel() {
-    every_call_is_seen(None, false);
+    every_call_is_seen(SessionOptions::default(), false);
+}
+
+#[test]
+fn with_a_perf_link_per_site() {
+    every_call_is_seen(of_links(Links::Perf), false);
 }
 
 #[test]
 fn with_bpf_loop_and_cookies() {
-    every_call_is_seen(Some(Variant::Loop), true);
+    every_call_is_seen(of_variant(Variant::Loop), true);
 }
 
 #[test]
 fn with_bounded_loops_and_sites_by_address() {
-    every_call_is_seen(Some(Variant::Bounded), true);
+    every_call_is_seen(of_variant(Variant::Bounded), true);
+}
+
+#[test]
+fn with_uprobe_multi_links() {
+    if is_older_than(6, 12) {
+        eprintln!(
+            "SKIPPED deep_fixture: uprobe_multi links that keep to a process need a newer kernel"
+        );
+        return;
+    }
+    every_call_is_seen(of_links(Links::Multi), false);
+}
+
+fn is_older_than(major: u32, minor: u32) -> bool {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy().into_owned();
+    let numbers: Vec<u32> = release
+        .split(|c: char| !c.is_ascii_digit())
+        .take(2)
+        .filter_map(|n| n.parse().ok())
+        .collect();
+    numbers < vec![major, minor]
 }

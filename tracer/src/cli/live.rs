@@ -203,13 +203,14 @@ impl<'p> Live<'p> {
             eprintln!("note: {}", issue.text);
         }
         eprintln!(
-            "attached to {} pid {} ({}): {} sites in {} ms, {}; Ctrl-C stops",
+            "attached to {} pid {} ({}): {} sites in {} ms, {}, {}; Ctrl-C stops",
             program_name(&prepared.image.shown),
             prepared.process.pid,
             prepared.header.daemon.go_version,
             report.attached(),
             started.elapsed().as_millis(),
             report.variant(),
+            report.links().text(),
         );
         Ok(Self {
             prepared,

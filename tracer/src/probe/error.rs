@@ -13,6 +13,8 @@ pub enum Error {
     Verifier { program: String, summary: String },
     #[error("perf_event_open() was refused for {site}: {source}")]
     PerfEvent { site: String, source: io::Error },
+    #[error("failed to attach {sites} sites by one link: {source}")]
+    Link { sites: usize, source: io::Error },
     #[error("failed to attach to {site}: {what}")]
     Attach { site: String, what: String },
     #[error("the plan needs {needed} {what}, the kernel table holds {room}")]
@@ -34,7 +36,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Bpf { source, .. } | Self::PerfEvent { source, .. } => match source.raw_os_error() {
+            Self::Bpf { source, .. } | Self::PerfEvent { source, .. } | Self::Link { source, .. } => match source.raw_os_error() {
                 Some(1 | 13) => "run as root; in a container with --privileged --pid=host (a seccomp profile or kernel lockdown also refuses it)".into(),
                 Some(38) => "the kernel lacks the system call, or a seccomp filter hides it: run outside of it".into(),
                 _ => "`mobytrace doctor` checks what this kernel can do".into(),

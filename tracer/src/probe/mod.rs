@@ -1,17 +1,22 @@
 //! Loads the kernel programs, fills their maps from a plan, attaches and detaches. The only user of aya.
 
+mod attach;
 mod btf;
 mod check;
 mod error;
 mod features;
+mod fill;
 mod kernel;
 mod maps;
+mod multi;
 mod namespace;
 mod object;
 mod session;
+mod variant;
 
 pub use check::{SiteByteMismatch, check_bytes};
 pub use error::Error;
 pub use features::Features;
 pub use object::{Verdict, load_all_programs};
-pub use session::{AttachReport, Session, SessionOptions, TargetProc, Variant};
+pub use session::{AttachReport, Links, Session, SessionOptions, TargetProc};
+pub use variant::Variant;
