@@ -208,7 +208,7 @@ fn what_a_daemon_is_needed_for() {
     ] {
         for errno in [libc::EPERM, libc::ENOSYS] {
             let mut command = Command::new(tool.path());
-            command.args(base);
+            command.args(base).env("MOBYTRACE_LINKS", "perf");
             forbid(&mut command, call, errno);
             refused(run(command), name);
         }
@@ -221,7 +221,10 @@ fn what_a_daemon_is_needed_for() {
     );
     for output in [kept.clone(), fresh.display().to_string()] {
         let mut command = Command::new(tool.path());
-        command.args(base).args(["-o", &output]);
+        command
+            .args(base)
+            .args(["-o", &output])
+            .env("MOBYTRACE_LINKS", "perf");
         forbid(&mut command, libc::SYS_perf_event_open, libc::EPERM);
         refused(run(command), "perf_event_open() was refused");
     }

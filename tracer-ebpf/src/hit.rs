@@ -1,8 +1,10 @@
 //! One hit of a probe: find the site, read the goroutine, fill an entry, run the machine, submit or continue.
 
+use core::ffi::c_void;
+
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::{
-    bpf_copy_from_user, bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_ktime_get_ns,
+    bpf_copy_from_user, bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_loop,
 };
 use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::warn;
@@ -90,22 +92,47 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     entry.run::<MODE>();
     count(&counters.records);
     let more = settle(entry, counters);
-    let mut missing = entry.missing();
+    let missing = entry.missing();
     reserved.submit(0);
     if !more {
         return None;
     }
     if MODE == SLEEP {
         // programs that may sleep cannot tail-call
-        for _ in 1..MAX_PARTS {
-            fault_in(missing);
-            missing = part::<MODE>(pid_tgid)?.0;
+        let mut rest = Rest { pid_tgid, missing };
+        unsafe {
+            bpf_loop(
+                MAX_PARTS - 1,
+                next_part::<MODE> as *mut c_void,
+                (&raw mut rest).cast(),
+                0,
+            );
         }
     } else {
         unsafe { CONTINUE.tail_call(ctx, 0) };
         given_up(counters);
     }
     None
+}
+
+/// What a program that fills further entries itself keeps between them.
+#[repr(C)]
+struct Rest {
+    pid_tgid: u64,
+    /// First and last byte to fault in before going on.
+    missing: (u64, u64),
+}
+
+unsafe extern "C" fn next_part<const MODE: u8>(_index: u64, rest: *mut c_void) -> i64 {
+    let rest = unsafe { &mut *rest.cast::<Rest>() };
+    fault_in(rest.missing);
+    match part::<MODE>(rest.pid_tgid) {
+        Some((missing, _)) => {
+            rest.missing = missing;
+            0
+        }
+        None => 1,
+    }
 }
 
 /// A further entry of a hit, in a program of its own.
@@ -163,9 +190,7 @@ fn fault_in((first, last): (u64, u64)) {
     let mut byte = 0u8;
     for addr in [first, last] {
         if addr != 0 {
-            unsafe {
-                bpf_copy_from_user((&raw mut byte).cast(), 1, addr as *const core::ffi::c_void)
-            };
+            unsafe { bpf_copy_from_user((&raw mut byte).cast(), 1, addr as *const c_void) };
         }
     }
 }

@@ -60,6 +60,15 @@ const GUESTS: &[Guest] = &[
         absent: NEWER_THAN_5_10,
     },
     Guest {
+        kernel: "6.1.",
+        suite: "bookworm",
+        arch: "amd64",
+        append: "",
+        smp: 1,
+        fixture: true,
+        absent: &[],
+    },
+    Guest {
         kernel: "6.12.",
         suite: "trixie",
         arch: "amd64",

@@ -14,7 +14,7 @@ use crate::correlate::{Correlator, Trace};
 use crate::decode::{Assembler, Decoder, Part, RawHit};
 use crate::gobin::{GoBinary, ImageAddr};
 use crate::plan::{self, Plan};
-use crate::probe::{self, Session, SessionOptions, TargetProc};
+use crate::probe::{self, Links, Session, SessionOptions, TargetProc};
 use crate::target::{Image, Process, Selection, find, listening_socket};
 
 /// How often the daemon is checked for being alive.
@@ -180,6 +180,7 @@ impl<'p> Live<'p> {
             &target,
             &SessionOptions {
                 log: verbose,
+                links: forced_links(),
                 ..SessionOptions::default()
             },
         )
@@ -322,6 +323,11 @@ impl<'p> Live<'p> {
         }
         Ok((trace, trailer))
     }
+}
+
+/// `MOBYTRACE_LINKS=perf` does without uprobe_multi links: for tests, and where those are suspected of something.
+fn forced_links() -> Option<Links> {
+    (std::env::var_os("MOBYTRACE_LINKS")? == "perf").then_some(Links::Perf)
 }
 
 /// Last part of a path.
