@@ -5,6 +5,7 @@ use aya_ebpf::maps::{Array, HashMap, ProgramArray, RingBuf};
 use tracer_ebpf::wire::counters::SiteCounters;
 use tracer_ebpf::wire::limits::{
     MAX_DYNTYPES, MAX_MAPS, MAX_OPS, MAX_SAVED, MAX_SITES, MAX_TARGETS, RING_BYTES, SAVED_WORDS,
+    TASK_BYTES,
 };
 use tracer_ebpf::wire::op::{DynBlock, DynKey, MapDesc, Op};
 use tracer_ebpf::wire::peer::KernelLayout;
@@ -67,6 +68,9 @@ pub static RING: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// Hits that found no room in the ring buffer, at any site: two records with the same number have no loss between them.
 #[map]
 pub static LOST: Array<u64> = Array::with_max_entries(1, 0);
+/// The words of one `task_struct`.
+#[map]
+pub static TASK: Array<[u8; TASK_BYTES]> = Array::with_max_entries(1, 0);
 /// Hits of the program that does nothing else (for measurements).
 #[map]
 pub static NOTHING: Array<u64> = Array::with_max_entries(1, 0);

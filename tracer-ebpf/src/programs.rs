@@ -1,8 +1,9 @@
 //! Program entry points: one line each.
 
-use aya_ebpf::macros::uprobe;
-use aya_ebpf::programs::ProbeContext;
+use aya_ebpf::macros::{raw_tracepoint, uprobe};
+use aya_ebpf::programs::{ProbeContext, RawTracePointContext};
 
+use crate::calibrate::copy_task;
 use crate::entry::{LARGE, SMALL, count};
 use crate::hit;
 use crate::machine::{BOUNDED, LOOP, SLEEP};
@@ -70,5 +71,12 @@ pub fn nothing(_ctx: ProbeContext) -> u32 {
     if let Some(hits) = NOTHING.get(0) {
         count(hits);
     }
+    0
+}
+
+/// Run by the tracer in a thread of its own, attached to nothing.
+#[raw_tracepoint]
+pub fn calibrate(_ctx: RawTracePointContext) -> i32 {
+    copy_task();
     0
 }

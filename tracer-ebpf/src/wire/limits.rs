@@ -39,5 +39,7 @@ pub const MAX_DYNTYPES: u32 = 4096;
 pub const MAX_TARGETS: u32 = 16;
 /// Calls in flight that wait for their return with saved words.
 pub const MAX_SAVED: u32 = 16384;
+/// Bytes of a task_struct that are searched for the thread pointer; the real ones end before.
+pub const TASK_BYTES: usize = 16384;
 /// Ring buffer size in bytes.
 pub const RING_BYTES: u32 = 32 << 20;

@@ -14,7 +14,7 @@ use crate::correlate::{Correlator, Trace};
 use crate::decode::{Assembler, Decoder, Part, RawHit};
 use crate::gobin::{GoBinary, ImageAddr};
 use crate::plan::{self, Plan};
-use crate::probe::{self, Links, Session, SessionOptions, TargetProc};
+use crate::probe::{self, Links, Session, SessionOptions, TargetProc, ThreadPointer};
 use crate::target::{Image, Process, Selection, find, listening_socket};
 
 /// How often the daemon is checked for being alive.
@@ -181,6 +181,7 @@ impl<'p> Live<'p> {
             &SessionOptions {
                 log: verbose,
                 links: forced_links(),
+                thread_pointer: forced_thread_pointer(),
                 ..SessionOptions::default()
             },
         )
@@ -199,6 +200,9 @@ impl<'p> Live<'p> {
         }
         if verbose {
             say_sites(prepared.plan(), &session);
+        }
+        for note in report.notes() {
+            eprintln!("note: {note}");
         }
         for issue in &prepared.plan().issues {
             eprintln!("note: {}", issue.text);
@@ -328,6 +332,16 @@ impl<'p> Live<'p> {
 /// `MOBYTRACE_LINKS=perf` does without uprobe_multi links: for tests, and where those are suspected of something.
 fn forced_links() -> Option<Links> {
     (std::env::var_os("MOBYTRACE_LINKS")? == "perf").then_some(Links::Perf)
+}
+
+/// `MOBYTRACE_THREAD_POINTER=types|own|unknown`: for tests.
+fn forced_thread_pointer() -> Option<ThreadPointer> {
+    match std::env::var("MOBYTRACE_THREAD_POINTER").ok()?.as_str() {
+        "types" => Some(ThreadPointer::Types),
+        "own" => Some(ThreadPointer::Own),
+        "unknown" => Some(ThreadPointer::Unknown),
+        _ => None,
+    }
 }
 
 /// Last part of a path.

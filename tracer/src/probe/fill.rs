@@ -10,6 +10,7 @@ use super::btf::Btf;
 use super::maps::{Raw, map_error};
 use super::namespace::PidNamespace;
 use super::session::TargetProc;
+use super::thread_pointer::{self, ThreadPointer};
 use super::{Error, kernel};
 use crate::plan::Plan;
 
@@ -22,8 +23,16 @@ fn too_large(what: &'static str, needed: usize, room: u32) -> Result<(), Error> 
     }
 }
 
-/// Writes all tables that the programs read.
-pub fn fill(ebpf: &mut Ebpf, plan: &Plan, target: &TargetProc<'_>) -> Result<(), Error> {
+const UNKNOWN_THREAD_POINTER: &str = "returns are not seen: this program keeps its goroutine in thread-local storage, and where the kernel keeps \
+     the thread pointer could not be found out";
+
+/// Writes all tables that the programs read; gives what the user must know.
+pub fn fill(
+    ebpf: &mut Ebpf,
+    plan: &Plan,
+    target: &TargetProc<'_>,
+    wanted: Option<ThreadPointer>,
+) -> Result<Vec<String>, Error> {
     too_large("sites", plan.sites.len(), MAX_SITES)?;
     too_large("ops", plan.ops.len(), MAX_OPS)?;
     too_large("map types", plan.maps.len(), MAX_MAPS)?;
@@ -31,6 +40,14 @@ pub fn fill(ebpf: &mut Ebpf, plan: &Plan, target: &TargetProc<'_>) -> Result<(),
     let off = |o: Option<u32>| o.unwrap_or(u32::MAX);
     let g = &plan.g;
     let btf = Btf::of_kernel();
+    let thread_pointer = match g.tls {
+        Some(_) => thread_pointer::offset(ebpf, btf.as_ref(), wanted),
+        None => None,
+    };
+    let mut notes = Vec::new();
+    if g.tls.is_some() && thread_pointer.is_none() {
+        notes.push(UNKNOWN_THREAD_POINTER.to_owned());
+    }
     let namespace = PidNamespace::own();
     let tgid = namespace.target(target.pid);
     let wire = Target {
@@ -39,7 +56,7 @@ pub fn fill(ebpf: &mut Ebpf, plan: &Plan, target: &TargetProc<'_>) -> Result<(),
         stack_lo_off: off(g.stack_lo),
         stack_hi_off: off(g.stack_hi),
         parent_goid_off: off(g.parent_goid),
-        fsbase_off: off(g.tls.and(btf.as_ref()).and_then(kernel::fsbase)),
+        fsbase_off: off(thread_pointer),
         tls_off: g.tls.unwrap_or(0),
         ns_tgid: target.pid,
         ns_dev: namespace.dev,
@@ -139,7 +156,7 @@ pub fn fill(ebpf: &mut Ebpf, plan: &Plan, target: &TargetProc<'_>) -> Result<(),
             )
             .map_err(map_error("filling maps"))?;
     }
-    Ok(())
+    Ok(notes)
 }
 
 fn put<T: tracer_ebpf::wire::Wire>(

@@ -12,6 +12,7 @@ mod multi;
 mod namespace;
 mod object;
 mod session;
+mod thread_pointer;
 mod variant;
 
 pub use check::{SiteByteMismatch, check_bytes};
@@ -19,4 +20,5 @@ pub use error::Error;
 pub use features::Features;
 pub use object::{Verdict, load_all_programs};
 pub use session::{AttachReport, Links, Session, SessionOptions, TargetProc};
+pub use thread_pointer::{ThreadPointer, thread_pointer_offset};
 pub use variant::Variant;

@@ -1,7 +1,7 @@
 //! The embedded kernel object of this architecture.
 
 use aya::include_bytes_aligned;
-use aya::programs::UProbe;
+use aya::programs::{Program, ProgramError};
 use aya::{Ebpf, EbpfLoader};
 
 use super::Error;
@@ -33,12 +33,17 @@ pub(super) fn open(object: &[u8], log: bool) -> Result<Ebpf, Error> {
 
 /// Loads one program; a refusal is told apart from a rejection by the verifier.
 pub(super) fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<(), Error> {
-    let program: &mut UProbe = ebpf
+    let program = ebpf
         .program_mut(name)
-        .ok_or_else(|| Error::Object(format!("no program {name}")))?
-        .try_into()
-        .map_err(|e: aya::programs::ProgramError| Error::Object(e.to_string()))?;
-    program.load().map_err(|error| match &error {
+        .ok_or_else(|| Error::Object(format!("no program {name}")))?;
+    let loaded = match program {
+        Program::UProbe(program) => program.load(),
+        Program::RawTracePoint(program) => program.load(),
+        other => Err(ProgramError::UnexpectedProgramType).inspect_err(|_| {
+            log::warn!("program {name} is a {:?}", other.prog_type());
+        }),
+    };
+    loaded.map_err(|error| match &error {
         aya::programs::ProgramError::LoadError {
             io_error,
             verifier_log,
@@ -83,10 +88,7 @@ pub fn load_all_programs(object: Option<&[u8]>) -> Result<Vec<(String, Verdict)>
             let result = load_program(&mut ebpf, &name)
                 .map_err(|e| e.to_string())
                 .map(|()| {
-                    let info = ebpf
-                        .program(&name)
-                        .and_then(|p| <&UProbe>::try_from(p).ok())
-                        .and_then(|p| p.info().ok());
+                    let info = ebpf.program(&name).and_then(|p| p.info().ok());
                     info.and_then(|i| i.verified_instruction_count())
                         .unwrap_or(0)
                 });

@@ -15,6 +15,7 @@ use super::maps::{Raw, map_error};
 use super::multi::{self, Program};
 use super::namespace::check_proc;
 use super::object::{OBJECT, load_program, open};
+use super::thread_pointer::ThreadPointer;
 use super::variant::Variant;
 use super::{Error, Features};
 use crate::plan::Plan;
@@ -60,6 +61,8 @@ pub struct SessionOptions {
     pub variant: Option<Variant>,
     /// Use these links, whatever the kernel could do (for tests).
     pub links: Option<Links>,
+    /// Find the thread pointer this way, whatever the kernel could do (for tests).
+    pub thread_pointer: Option<ThreadPointer>,
     /// The programs' own diagnostics go to the `log` crate's logger.
     pub log: bool,
     /// Replace every program by one that does nothing (for measurements).
@@ -73,6 +76,7 @@ pub struct AttachReport {
     pub(super) failures: Vec<String>,
     variant: &'static str,
     links: Links,
+    notes: Vec<String>,
 }
 
 impl AttachReport {
@@ -90,6 +94,11 @@ impl AttachReport {
     #[must_use]
     pub fn variant(&self) -> &'static str {
         self.variant
+    }
+    /// What is missing for all calls, one line each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
     /// Kind of the links.
     #[must_use]
@@ -124,7 +133,7 @@ impl Session {
         check_proc()?;
         let features = Features::probe()?;
         let mut ebpf = open(OBJECT, options.log)?;
-        fill(&mut ebpf, plan, target)?;
+        let notes = fill(&mut ebpf, plan, target, options.thread_pointer)?;
         let multi = load_multi(&ebpf, options)?;
         let ring = ebpf
             .take_map("RING")
@@ -135,7 +144,10 @@ impl Session {
             ring,
             links: Vec::new(),
             programs: Vec::new(),
-            report: AttachReport::default(),
+            report: AttachReport {
+                notes,
+                ..AttachReport::default()
+            },
             sites: plan.sites.len(),
             logger: None,
         };
