@@ -153,3 +153,60 @@ fn the_comparison_from_a_container_is_the_hosts() {
     );
     assert_eq!(harness::changed_code(pid).expect("code"), [0u64; 0]);
 }
+
+/// A pid and a mount namespace with one daemon in it: there nothing needs to be named. Everything in it ends with its first process.
+const ALONE: &str = r#"
+dockerd=$1 image=$2 dir=$3
+"$dockerd" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" -H "unix://$dir/sock" \
+  --bridge=none --iptables=false --ip6tables=false --userland-proxy=false > "$dir/log" 2>&1 &
+daemon=$!
+until docker version > "$dir/version" 2>&1; do kill -0 $daemon || exit 9; sleep 0.2; done
+docker load -i "$image" > "$dir/loaded" || exit 9
+docker run --rm --privileged --pid=host --network=none mobytrace $4
+status=$?
+kill $daemon
+wait $daemon
+exit $status
+"#;
+
+#[test]
+fn the_only_daemon_is_found_by_itself() {
+    let assets = harness::assets_or_skip!();
+    let image = target_dir().join("image/mobytrace.tar");
+    let Some(dockerd) = harness::stock_dockerd("trixie", "amd64") else {
+        return;
+    };
+    if !image.exists() {
+        assert!(!harness::is_strict(), "this test needs {}", image.display());
+        eprintln!("SKIPPED container: needs {}", image.display());
+        return;
+    }
+    let dir = tempfile::Builder::new()
+        .prefix("mobytrace-")
+        .tempdir_in("/tmp")
+        .expect("dir");
+    let mut command = Command::new("unshare");
+    command
+        .args(["--pid", "--fork", "--kill-child", "--mount", "--mount-proc"])
+        .args(["sh", "-c", ALONE, "sh"])
+        .args([&dockerd, &image])
+        .arg(dir.path())
+        .arg("compare --get /containers/json?all=1 --get /system/df")
+        .env("PATH", assets.path_variable().expect("PATH"))
+        .env("LD_LIBRARY_PATH", assets.library_path())
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}/sock", dir.path().display()),
+        )
+        .env("HOME", dir.path());
+    let finished = Running::start(command).expect("unshare");
+    let finished = finished.wait().expect("ended").expect(0);
+    // its own container is the only one
+    assert!(
+        finished
+            .stdout
+            .contains("the daemon returned the same 1 containers on both paths"),
+        "{}",
+        finished.stdout
+    );
+}

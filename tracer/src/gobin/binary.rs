@@ -187,15 +187,31 @@ impl<'data> GoBinary<'data> {
     /// Offset from the thread pointer of the executable's only thread-local word, which in Go ≤ 1.16 on amd64 is g
     /// (`runtime.tlsg`). `None`: there are others beside it, or none.
     ///
-    /// ELF TLS variant II: the executable's block ends at the thread pointer, rounded up to its alignment.
+    /// ELF TLS variant II: the executable's block ends at the thread pointer, rounded up to its alignment. Programs that Go's own
+    /// linker makes without dynamic linking have no such block (cmd/link/internal/ld/elf.go); there the code says the offset.
     #[must_use]
     pub fn only_thread_local(&self) -> Option<i32> {
-        let (size, align) = self.elf.tls?;
-        (self.elf.arch == Arch::Amd64 && size == 8 && align <= 64)
+        if self.elf.arch != Arch::Amd64 {
+            return None;
+        }
+        let Some((size, align)) = self.elf.tls else {
+            return self.thread_local_of_code();
+        };
+        (size == 8 && align <= 64)
             .then(|| size.checked_next_multiple_of(align.max(1)))
             .flatten()
             .and_then(|offset| i32::try_from(offset).ok())
             .map(|offset| -offset)
+    }
+
+    /// The offset in `mov %fs:OFFSET,%rcx`, with which the stack check of Go ≤ 1.16 loads g, of a function that every program has.
+    fn thread_local_of_code(&self) -> Option<i32> {
+        let main = self.function_named("runtime.main").into_iter().next()?;
+        let rest = self
+            .code(&main)
+            .ok()?
+            .strip_prefix(&[0x64, 0x48, 0x8b, 0x0c, 0x25])?;
+        Some(i32::from_le_bytes(*rest.first_chunk()?)).filter(|offset| *offset < 0)
     }
 
     /// File bytes, not relocated.
