@@ -266,6 +266,23 @@ fn is_who_sent_it() {
     assert!(cgroup.contains(&id), "{cgroup} names {id}");
 }
 
+/// Daemons of other Go releases: `rw` on the stack (1.15), and other layouts of the same structs.
+#[test]
+fn of_other_generations() {
+    let assets: Assets = harness::assets_or_skip!();
+    for suite in ["bullseye", "trixie", "sid"] {
+        let Some(dockerd) = harness::stock_dockerd(suite, "amd64") else {
+            continue;
+        };
+        let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
+        let seen = recorded(&daemon, || {
+            let answer = daemon.get("/containers/json?who=me").expect("answer");
+            assert_eq!(answer.status, 200, "{suite}");
+        });
+        check(&seen["who=me"], std::process::id(), 0, &own_comm());
+    }
+}
+
 fn own_comm() -> String {
     // the kernel names a thread group by its leader, and the harness names only threads
     std::fs::read_to_string("/proc/self/comm")
