@@ -436,7 +436,7 @@ fn check(guest: &Guest, lines: &[String]) -> Result<String> {
         ensure!(check["verdict"] == "ok", "program {reason}");
         loaded += 1;
     }
-    let expected = if guest.absent.is_empty() { 9 } else { 4 };
+    let expected = if guest.absent.is_empty() { 10 } else { 5 };
     ensure!(
         loaded == expected,
         "{loaded} programs loaded, {expected} expected"

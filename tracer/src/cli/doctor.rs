@@ -122,6 +122,20 @@ fn features() -> Vec<Check> {
         Ok(features) => features
             .list()
             .into_iter()
+            .chain([
+                (
+                    "uprobe_multi",
+                    crate::probe::has_multi_links(),
+                    "6.10, or a fix in 6.6",
+                    "detaching takes about a tenth of a second per site",
+                ),
+                (
+                    "kernel BTF",
+                    crate::probe::knows_sockets(),
+                    "4.18, with CONFIG_DEBUG_INFO_BTF",
+                    "the process behind a request is not known",
+                ),
+            ])
             .map(|(id, present, since, effect)| {
                 if present {
                     check(

@@ -19,6 +19,12 @@ pub fn fsbase(btf: &Btf) -> Option<u32> {
         .checked_add(btf.offset("thread_struct", "fsbase")?)
 }
 
+/// Whether this kernel's type information says what is needed to find the process behind a socket.
+#[must_use]
+pub fn knows_sockets() -> bool {
+    Btf::of_kernel().and_then(|btf| layout(&btf, 0)).is_some()
+}
+
 /// What the walk to the peer of a socket needs, numbers of processes as in the pid namespace with that inode number; `None`: something of it is unknown, so nothing is used.
 pub fn layout(btf: &Btf, pid_namespace: u32) -> Option<KernelLayout> {
     let link = size_of::<u64>() as u32 * btf.enumerator("PIDTYPE_TGID")?;

@@ -18,6 +18,8 @@ mod variant;
 pub use check::{SiteByteMismatch, check_bytes};
 pub use error::Error;
 pub use features::Features;
+pub use kernel::knows_sockets;
+pub use multi::has_multi_links;
 pub use object::{Verdict, load_all_programs};
 pub use session::{AttachReport, Links, Session, SessionOptions, TargetProc};
 pub use thread_pointer::{ThreadPointer, thread_pointer_offset};

@@ -16,6 +16,7 @@ use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_prog_info, bpf_
 use aya_obj::{Object, ProgramSection};
 
 use super::Error;
+use super::object::{OBJECT, open};
 
 /// `BPF_F_SLEEPABLE`
 const SLEEPABLE: u32 = 1 << 4;
@@ -160,6 +161,15 @@ fn load_one(object: &Object, name: &str, types: &OwnedFd) -> io::Result<OwnedFd>
     load.func_info_rec_size =
         u32::try_from(function.func_info_rec_size).map_err(io::Error::other)?;
     bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr)
+}
+
+/// Whether this kernel has links of this kind that keep to one process.
+#[must_use]
+pub fn has_multi_links() -> bool {
+    open(OBJECT, false).is_ok_and(|ebpf| {
+        load(OBJECT, &ebpf, &["nothing"])
+            .is_ok_and(|programs| programs.iter().all(Program::filters_by_process))
+    })
 }
 
 impl Program {
