@@ -126,7 +126,14 @@ fn options_functions_and_blind_spots_of_every_generation() {
                 .map(|f| f.short.as_str())
                 .collect();
             assert_eq!(functions, expected.functions, "{name}");
-            for function in &plan.functions {
+            // it takes nothing and never returns
+            let (exits, functions): (Vec<_>, Vec<_>) = plan
+                .functions
+                .iter()
+                .partition(|f| f.role == Role::Recovery);
+            let there = binary.function_named("runtime.Goexit").len();
+            assert_eq!(exits.len(), there, "{name}: {exits:?}");
+            for function in functions {
                 assert!(!function.signature.is_empty(), "{name}: {}", function.name);
                 let sites = plan
                     .sites

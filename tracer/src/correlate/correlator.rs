@@ -98,8 +98,18 @@ impl Correlator {
             (Some(Role::Request), true) => self.request_begins(&hit),
             (Some(Role::Call), true) => self.call_begins(hit),
             (Some(Role::Request | Role::Call), false) => self.returns(hit),
-            (Some(Role::Recovery) | None, _) => {}
+            (Some(Role::Recovery), true) => self.goroutine_exits(&hit),
+            (Some(Role::Recovery), false) | (None, _) => {}
         }
+    }
+
+    /// Deferred functions still run, deeper than what is open now, and return.
+    fn goroutine_exits(&mut self, hit: &Hit) {
+        let (Some(goid), true) = (hit.goid, hit.on_own_stack) else {
+            return;
+        };
+        self.abandon(goid, |_| true);
+        self.open.remove(&goid);
     }
 
     /// `newproc1` runs on the scheduler's stack of a thread: entry and return are paired by thread.
@@ -183,13 +193,14 @@ impl Correlator {
         }
     }
 
-    fn enter(&mut self, hit: &Hit, what: What) {
+    /// Opens a frame. `false`: its return could not be told from another's, so that it is not waited for.
+    fn enter(&mut self, hit: &Hit, what: What) -> bool {
         let (Some(goid), true) = (hit.goid, hit.on_own_stack) else {
-            return;
+            return false;
         };
         if self.open.len() >= MOST_OPEN && !self.open.contains_key(&goid) {
             self.summary.evicted += 1;
-            return;
+            return false;
         }
         self.open.entry(goid).or_default().push(Frame {
             func: hit.func,
@@ -197,6 +208,7 @@ impl Correlator {
             lost_before: hit.lost_before,
             what,
         });
+        true
     }
 
     fn request_begins(&mut self, hit: &Hit) {
@@ -228,7 +240,11 @@ impl Correlator {
                 state: CallState::InFlight,
             },
         );
-        self.enter(hit, What::Request(id));
+        if !self.enter(hit, What::Request(id))
+            && let Some(request) = self.requests.get_mut(&id)
+        {
+            request.state = CallState::Unpaired;
+        }
     }
 
     fn call_begins(&mut self, hit: Hit) {
@@ -260,7 +276,11 @@ impl Correlator {
         if owner.is_none() {
             self.summary.internal += 1;
         }
-        self.enter(&hit, What::Call(serial));
+        let state = if self.enter(&hit, What::Call(serial)) {
+            CallState::InFlight
+        } else {
+            CallState::Unpaired
+        };
         self.calls.insert(
             serial,
             OpenCall {
@@ -277,7 +297,7 @@ impl Correlator {
                     results: Vec::new(),
                     out: Vec::new(),
                     stack: hit.stack,
-                    state: CallState::InFlight,
+                    state,
                     owner: Owner::Internal,
                     parent: None,
                 },

@@ -30,6 +30,8 @@ const EXPLICIT_DEPTH: u8 = 3;
 
 const SERVE_HTTP: &str = "net/http.serverHandler.ServeHTTP";
 const NEWPROC1: &str = "runtime.newproc1";
+/// Ends its goroutine without returning through the frames that are open (runtime/panic.go).
+const GOEXIT: &str = "runtime.Goexit";
 
 /// What of a request is captured.
 const REQUEST: Policy = Policy::Fields(&[
@@ -112,7 +114,12 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
             }
         }
     }
-    for (name, role) in [(SERVE_HTTP, Role::Request), (NEWPROC1, Role::Birth)] {
+    let beside = [
+        (SERVE_HTTP, Role::Request),
+        (NEWPROC1, Role::Birth),
+        (GOEXIT, Role::Recovery),
+    ];
+    for (name, role) in beside {
         // the child's own record of its parent is better, where the release keeps it
         if role == Role::Birth && plan.g.parent_goid.is_some() {
             continue;
@@ -216,6 +223,8 @@ fn add(
         }
     };
     let returns = match spots.returns {
+        // that it is called is all there is to know
+        _ if role == Role::Recovery => Vec::new(),
         Ok(returns) if returns.is_empty() => {
             lowering.plan.issues.push(issue(
                 IssueKind::NoReturn,
@@ -233,6 +242,7 @@ fn add(
         }
     };
     let chosen = match verify::signature_of(binary, f)? {
+        _ if role == Role::Recovery => None,
         Ok(verified) => Some(verified),
         Err(refused) => {
             let (kind, text) = if refused.is_empty() {

@@ -72,7 +72,7 @@ pub enum Role {
     Request,
     /// `runtime.newproc1`: a goroutine is born.
     Birth,
-    /// `runtime.recovery` and friends: frames were skipped.
+    /// `runtime.Goexit`: the frames that its goroutine has open will never return.
     Recovery,
 }
 
