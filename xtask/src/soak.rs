@@ -223,7 +223,7 @@ fn section(
     let mut text = format!(
         "One run of `cargo xtask soak` on {}: {PER_SECOND} requests/s (lists, sizes, disk usage, inspect, info; {CLIENTS} clients) to dockerd \
          20.10.24 with {CONTAINERS} containers for {} s, traced with profile `list` to JSON Lines. {sent} requests sent, {failed} \
-         failed; {} requests and {} calls traced; hits {}, lost {}, evicted {}, unmatched returns {}.\n\n\
+         failed; {} requests and {} calls traced; hits {}, lost {}, evicted {}, unmatched returns {}. (Evicted: goroutines whose inherited request was forgotten because 65,536 younger ones came.)\n\n\
          | after | RSS, mapped binary included | heap and stacks |\n|---:|---:|---:|\n",
         date.trim(),
         duration.as_secs(),
