@@ -63,7 +63,8 @@ pub struct Trace {
     /// Trace every dockerd found
     #[arg(long, conflicts_with_all = ["pid", "socket"])]
     pub all: bool,
-    /// Set of functions to trace (repeatable)
+    /// Set of functions to trace (repeatable): list, containers, images,
+    /// volumes, networks, system, http
     #[arg(short, long = "profile", value_name = "PROFILE")]
     pub profiles: Vec<String>,
     /// Function to trace: full name, suffix or glob (repeatable)
@@ -169,7 +170,8 @@ pub struct InspectArgs {
     /// Inspect the executable of this process
     #[arg(long, value_name = "N")]
     pub pid: Option<u32>,
-    /// Machine-readable
+    /// Machine-readable: functions as an array; a type as an object, several
+    /// that match as an array
     #[arg(long)]
     pub json: bool,
 }
@@ -178,7 +180,7 @@ pub struct InspectArgs {
 pub struct InspectPlan {
     #[command(flatten)]
     pub common: InspectArgs,
-    /// Set of functions (repeatable)
+    /// Set of functions (repeatable), as for `trace`
     #[arg(short, long = "profile", value_name = "PROFILE")]
     pub profiles: Vec<String>,
 }

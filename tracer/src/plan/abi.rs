@@ -51,6 +51,9 @@ pub struct Placement {
     /// Receiver first.
     pub params: Vec<ArgPlace>,
     pub results: Vec<ArgPlace>,
+    /// Where each parameter lies from the first argument slot, bytes; for one in registers its spill slot. The compiler's
+    /// argument record (`ArgInfo`) uses the same.
+    pub frame: Vec<u64>,
     /// What `_func.args` must say, bytes.
     pub args_size: u64,
 }
@@ -77,11 +80,13 @@ pub fn place(
     let mut spill = Vec::new();
     let mut regs = Registers::default();
     let mut placed_params = Vec::new();
+    let mut frame = Vec::new();
     for ty in params {
         let (place, in_registers) = assign(abi, types, ty, &mut regs, &mut stack)?;
         if in_registers {
-            spill.push(ty.clone());
+            spill.push((frame.len(), ty.clone()));
         }
+        frame.push(u64::from(place.offset));
         placed_params.push(place);
     }
     stack = align(stack, WORD);
@@ -91,13 +96,16 @@ pub fn place(
         placed_results.push(assign(abi, types, ty, &mut regs, &mut stack)?.0);
     }
     stack = align(stack, WORD);
-    for ty in &spill {
+    for (index, ty) in &spill {
         let (size, alignment) = types.layout(ty)?;
-        stack = align(stack, alignment) + size;
+        stack = align(stack, alignment);
+        frame[*index] = stack;
+        stack += size;
     }
     Ok(Placement {
         params: placed_params,
         results: placed_results,
+        frame,
         args_size: align(stack, WORD),
     })
 }
@@ -194,6 +202,8 @@ fn split(
         TypeRef::Id(id) => *id,
         TypeRef::Pointer(_) | TypeRef::Word(_) => return Ok(words(1, false, WORD)),
         TypeRef::Iface(_) => return Ok(words(2, false, WORD)),
+        TypeRef::Slice(_) => return Ok(words(3, false, WORD)),
+        TypeRef::Wrapped(_, inner) => return split(types, inner, at, pieces),
     };
     let ty = types.ty(id)?;
     Ok(match &ty.kind {
@@ -322,12 +332,12 @@ mod tests {
 
     #[test]
     fn words_go_to_registers_in_order_and_results_start_over() {
-        let word = TypeRef::Word("p");
+        let word = TypeRef::Word("p".into());
         let p = place(
             AMD64,
             &table(),
             &[word.clone(), TypeId(5).into(), TypeId(1).into()],
-            &[TypeId(4).into(), TypeRef::Iface("error")],
+            &[TypeId(4).into(), TypeRef::Iface("error".into())],
         )
         .expect("placed");
         assert_eq!(regs(&p.params[0]), [0]);
@@ -373,7 +383,7 @@ mod tests {
         let p = place(
             STACK,
             &table(),
-            &[TypeRef::Word("p"), TypeId(1).into()],
+            &[TypeRef::Word("p".into()), TypeId(1).into()],
             &[TypeId(2).into()],
         )
         .expect("placed");

@@ -13,7 +13,7 @@ use super::block::{Block, op};
 use super::candidate::TypeRef;
 use super::lower::Lowering;
 use super::policy::Policy;
-use super::profile::{PlanRequest, Wish, matches};
+use super::profile::{PlanRequest, Wish};
 use super::schema::{
     ArgPlace, FuncSchema, GSchema, Issue, IssueKind, Leaf, OpSchema, PlaceKind, Plan, Role, Secret,
     SiteSchema, TypeKindSchema, ValueSchema,
@@ -95,25 +95,26 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
         ..Plan::default()
     };
     let mut chosen: Vec<(FuncInfo, Option<&Wish>, Role)> = Vec::new();
+    let mut absent: Vec<&Wish> = Vec::new();
     for wish in &request.wishes {
         let found: Vec<FuncInfo> = binary
-            .find_functions(&mut |name| matches(&wish.pattern, name))
+            .find_functions(&mut |name| wish.names(name))
             .into_iter()
             .filter(|f| !f.assembly)
             .collect();
         if found.is_empty() {
-            plan.issues.push(Issue {
-                function: wish.pattern.clone(),
-                kind: IssueKind::Absent,
-                text: format!("{} does not exist in this build", short_name(&wish.pattern)),
-            });
+            absent.push(wish);
         }
-        for f in found {
-            if !chosen.iter().any(|(known, _, _)| known.entry == f.entry) {
-                chosen.push((f, Some(wish), Role::Call));
+        for f in &found {
+            // a compiler-made wrapper leads to the function of its name, which is probed itself
+            let wraps = (f.wrapper && found.iter().any(|o| !o.wrapper && o.name == f.name))
+                || (is_promoted(&f.name) && found.iter().any(|o| !is_promoted(&o.name)));
+            if !wraps && !chosen.iter().any(|(known, _, _)| known.entry == f.entry) {
+                chosen.push((f.clone(), Some(wish), Role::Call));
             }
         }
     }
+    plan.issues.extend(absence(&absent));
     let beside = [
         (SERVE_HTTP, Role::Request),
         (NEWPROC1, Role::Birth),
@@ -159,6 +160,34 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
     most("sites", plan.sites.len(), MAX_SITES)?;
     blind_spots(&mut plan, &inlined);
     Ok(plan)
+}
+
+/// Methods that an anonymous struct has from a field (`go.(*struct {…}).M`, from 1.20 `go:`): compiler-made.
+fn is_promoted(symbol: &str) -> bool {
+    ["go.(*struct ", "go:(*struct ", "go.struct ", "go:struct "]
+        .iter()
+        .any(|start| symbol.starts_with(start))
+}
+
+/// One line for everything that this build lacks.
+fn absence(wishes: &[&Wish]) -> Option<Issue> {
+    let mut names: Vec<&str> = wishes
+        .iter()
+        .map(|w| short_name(w.pattern.split('|').next().unwrap_or_default()))
+        .collect();
+    names.dedup();
+    let text = match names.as_slice() {
+        [] => return None,
+        [one] => format!("{one} does not exist in this build"),
+        [most @ .., last] => format!("{} and {last} do not exist in this build", most.join(", ")),
+    };
+    Some(Issue {
+        function: wishes
+            .first()
+            .map_or_else(String::new, |w| w.pattern.clone()),
+        kind: IssueKind::Absent,
+        text,
+    })
 }
 
 /// Offsets of the fields of `runtime.g` that identify a goroutine and its stack.
@@ -248,9 +277,15 @@ fn add(
             let (kind, text) = if refused.is_empty() {
                 (
                     IssueKind::NoSignature,
-                    format!(
-                        "the signature of {short} is not in this binary: calls are traced without their arguments"
-                    ),
+                    if short.contains(".func") || short.ends_with("-fm") {
+                        format!(
+                            "{short} is a closure: neither its signature nor the variables that it captured are described in this binary; calls are traced without them"
+                        )
+                    } else {
+                        format!(
+                            "the signature of {short} is not in this binary: calls are traced without their arguments"
+                        )
+                    },
                 )
             } else {
                 let why = refused.join("; ");

@@ -9,9 +9,13 @@ pub enum TypeRef {
     /// Pointer to a described type, when the pointer type itself has no descriptor.
     Pointer(TypeId),
     /// One pointer-shaped word whose target is not described.
-    Word(&'static str),
+    Word(String),
     /// An interface value whose interface type is not described.
-    Iface(&'static str),
+    Iface(String),
+    /// A slice that is not described.
+    Slice(String),
+    /// A struct that is not described, but known to have one field.
+    Wrapped(String, Box<TypeRef>),
 }
 
 /// Looks types up.
@@ -32,6 +36,8 @@ pub trait TypeSource {
             }
             TypeRef::Pointer(_) | TypeRef::Word(_) => (8, 8),
             TypeRef::Iface(_) => (16, 8),
+            TypeRef::Slice(_) => (24, 8),
+            TypeRef::Wrapped(_, inner) => self.layout(inner)?,
         })
     }
 }
@@ -51,4 +57,16 @@ pub struct Candidate {
     pub has_receiver: bool,
     /// `method table`, `interface`, `catalogue`.
     pub source: &'static str,
+}
+
+impl Candidate {
+    /// How many of its types this binary does not describe.
+    #[must_use]
+    pub fn undescribed(&self) -> usize {
+        self.params
+            .iter()
+            .chain(&self.results)
+            .filter(|ty| !matches!(ty, TypeRef::Id(_) | TypeRef::Pointer(_)))
+            .count()
+    }
 }

@@ -1,231 +1,253 @@
-//! What is known of functions that a binary may not describe: parameter names, and signatures as type *names*.
+//! What is known of functions that a binary may not describe: parameter names, and signatures as type *names*
+//! (`catalogue.txt`).
 //!
 //! Never an offset or a size: types are looked up in the binary, and every signature is checked against
 //! the function's own records before it is used.
 
+use std::sync::OnceLock;
+
 use super::candidate::{Candidate, TypeRef};
+use super::signature::{MethodName, method_name};
+use super::spelling::{Scope, Spelling, unvendored};
 use crate::gobin::{Error, GoBinary};
 
-/// Parameter names by function (last element of the symbol), receiver not included. Several rows of one function are
-/// eras of moby; the row with the right number of parameters and fitting type names is used.
-const NAMES: &[(&str, &[(&str, &str)])] = &[
-    ("Containers", &[("config", "ListOptions")]),
-    (
-        "Containers",
-        &[("ctx", "Context"), ("config", "ListOptions")],
-    ),
-    (
-        "reduceContainers",
-        &[("config", "ListOptions"), ("reducer", "containerReducer")],
-    ),
-    (
-        "reduceContainers",
-        &[
-            ("ctx", "Context"),
-            ("config", "ListOptions"),
-            ("reducer", "containerReducer"),
-        ],
-    ),
-    ("SystemDiskUsage", &[("ctx", "Context")]),
-    (
-        "SystemDiskUsage",
-        &[("ctx", "Context"), ("opts", "DiskUsageOptions")],
-    ),
-    ("containerDiskUsage", &[("ctx", "Context")]),
-    (
-        "containerDiskUsage",
-        &[("ctx", "Context"), ("verbose", "bool")],
-    ),
-    ("ContainerDiskUsage", &[("ctx", "Context")]),
-    (
-        "getContainersJSON",
-        &[
-            ("ctx", "Context"),
-            ("w", "ResponseWriter"),
-            ("r", "Request"),
-            ("vars", "map"),
-        ],
-    ),
-    (
-        "getDiskUsage",
-        &[
-            ("ctx", "Context"),
-            ("w", "ResponseWriter"),
-            ("r", "Request"),
-            ("vars", "map"),
-        ],
-    ),
-    ("ContainerCreate", &[("params", "ContainerCreateConfig")]),
-    (
-        "ContainerCreate",
-        &[("ctx", "Context"), ("params", "ContainerCreateConfig")],
-    ),
-    ("ContainerStop", &[("name", "string"), ("timeout", "*int")]),
-    (
-        "ContainerStop",
-        &[
-            ("ctx", "Context"),
-            ("name", "string"),
-            ("options", "StopOptions"),
-        ],
-    ),
-    (
-        "ContainerRm",
-        &[("name", "string"), ("config", "ContainerRmConfig")],
-    ),
-    (
-        "ContainerStart",
-        &[
-            ("name", "string"),
-            ("hostConfig", "HostConfig"),
-            ("checkpoint", "string"),
-            ("checkpointDir", "string"),
-        ],
-    ),
-    ("ServeHTTP", &[("rw", "ResponseWriter"), ("req", "Request")]),
-    (
-        "newproc1",
-        &[
-            ("fn", "funcval"),
-            ("argp", "Pointer"),
-            ("narg", "int32"),
-            ("callergp", "g"),
-            ("callerpc", "uintptr"),
-        ],
-    ),
-    (
-        "newproc1",
-        &[
-            ("fn", "funcval"),
-            ("callergp", "g"),
-            ("callerpc", "uintptr"),
-        ],
-    ),
-];
+const TEXT: &str = include_str!("catalogue.txt");
+/// Import paths that `~` stands for.
+const ROOTS: &[&str] = &["github.com/docker/docker", "github.com/moby/moby/v2"];
 
-/// How a catalogue signature spells a type.
-enum Spelling {
-    /// Pointer to the named type, one word if that type has no descriptor.
-    PointerTo(&'static str),
-    /// One word of no further interest.
-    Word(&'static str),
-    /// The named interface.
-    Iface(&'static str),
+/// One line: a function in one era.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    symbol: String,
+    params: Vec<(String, Spelling)>,
+    /// `None`: not told.
+    results: Option<Vec<Spelling>>,
 }
 
-/// A signature whose function has no method table entry.
-struct Known {
-    symbol: &'static str,
-    receiver: bool,
-    params: &'static [Spelling],
-    results: &'static [Spelling],
+#[derive(Debug, Default)]
+struct Catalogue {
+    types: Vec<(String, Spelling)>,
+    rows: Vec<Row>,
 }
 
-const SIGNATURES: &[Known] = &[
-    // net/http/server.go: `func (sh serverHandler) ServeHTTP(rw ResponseWriter, req *Request)`, serverHandler{*Server}
-    Known {
-        symbol: "net/http.serverHandler.ServeHTTP",
-        receiver: true,
-        params: &[
-            Spelling::Word("http.serverHandler"),
-            Spelling::Iface("net/http.ResponseWriter"),
-            Spelling::PointerTo("net/http.Request"),
-        ],
-        results: &[],
-    },
-    // runtime/proc.go, Go 1.17 to 1.22: `func newproc1(fn *funcval, callergp *g, callerpc uintptr) *g`
-    Known {
-        symbol: "runtime.newproc1",
-        receiver: false,
-        params: &[
-            Spelling::Word("*runtime.funcval"),
-            Spelling::PointerTo("runtime.g"),
-            Spelling::Word("uintptr"),
-        ],
-        results: &[Spelling::PointerTo("runtime.g")],
-    },
-    // runtime/proc.go, Go 1.15 and 1.16: `func newproc1(fn *funcval, argp unsafe.Pointer, narg int32, callergp *g, callerpc uintptr) *g`
-    Known {
-        symbol: "runtime.newproc1",
-        receiver: false,
-        params: &[
-            Spelling::Word("*runtime.funcval"),
-            Spelling::Word("unsafe.Pointer"),
-            // four bytes and four of padding before the pointer that follows
-            Spelling::Word("int32"),
-            Spelling::PointerTo("runtime.g"),
-            Spelling::Word("uintptr"),
-        ],
-        results: &[Spelling::PointerTo("runtime.g")],
-    },
-];
-
-/// Methods that take what another method of the same receiver takes, and one function more (moby.md: up to 24.0).
-const WITH_FUNCTION: &[(&str, &str, &str)] =
-    &[("reduceContainers", "Containers", "daemon.containerReducer")];
-
-/// The method whose signature an undescribed one extends, and the text of the function type that comes last.
-#[must_use]
-pub fn extends(method: &str) -> Option<(&'static str, &'static str)> {
-    WITH_FUNCTION
-        .iter()
-        .find(|(name, _, _)| *name == method)
-        .map(|(_, base, function)| (*base, *function))
+fn catalogue() -> &'static Catalogue {
+    static PARSED: OnceLock<Catalogue> = OnceLock::new();
+    PARSED.get_or_init(|| {
+        let mut parsed = Catalogue::default();
+        // a test parses every line: none is passed over
+        for line in lines() {
+            if let Some(declared) = line.strip_prefix("type ") {
+                parsed.types.extend(type_line(declared));
+            } else {
+                parsed.rows.extend(row_line(line).unwrap_or_default());
+            }
+        }
+        parsed
+    })
 }
 
-/// The catalogue's signatures of a symbol, one per era, with their types looked up.
-///
-/// # Errors
-/// Type data of the binary is damaged.
-pub fn signatures(binary: &GoBinary<'_>, symbol: &str) -> Result<Vec<Candidate>, Error> {
-    let all = |list: &[Spelling]| {
-        list.iter()
-            .map(|spelling| {
-                Ok(match spelling {
-                    Spelling::Word(name) => TypeRef::Word(name),
-                    Spelling::Iface(name) => match binary.types_named(name)?.first() {
-                        Some(id) => TypeRef::Id(*id),
-                        None => TypeRef::Iface(name),
-                    },
-                    Spelling::PointerTo(name) => match binary.types_named(name)?.first() {
-                        Some(id) => TypeRef::Pointer(*id),
-                        None => TypeRef::Word(name),
-                    },
-                })
-            })
-            .collect::<Result<Vec<_>, Error>>()
+fn lines() -> impl Iterator<Item = &'static str> {
+    TEXT.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn type_line(line: &str) -> Option<(String, Spelling)> {
+    let (name, kind) = line.split_once(' ')?;
+    Some((name.to_owned(), Spelling::parse(kind)?))
+}
+
+/// `path.(*T).{M,N}(a T, b U) (V, W)`: one row for each name in braces.
+fn row_line(line: &str) -> Option<Vec<Row>> {
+    let from = line.find(").").map_or(0, |at| at + 2);
+    let open = from + line.get(from..)?.find('(')?;
+    let (symbol, rest) = (line.get(..open)?, line.get(open + 1..)?);
+    let (params, results) = rest.split_once(')')?;
+    let params = list(params)
+        .map(|one| {
+            let (name, ty) = one.split_once(' ')?;
+            Some((name.to_owned(), Spelling::parse(ty)?))
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let results = results.trim();
+    let results = if results == "..." {
+        None
+    } else {
+        let inner = results
+            .strip_prefix('(')
+            .map_or(Some(results), |r| r.strip_suffix(')'))?;
+        Some(
+            list(inner)
+                .map(Spelling::parse)
+                .collect::<Option<Vec<_>>>()?,
+        )
     };
-    SIGNATURES
-        .iter()
-        .filter(|k| k.symbol == symbol)
-        .map(|known| {
-            Ok(Candidate {
-                params: all(known.params)?,
-                results: all(known.results)?,
-                has_receiver: known.receiver,
-                source: "catalogue",
+    Some(
+        alternatives(symbol)
+            .into_iter()
+            .map(|symbol| Row {
+                symbol,
+                params: params.clone(),
+                results: results.clone(),
             })
+            .collect(),
+    )
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|one| !one.is_empty())
+}
+
+/// `a{b,c}d` → `abd`, `acd`.
+fn alternatives(text: &str) -> Vec<String> {
+    let braces = text
+        .split_once('{')
+        .and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    match braces {
+        Some((before, (inner, after))) => inner
+            .split(',')
+            .flat_map(|one| alternatives(&format!("{before}{one}{after}")))
+            .collect(),
+        None => vec![text.to_owned()],
+    }
+}
+
+/// The rows of a symbol, and moby's import path in it.
+fn rows_of(symbol: &str) -> Vec<(&'static Row, &str)> {
+    catalogue()
+        .rows
+        .iter()
+        .filter_map(|row| match row.symbol.strip_prefix('~') {
+            Some(tail) => {
+                let root = symbol.strip_suffix(tail)?;
+                ROOTS.contains(&unvendored(root)).then_some((row, root))
+            }
+            None => (row.symbol == symbol).then_some((row, "")),
         })
         .collect()
 }
 
-/// Names of parameters (receiver not included) of a function, given the texts of their types; `arg0`… where not known.
+/// The catalogue's signatures of a symbol, one per era, whose types the binary has.
+///
+/// # Errors
+/// Type data of the binary is damaged.
+pub fn signatures(binary: &GoBinary<'_>, symbol: &str) -> Result<Vec<Candidate>, Error> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for (row, root) in rows_of(symbol) {
+        let Some(results) = &row.results else {
+            continue;
+        };
+        let scope = Scope {
+            binary,
+            root,
+            declared: &catalogue().types,
+        };
+        let receiver = match method_name(symbol) {
+            Some(method) => match receiver_of(&scope, &method)? {
+                Some(ty) => Some(ty),
+                None => continue,
+            },
+            None => None,
+        };
+        let has_receiver = receiver.is_some();
+        let all = |list: &mut dyn Iterator<Item = &Spelling>| {
+            list.map(|spelling| scope.resolve(spelling))
+                .collect::<Result<Option<Vec<_>>, Error>>()
+        };
+        let (Some(params), Some(results)) = (
+            all(&mut row.params.iter().map(|(_, ty)| ty))?,
+            all(&mut results.iter())?,
+        ) else {
+            continue;
+        };
+        let candidate = Candidate {
+            params: receiver.into_iter().chain(params).collect(),
+            results,
+            has_receiver,
+            source: "catalogue",
+        };
+        if !found.contains(&candidate) {
+            found.push(candidate);
+        }
+    }
+    Ok(found)
+}
+
+fn receiver_of(scope: &Scope<'_, '_>, method: &MethodName<'_>) -> Result<Option<TypeRef>, Error> {
+    let named = Spelling::Named(format!("{}.{}", method.package, method.receiver));
+    scope.resolve(&if method.by_pointer {
+        Spelling::Pointer(Box::new(named))
+    } else {
+        named
+    })
+}
+
+/// Names of the parameters (receiver not included) of a function with these types; `arg0`… where no era has these types, or
+/// eras that have them disagree on the name.
 #[must_use]
-pub fn parameter_names(short: &str, types: &[String]) -> Vec<String> {
-    NAMES
-        .iter()
-        .find(|(function, names)| {
-            *function == short
-                && names.len() == types.len()
-                && names
+pub fn parameter_names(binary: &GoBinary<'_>, symbol: &str, types: &[TypeRef]) -> Vec<String> {
+    let fitting: Vec<&Row> = rows_of(symbol)
+        .into_iter()
+        .filter(|(row, root)| {
+            let scope = Scope {
+                binary,
+                root,
+                declared: &catalogue().types,
+            };
+            row.params.len() == types.len()
+                && row
+                    .params
                     .iter()
                     .zip(types)
-                    .all(|((_, part), ty)| ty.contains(part))
+                    .all(|((_, spelling), ty)| scope.fits_ref(spelling, ty))
         })
-        .map_or_else(
-            || (0..types.len()).map(|i| format!("arg{i}")).collect(),
-            |(_, names)| names.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        )
+        .map(|(row, _)| row)
+        .collect();
+    (0..types.len())
+        .map(|i| {
+            let mut names = fitting.iter().filter_map(|row| row.params.get(i));
+            match names.next() {
+                Some((first, _)) if names.all(|(name, _)| name == first) => first.clone(),
+                _ => format!("arg{i}"),
+            }
+        })
+        .collect()
+}
+
+/// Fields that options had in some release of moby, by the last element of the type's name: for saying that a build lacks one.
+const FIELDS: &[(&[&str], &[&str])] = &[
+    (
+        &["ContainerListOptions", "container.ListOptions"],
+        &[
+            "Quiet", "Size", "All", "Latest", "Since", "Before", "Limit", "Filters",
+        ],
+    ),
+    (
+        &["system.DiskUsageOptions", "backend.DiskUsageOptions"],
+        &["Containers", "Images", "Volumes", "Verbose"],
+    ),
+];
+
+/// Names of fields that the type of that full name has in some release of moby but not in `present`.
+#[must_use]
+pub fn absent_fields(type_name: &str, present: &[&str]) -> Vec<&'static str> {
+    let moby = ["github.com/docker/docker/", "github.com/moby/moby/"]
+        .iter()
+        .any(|root| type_name.starts_with(root));
+    let Some((_, fields)) = FIELDS.iter().find(|(names, _)| {
+        moby && names.iter().any(|name| {
+            type_name
+                .strip_suffix(name)
+                .is_some_and(|rest| rest.ends_with(['/', '.']))
+        })
+    }) else {
+        return Vec::new();
+    };
+    fields
+        .iter()
+        .copied()
+        .filter(|field| !present.contains(field))
+        .collect()
 }
 
 #[cfg(test)]
@@ -233,20 +255,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_follow_the_era_by_types() {
-        let names = parameter_names(
-            "reduceContainers",
-            &[
-                "*types.ContainerListOptions".into(),
-                "daemon.containerReducer".into(),
-            ],
-        );
-        assert_eq!(names, ["config", "reducer"]);
-        let names = parameter_names("Containers", &["*types.Something".into()]);
+    fn every_line_is_understood() {
+        for line in lines() {
+            match line.strip_prefix("type ") {
+                Some(declared) => assert!(type_line(declared).is_some(), "{line}"),
+                None => {
+                    let rows = row_line(line).unwrap_or_else(|| panic!("{line}"));
+                    assert!(!rows.is_empty(), "{line}");
+                }
+            }
+        }
+        assert!(catalogue().rows.len() > 150, "{}", catalogue().rows.len());
+    }
+
+    #[test]
+    fn a_symbol_finds_its_eras_under_every_import_path() {
+        let rows = rows_of("github.com/docker/docker/daemon.(*Daemon).Containers");
+        assert_eq!(rows.len(), 6);
+        assert_eq!(rows[0].1, "github.com/docker/docker");
+        let rows = rows_of("github.com/moby/moby/v2/daemon.(*Daemon).Containers");
+        assert_eq!(rows[0].1, "github.com/moby/moby/v2");
+        assert!(rows_of("example.org/daemon.(*Daemon).Containers").is_empty());
         assert_eq!(
-            names,
-            ["arg0"],
-            "a type that does not fit is not named by guess"
+            alternatives("a{b,c}.{d,e}"),
+            ["ab.d", "ab.e", "ac.d", "ac.e"]
+        );
+    }
+
+    #[test]
+    fn fields_that_a_build_lacks() {
+        let name = "github.com/docker/docker/api/types/container.ListOptions";
+        assert_eq!(
+            absent_fields(
+                name,
+                &[
+                    "Size", "All", "Latest", "Since", "Before", "Limit", "Filters"
+                ]
+            ),
+            ["Quiet"]
+        );
+        assert!(absent_fields("example.org/types.ContainerListOptions", &[]).is_empty());
+        assert!(
+            absent_fields("github.com/docker/docker/api/types/image.ListOptions", &[]).is_empty()
         );
     }
 }

@@ -9,6 +9,34 @@ use super::schema::{PlaceKind, Plan, TypeKindSchema, ValueSchema};
 /// Levels of types shown.
 const LEVELS: usize = 5;
 
+/// Width of a terminal that text is folded for.
+const WIDTH: usize = 80;
+
+/// Text broken at spaces so that it fits a terminal, given that it begins at column `indent`; further lines begin two beyond. Words
+/// longer than a line stay whole.
+#[must_use]
+pub fn fold(text: &str, indent: usize) -> String {
+    let mut out = String::new();
+    let mut column = indent;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if !out.is_empty() && column + 1 + width > WIDTH {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent + 2));
+            column = indent + 2;
+        } else if !out.is_empty() {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out
+}
+
+/// Column where values begin.
+const VALUES: usize = 13;
+
 /// Text of a whole plan.
 #[must_use]
 pub fn explain(plan: &Plan) -> String {
@@ -23,7 +51,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
         if f.signature.is_empty() {
             writeln!(out, "  signature  unknown")?;
         } else {
-            writeln!(out, "  signature  {}", f.signature)?;
+            writeln!(out, "  signature  {}", fold(&f.signature, VALUES))?;
             writeln!(out, "             from the {}", f.signature_source)?;
         }
         for site in plan.sites.iter().filter(|s| s.func as usize == index) {
@@ -40,7 +68,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
                 site.insn
             )?;
             if site.kind == SITE_ENTRY {
-                writeln!(out, "             {}", site.why)?;
+                writeln!(out, "             {}", fold(&site.why, VALUES))?;
             }
         }
         for (label, values) in [
@@ -49,14 +77,22 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
             ("out", &f.out),
         ] {
             for value in values {
-                writeln!(out, "  {label:<10} {}", value_text(plan, value))?;
+                writeln!(
+                    out,
+                    "  {label:<10} {}",
+                    fold(&value_text(plan, value), VALUES)
+                )?;
                 if value.shown {
                     write_type(plan, value.ty, 0, out)?;
                 }
             }
         }
         if !f.inlined_at.is_empty() {
-            writeln!(out, "  inlined    {}", f.inlined_at.join(", "))?;
+            writeln!(
+                out,
+                "  inlined    {}",
+                fold(&f.inlined_at.join(", "), VALUES)
+            )?;
         }
     }
     let g = &plan.g;
@@ -70,7 +106,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
         off(g.parent_goid)
     )?;
     for issue in &plan.issues {
-        writeln!(out, "note       {}", issue.text)?;
+        writeln!(out, "note       {}", fold(&issue.text, 11))?;
     }
     writeln!(
         out,
@@ -142,5 +178,21 @@ fn write_type(plan: &Plan, ty: u32, level: usize, out: &mut String) -> std::fmt:
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    #[test]
+    fn text_is_folded_at_spaces() {
+        assert_eq!(fold("a b", 2), "a b");
+        let long = "word ".repeat(30);
+        let folded = fold(long.trim(), 13);
+        assert!(folded.lines().count() > 1);
+        assert!(folded.lines().all(|l| l.chars().count() <= 80), "{folded}");
+        let unbroken = "x".repeat(200);
+        assert_eq!(fold(&unbroken, 4), unbroken);
     }
 }

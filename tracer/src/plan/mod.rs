@@ -2,6 +2,7 @@
 //! how the decoder reads it. Pure: same input, same output; knows no process and no kernel.
 
 mod abi;
+mod argshape;
 mod block;
 mod build;
 mod candidate;
@@ -14,18 +15,24 @@ mod profile;
 mod schema;
 mod signature;
 mod sites;
+mod spelling;
 mod verify;
 
 pub use build::build;
+pub use candidate::{Candidate, TypeRef};
+pub use catalogue::absent_fields;
 pub use error::Error;
-pub use explain::explain;
+pub use explain::{explain, fold};
 pub use profile::{PROFILES, PlanRequest, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, Issue, IssueKind, Leaf, MapSchema,
     OpSchema, PlaceKind, Plan, Role, Secret, SiteSchema, TypeKindSchema, TypeSchema, ValueSchema,
 };
+pub use signature::type_text;
+pub use sites::{Spot, Spots};
+pub use verify::{Verified, method_agrees};
 
-use crate::gobin::{FuncInfo, GoBinary};
+use crate::gobin::{self, FuncInfo, GoBinary};
 
 /// Last element of a symbol: `Containers` of `…/daemon.(*Daemon).Containers`; closures keep the function they are in.
 #[must_use]
@@ -44,10 +51,30 @@ pub fn short_name(symbol: &str) -> &str {
     }
 }
 
+/// The signature of a function that agrees with what the compiler recorded for it, with every parameter's place; else why each
+/// one known was refused (nothing: none is known).
+///
+/// # Errors
+/// Type data of the binary is damaged.
+pub fn signature_of(
+    binary: &GoBinary<'_>,
+    f: &FuncInfo,
+) -> Result<Result<Verified, Vec<String>>, gobin::Error> {
+    verify::signature_of(binary, f)
+}
+
 /// Signature of a function in Go's spelling, if one is known that agrees with what the compiler recorded for it.
 #[must_use]
 pub fn signature_text(binary: &GoBinary<'_>, f: &FuncInfo) -> Option<String> {
     Some(verify::signature_of(binary, f).ok()?.ok()?.text)
+}
+
+/// The instructions of a function that would be probed.
+///
+/// # Errors
+/// Its code or SP table cannot be read.
+pub fn spots(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Spots, gobin::Error> {
+    sites::choose(binary, f, binary.only_thread_local().is_some())
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ pub struct PlanRequest {
     pub wishes: Vec<Wish>,
 }
 
-/// Profiles: name, what it answers, functions. The receiver is spelled so that every import path of moby fits.
+/// Profiles: name, what it answers, functions. The receiver is spelled so that every import path of moby fits; names of one
+/// function in different releases are separated by `|`.
 pub const PROFILES: &[(&str, &str, &[&str])] = &[
     (
         "list",
@@ -24,23 +25,113 @@ pub const PROFILES: &[(&str, &str, &[&str])] = &[
         &[
             "/daemon.(*Daemon).Containers",
             "/daemon.(*Daemon).reduceContainers",
-            "/daemon.(*Daemon).containerDiskUsage",
+            // exported in 22.06 and 23.0
+            "/daemon.(*Daemon).containerDiskUsage|/daemon.(*Daemon).ContainerDiskUsage",
             "/daemon.(*Daemon).SystemDiskUsage",
         ],
     ),
     (
-        "lifecycle",
-        "create, start, stop, remove",
+        "containers",
+        "life of a container: create, start, stop, exec, remove",
         &[
             "/daemon.(*Daemon).ContainerCreate",
             "/daemon.(*Daemon).ContainerStart",
             "/daemon.(*Daemon).ContainerStop",
-            "/daemon.(*Daemon).ContainerKill",
             "/daemon.(*Daemon).ContainerRestart",
+            "/daemon.(*Daemon).ContainerKill",
+            "/daemon.(*Daemon).ContainerPause",
+            "/daemon.(*Daemon).ContainerUnpause",
+            "/daemon.(*Daemon).ContainerRename",
+            "/daemon.(*Daemon).ContainerUpdate",
+            "/daemon.(*Daemon).ContainerWait",
             "/daemon.(*Daemon).ContainerRm",
+            "/daemon.(*Daemon).ContainerInspect",
+            "/daemon.(*Daemon).ContainerLogs",
+            "/daemon.(*Daemon).ContainerExecCreate",
+            "/daemon.(*Daemon).ContainerExecStart",
+            "/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune",
+        ],
+    ),
+    (
+        "images",
+        "pull, push, list and remove, in both image services",
+        &[
+            "/daemon/images.(*ImageService).PullImage",
+            "/daemon/images.(*ImageService).PushImage",
+            "/daemon/images.(*ImageService).Images",
+            "/daemon/images.(*ImageService).ImageDelete",
+            "/daemon/images.(*ImageService).GetImage|/daemon/images.(*ImageService).LookupImage",
+            "/daemon/images.(*ImageService).ImagesPrune|/daemon/images.(*ImageService).ImagePrune",
+            "/daemon/containerd.(*ImageService).PullImage",
+            "/daemon/containerd.(*ImageService).PushImage",
+            "/daemon/containerd.(*ImageService).Images",
+            "/daemon/containerd.(*ImageService).ImageDelete",
+            "/daemon/containerd.(*ImageService).GetImage",
+            "/daemon/containerd.(*ImageService).ImagesPrune|/daemon/containerd.(*ImageService).ImagePrune",
+        ],
+    ),
+    (
+        "volumes",
+        "list, create, remove and prune volumes",
+        &[
+            "/volume/service.(*VolumesService).List",
+            "/volume/service.(*VolumesService).Create",
+            "/volume/service.(*VolumesService).Get",
+            "/volume/service.(*VolumesService).Remove",
+            "/volume/service.(*VolumesService).Prune",
+        ],
+    ),
+    (
+        "networks",
+        "list, create, connect and remove networks",
+        &[
+            "/daemon.(*Daemon).GetNetworks",
+            "/daemon.(*Daemon).CreateNetwork",
+            "/daemon.(*Daemon).DeleteNetwork",
+            "/daemon.(*Daemon).ConnectContainerToNetwork",
+            "/daemon.(*Daemon).DisconnectContainerFromNetwork",
+            "/daemon.(*Daemon).NetworksPrune|/daemon.(*Daemon).NetworkPrune",
+        ],
+    ),
+    (
+        "system",
+        "info, version, events, disk usage, registry login",
+        &[
+            "/daemon.(*Daemon).SystemInfo",
+            "/daemon.(*Daemon).SystemVersion",
+            "/daemon.(*Daemon).SubscribeToEvents",
+            "/daemon.(*Daemon).SystemDiskUsage",
+            "/daemon.(*Daemon).AuthenticateToRegistry",
+        ],
+    ),
+    (
+        "http",
+        "the API's handlers of containers and system",
+        &[
+            "/router/container.(*containerRouter).getContainersJSON",
+            "/router/container.(*containerRouter).getContainersByName",
+            "/router/container.(*containerRouter).getContainersLogs",
+            "/router/container.(*containerRouter).postContainersCreate",
+            "/router/container.(*containerRouter).postContainersStart",
+            "/router/container.(*containerRouter).postContainersStop",
+            "/router/container.(*containerRouter).postContainersKill",
+            "/router/container.(*containerRouter).postContainersWait",
+            "/router/container.(*containerRouter).postContainersPrune",
+            "/router/container.(*containerRouter).deleteContainers",
+            "/router/system.(*systemRouter).getInfo",
+            "/router/system.(*systemRouter).getEvents",
+            "/router/system.(*systemRouter).getDiskUsage",
         ],
     ),
 ];
+
+impl Wish {
+    /// Whether a symbol is meant.
+    #[must_use]
+    pub fn names(&self, symbol: &str) -> bool {
+        self.pattern.split('|').any(|one| matches(one, symbol))
+    }
+}
 
 impl PlanRequest {
     /// Profiles by name and functions by pattern; neither: profile `list`.
@@ -78,12 +169,20 @@ impl PlanRequest {
     }
 }
 
-/// Whether a pattern names a symbol: a glob if it holds `*` outside of a receiver's `(*T)` or `?`, else the whole name or a
-/// suffix that begins at a separator.
+/// Whether a pattern names a symbol: the whole name or a suffix that begins at a separator; as a glob, if it holds `?`, or `*`
+/// outside of a receiver's `(*T)`.
 #[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
     if is_glob(pattern) {
-        return glob(pattern.as_bytes(), name.as_bytes());
+        return glob(pattern.as_bytes(), name.as_bytes())
+            || name.match_indices(['/', '.', '*']).any(|(at, _)| {
+                let from = if pattern.starts_with(['/', '.']) {
+                    at
+                } else {
+                    at + 1
+                };
+                glob(pattern.as_bytes(), &name.as_bytes()[from..])
+            });
     }
     match name.strip_suffix(pattern) {
         Some("") => !pattern.is_empty(),
@@ -148,6 +247,9 @@ mod tests {
         assert!(matches("*Daemon*.Cont*", NAME));
         assert!(matches("*daemon.(*Daemon).*", NAME));
         assert!(matches("*.Container?", NAME));
+        assert!(matches("(*Daemon).Cont*s", NAME));
+        assert!(matches("Container?", NAME));
+        assert!(!matches("ontainer?", NAME));
         assert!(!matches("*.Container?s", NAME));
     }
 
@@ -155,5 +257,16 @@ mod tests {
     fn an_unknown_profile_is_an_error_that_names_the_known_ones() {
         let error = PlanRequest::new(&["nope".into()], &[]).expect_err("unknown");
         assert!(error.to_string().contains("list"), "{error}");
+    }
+
+    #[test]
+    fn names_of_different_releases_are_one_wish() {
+        let wish = Wish {
+            pattern: "/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune".into(),
+            explicit: false,
+        };
+        assert!(wish.names("github.com/moby/moby/v2/daemon.(*Daemon).ContainerPrune"));
+        assert!(wish.names("github.com/docker/docker/daemon.(*Daemon).ContainersPrune"));
+        assert!(!wish.names(NAME));
     }
 }

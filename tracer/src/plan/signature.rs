@@ -1,7 +1,6 @@
-//! Signatures of functions: from the receiver's method table, else from interfaces it implements, else from the catalogue.
+//! Signatures that the binary itself tells: from the receiver's method table, else from interfaces it implements.
 
 use super::candidate::{Candidate, TypeRef};
-use super::catalogue;
 use crate::gobin::{Error, FuncInfo, GoBinary, TypeId, TypeKind};
 
 /// Symbol of a method: package, receiver type, whether by pointer, method name.
@@ -38,7 +37,8 @@ pub fn method_name(symbol: &str) -> Option<MethodName<'_>> {
     })
 }
 
-/// All candidates, the best source first.
+/// What the binary itself says of a function's signature: the method table of its receiver, else the interfaces that the file
+/// holds an itab for. The catalogue ([`catalogue::signatures`](super::catalogue::signatures)) is asked when all of these fail.
 ///
 /// # Errors
 /// Type data of the binary is damaged.
@@ -75,25 +75,12 @@ pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>,
             }
         }
     }
-    if found.is_empty()
-        && let Some(name) = method_name(&f.name)
-        && let Some((base, function)) = catalogue::extends(name.method)
-        && let Some(stem) = f.name.strip_suffix(name.method)
-    {
-        for base in binary.function_named(&format!("{stem}{base}")) {
-            for mut candidate in candidates(binary, &base)? {
-                candidate.params.push(TypeRef::Word(function));
-                candidate.source = "catalogue";
-                found.push(candidate);
-            }
-        }
-    }
-    found.extend(catalogue::signatures(binary, &f.name)?);
     found.dedup_by(|a, b| a.params == b.params && a.results == b.results);
     Ok(found)
 }
 
-fn from_func_type(
+/// Signature of a method whose type (without receiver) is `ty`; `None`: that is no function type.
+pub fn from_func_type(
     binary: &GoBinary<'_>,
     receiver: TypeId,
     ty: TypeId,
@@ -159,7 +146,10 @@ pub fn type_text(binary: &GoBinary<'_>, ty: &TypeRef) -> String {
         TypeRef::Pointer(id) => binary
             .type_by_id(*id)
             .map_or_else(|_| "*?".to_owned(), |t| format!("*{}", shorten(&t.name))),
-        TypeRef::Word(name) | TypeRef::Iface(name) => (*name).to_owned(),
+        TypeRef::Word(name)
+        | TypeRef::Iface(name)
+        | TypeRef::Slice(name)
+        | TypeRef::Wrapped(name, _) => name.clone(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Which of a function's possible signatures to believe: the first that agrees with what the compiler recorded for it.
 
 use super::abi::{self, Abi, Placement};
-use super::candidate::{Candidate, TypeRef};
-use super::{catalogue, short_name, signature};
-use crate::gobin::{ArgInfo, Error, FuncInfo, GoBinary};
+use super::candidate::Candidate;
+use super::{argshape, catalogue, signature};
+use crate::gobin::{ArgInfo, Error, FuncInfo, GoBinary, TypeId};
 
 /// A signature that passed every check.
 #[derive(Clone, Debug)]
@@ -18,81 +18,142 @@ pub struct Verified {
 
 /// The verified signature, or why each candidate was refused (nothing: there was none).
 ///
+/// What the binary says of itself is believed first. Of the catalogue's eras all that agree with the function's records must
+/// be the same signature: where several differ none is believed.
+///
 /// # Errors
 /// Type data of the binary is damaged.
 pub fn signature_of(
     binary: &GoBinary<'_>,
     f: &FuncInfo,
 ) -> Result<Result<Verified, Vec<String>>, Error> {
-    let abi = Abi::of(binary.arch(), binary.version());
-    let shape = binary.arg_info(f)?;
+    let record = Record::of(binary, f)?;
     let mut refused = Vec::new();
     for candidate in signature::candidates(binary, f)? {
-        let placement = abi::place(abi, binary, &candidate.params, &candidate.results)?;
-        if let Some(args) = f.args
-            && u64::from(args) != placement.args_size
-        {
-            refused.push(format!(
-                "the {} gives {} bytes of arguments, the function's record says {args}",
-                candidate.source, placement.args_size
-            ));
-            continue;
+        match record.check(binary, &candidate)? {
+            Ok(placement) => return Ok(Ok(verified(binary, f, candidate, placement))),
+            Err(why) => refused.push(why),
         }
-        if let Some(why) = shape
-            .as_deref()
-            .and_then(|s| disagrees(s, &candidate, binary))
-        {
-            refused.push(format!("the {} says {why}", candidate.source));
-            continue;
-        }
-        let names = parameter_names(binary, f, &candidate);
-        return Ok(Ok(Verified {
-            text: signature::text(binary, &f.name, &candidate, &names),
-            candidate,
-            placement,
-            names,
-        }));
     }
-    Ok(Err(refused))
+    let mut fitting = Vec::new();
+    for candidate in catalogue::signatures(binary, &f.name)? {
+        match record.check(binary, &candidate)? {
+            Ok(placement) => fitting.push((candidate, placement)),
+            Err(why) => refused.push(why),
+        }
+    }
+    let mut fitting: Vec<Verified> = fitting
+        .into_iter()
+        .map(|(candidate, placement)| verified(binary, f, candidate, placement))
+        .collect();
+    // an era whose types this binary describes goes before one with types that are not in it
+    fitting.sort_by_key(|v| v.candidate.undescribed());
+    if let Some((first, others)) = fitting.split_first()
+        && others
+            .iter()
+            .any(|other| other.candidate.undescribed() == first.candidate.undescribed())
+    {
+        let texts: Vec<&str> = fitting.iter().map(|v| v.text.as_str()).collect();
+        return Ok(Err(vec![format!(
+            "several signatures of the catalogue fit equally: {}",
+            texts.join(" / ")
+        )]));
+    }
+    Ok(fitting.into_iter().next().ok_or(refused))
 }
 
-fn parameter_names(binary: &GoBinary<'_>, f: &FuncInfo, candidate: &Candidate) -> Vec<String> {
-    let types: Vec<String> = candidate
-        .params
-        .iter()
-        .skip(usize::from(candidate.has_receiver))
-        .map(|ty| signature::type_text(binary, ty))
-        .collect();
-    let mut names = catalogue::parameter_names(short_name(&f.name), &types);
+/// Whether a method's kept type (without receiver) agrees with what the compiler recorded for the method's code; else both
+/// sides. `None`: it is no function type.
+///
+/// # Errors
+/// Type data of the binary is damaged.
+pub fn method_agrees(
+    binary: &GoBinary<'_>,
+    f: &FuncInfo,
+    receiver: TypeId,
+    ty: TypeId,
+) -> Result<Option<Result<(), String>>, Error> {
+    let Some(candidate) = signature::from_func_type(binary, receiver, ty, "method table")? else {
+        return Ok(None);
+    };
+    let record = Record::of(binary, f)?;
+    Ok(Some(record.check(binary, &candidate)?.map(|_| ())))
+}
+
+fn verified(
+    binary: &GoBinary<'_>,
+    f: &FuncInfo,
+    candidate: Candidate,
+    placement: Placement,
+) -> Verified {
+    let receiver = usize::from(candidate.has_receiver);
+    let mut names = catalogue::parameter_names(
+        binary,
+        &f.name,
+        candidate.params.get(receiver..).unwrap_or_default(),
+    );
     if candidate.has_receiver {
         names.insert(0, "receiver".to_owned());
     }
-    names
+    Verified {
+        text: signature::text(binary, &f.name, &candidate, &names),
+        candidate,
+        placement,
+        names,
+    }
 }
 
-/// Compares the number of argument words with the function's ArgInfo, as far as that goes.
-fn disagrees(shape: &[ArgInfo], candidate: &Candidate, binary: &GoBinary<'_>) -> Option<String> {
-    fn complete(items: &[ArgInfo]) -> bool {
-        items.iter().all(|i| match i {
-            ArgInfo::Aggregate(inner) => complete(inner),
-            ArgInfo::More | ArgInfo::OffsetTooLarge => false,
-            ArgInfo::Scalar { .. } => true,
+/// What the compiler recorded for a function.
+struct Record {
+    abi: Abi,
+    /// `_func.args`.
+    args: Option<u32>,
+    /// FUNCDATA_ArgInfo (Go ≥ 1.17).
+    shape: Option<Vec<ArgInfo>>,
+    first_left_out: bool,
+}
+
+impl Record {
+    fn of(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Self, Error> {
+        Ok(Self {
+            abi: Abi::of(binary.arch(), binary.version()),
+            args: f.args,
+            shape: binary.arg_info(f)?,
+            first_left_out: argshape::leaves_first_out(&f.name, binary.version().minor),
         })
     }
-    if !complete(shape) {
-        return None;
+
+    /// The places of a signature that agrees, else both sides.
+    fn check(
+        &self,
+        binary: &GoBinary<'_>,
+        candidate: &Candidate,
+    ) -> Result<Result<Placement, String>, Error> {
+        let placement = abi::place(self.abi, binary, &candidate.params, &candidate.results)?;
+        if let Some(args) = self.args
+            && u64::from(args) != placement.args_size
+        {
+            return Ok(Err(format!(
+                "the {} gives {} bytes of arguments, the function's record says {args}",
+                candidate.source, placement.args_size
+            )));
+        }
+        if let Some(shape) = &self.shape {
+            let from = usize::from(self.first_left_out);
+            let expected = argshape::expected(
+                binary,
+                candidate.params.get(from..).unwrap_or_default(),
+                placement.frame.get(from..).unwrap_or_default(),
+            )?;
+            if *shape != expected {
+                return Ok(Err(format!(
+                    "the {} gives the argument words [{}], the function's record says [{}]",
+                    candidate.source,
+                    argshape::text(&expected),
+                    argshape::text(shape)
+                )));
+            }
+        }
+        Ok(Ok(placement))
     }
-    let sized = candidate
-        .params
-        .iter()
-        .filter(|ty| {
-            !matches!(ty, TypeRef::Id(id) if binary.type_by_id(*id).is_ok_and(|t| t.size == 0))
-        })
-        .count();
-    (shape.len() != sized).then(|| {
-        format!(
-            "{sized} parameters, the function's argument record has {}",
-            shape.len()
-        )
-    })
 }

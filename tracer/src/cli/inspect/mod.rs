@@ -1,0 +1,105 @@
+//! `mobytrace inspect`: what a Go binary says about itself. Offline; no root, no process touched.
+
+mod functions;
+mod suggest;
+mod types;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::args::{InspectArgs, InspectPlan, InspectWhat};
+use super::failure::Failure;
+use super::live::{parse_binary, plan_for};
+use crate::plan::{self, fold};
+use crate::render;
+use crate::target::{Image, Process, Selection, find};
+
+/// Column where values begin.
+const VALUES: usize = 23;
+
+/// `Ok(false)`: nothing matched.
+pub fn run(what: &InspectWhat, out: &mut dyn Write) -> Result<bool> {
+    match what {
+        InspectWhat::Binary(args) => binary(args, out),
+        InspectWhat::Functions(args) => functions::run(args, out),
+        InspectWhat::Types(args) => types::run(args, out),
+        InspectWhat::Plan(args) => show_plan(args, out),
+    }
+}
+
+fn open(args: &InspectArgs) -> Result<Image> {
+    let image = match (&args.binary, args.pid) {
+        (Some(path), _) => Image::of_file(path),
+        (None, Some(pid)) => Process::open(pid).and_then(|p| Image::of_process(&p)),
+        (None, None) => find(&Selection::Auto).and_then(|p| Image::of_process(&p)),
+    };
+    Ok(image.map_err(Failure::from)?)
+}
+
+fn binary(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
+    let image = open(args)?;
+    let binary = parse_binary(&image)?;
+    let mut facts: Vec<(String, String)> = vec![
+        ("file".into(), image.shown.clone()),
+        (
+            "architecture".into(),
+            format!("{:?}", binary.arch()).to_lowercase(),
+        ),
+        ("go".into(), binary.version().text.clone()),
+        (
+            "build id".into(),
+            binary.build_id().unwrap_or_else(|| "none".into()),
+        ),
+        (
+            "position independent".into(),
+            if binary.is_pie() { "yes" } else { "no" }.into(),
+        ),
+    ];
+    if let Some(info) = binary.build_info() {
+        facts.extend(info.path.iter().map(|p| ("package".to_owned(), p.clone())));
+        facts.extend(
+            info.main_module
+                .iter()
+                .map(|(m, v)| ("module".to_owned(), format!("{m} {v}"))),
+        );
+        facts.extend(
+            info.settings
+                .iter()
+                .map(|(k, v)| (format!("build {k}"), v.clone())),
+        );
+    }
+    facts.extend(binary.facts());
+    if args.json {
+        let map: BTreeMap<&str, &str> = facts
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        json(out, &map)?;
+    } else {
+        for (name, value) in &facts {
+            writeln!(out, "{name:<22} {}", fold(&render::escape(value), VALUES))?;
+        }
+    }
+    Ok(true)
+}
+
+fn show_plan(args: &InspectPlan, out: &mut dyn Write) -> Result<bool> {
+    let image = open(&args.common)?;
+    let binary = parse_binary(&image)?;
+    let functions: Vec<String> = args.common.name.iter().cloned().collect();
+    let plan = plan_for(&binary, &args.profiles, &functions)?;
+    if args.common.json {
+        json(out, &plan)?;
+    } else {
+        write!(out, "{}", plan::explain(&plan))?;
+    }
+    Ok(!plan.functions.is_empty())
+}
+
+fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    Ok(writeln!(out)?)
+}
