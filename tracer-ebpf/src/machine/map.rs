@@ -1,7 +1,7 @@
 //! Maps of both implementations: head item, cells, end. `hmap` and `smap` know how to get from one group of cells to the next.
 //!
 //! Words of a map's frame: `start` op, `stride` cells seen, `base` the current group of eight cells (bucket or group), `end` next cell in
-//! it, `w[2]` its eight tophash or control bytes; the rest belongs to the implementation.
+//! it, `w[2]` its eight tophash or control bytes, `w[4]` the map; the rest belongs to the implementation.
 
 use tracer_ebpf::wire::op::{
     MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, MapDesc, Op,
@@ -64,6 +64,7 @@ pub fn begin<const N: usize, const MODE: u8>(entry: &mut Entry<N>, index: u32, o
         (*frame).pc = 0;
         (*frame).stride = 0;
         (*frame).base = 0;
+        (*frame).w[4] = map;
     }
     if swiss {
         smap::start(frame, &words);

@@ -174,12 +174,17 @@ impl<const N: usize> Entry<N> {
         }
     }
 
-    /// Emits a map's end item and pops its walk.
+    /// Emits a map's end item, with the header as it is now, and pops its walk.
     #[inline(always)]
     pub fn end_map(&mut self, frame: *mut Frame, status: u8) {
-        let (op, seen) = unsafe { ((*frame).start, (*frame).stride) };
+        let (op, seen, map) = unsafe { ((*frame).start, (*frame).stride, (*frame).w[4]) };
         self.machine.top -= 1;
-        self.emit(op, status, ITEM_END, 0, u64::from(seen));
+        let len = if self.read_payload(map::HEADER, map) {
+            map::HEADER
+        } else {
+            0
+        };
+        self.emit(op, status, ITEM_END, len, u64::from(seen));
     }
 
     /// Lets the top frame run its current op again.

@@ -1,11 +1,13 @@
 //! One op: what it reads and the item it emits. The meaning is documented in `wire::op`.
 
 use tracer_ebpf::wire::limits::CHUNK;
-use tracer_ebpf::wire::op::{COPY, DynKey, IFACE, MAP, OP_ITAB, Op, PEER, PTR, SLICE, STRING};
+use tracer_ebpf::wire::op::{
+    COPY, DYN_DIRECT, DynKey, IFACE, MAP, OP_ITAB, Op, PEER, PTR, SLICE, STRING,
+};
 use tracer_ebpf::wire::peer::Peer;
 use tracer_ebpf::wire::record::{DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE};
 
-use super::{F_OPS, map};
+use super::{F_OPS, F_REGS, map};
 use crate::entry::{Entry, bound, read_word};
 use crate::maps::{DYN_TYPES, OPS};
 use crate::peer;
@@ -66,7 +68,8 @@ pub fn execute<const N: usize, const MODE: u8>(
                 let third = word(entry, regs, base, off + 16);
                 slice(entry, index, &op, first, second, third.unwrap_or(0));
             } else {
-                iface::<N, MODE>(entry, index, &op, first, second);
+                let place = (regs, base + off + 8);
+                iface::<N, MODE>(entry, index, &op, first, second, place);
             }
         }
         _ => {}
@@ -179,6 +182,7 @@ fn iface<const N: usize, const MODE: u8>(
     op: &Op,
     tab: u64,
     data: u64,
+    place: (bool, u64),
 ) {
     if tab == 0 {
         entry.emit(index, NULL, 0, 0, 0);
@@ -204,7 +208,13 @@ fn iface<const N: usize, const MODE: u8>(
         Some(_) if !entry.can_push(1) => entry.emit(index, DEPTH, 0, 16, type_addr),
         Some(block) => {
             entry.emit(index, OK, 0, 16, type_addr);
-            entry.push_ops(F_OPS, block.ops, block.count, data, 0, 0);
+            // a value that is the data word itself is read where that lies: in memory, or in the register file
+            let (kind, base) = match place {
+                (true, at) if block.count & DYN_DIRECT != 0 => (F_REGS, at),
+                (false, at) if block.count & DYN_DIRECT != 0 => (F_OPS, at),
+                _ => (F_OPS, data),
+            };
+            entry.push_ops(kind, block.ops, block.count & !DYN_DIRECT, base, 0, 0);
         }
     }
 }

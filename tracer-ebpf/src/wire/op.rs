@@ -23,12 +23,13 @@ pub const STRING: u8 = 3;
 pub const SLICE: u8 = 4;
 /// Reads a map pointer at `base + off`. Item (MAP head): value = pointer, payload = the 48 bytes of the runtime's
 /// map header; NULL if 0. Then per cell one item with flag `ITEM_CELL` (no payload), the key block, the elem block.
-/// Ends with an item with flag `ITEM_END`, value = cells visited. `a` = index of its `MapDesc`, `len` = most cells.
+/// Ends with an item with flag `ITEM_END`, value = cells visited, payload = the header as it is then, if it can be read (recordings
+/// made before have none). `a` = index of its `MapDesc`, `len` = most cells.
 pub const MAP: u8 = 5;
 /// Reads `(tab, data)` at `base + off`. Item: value = address of the dynamic type's descriptor (run-time address),
 /// payload: tab u64, data u64; NULL if tab is 0. Flag `OP_ITAB`: the first word is an itab, type at `tab + 8`.
-/// If `(a, type)` is in the dynamic type table, that block runs with base = data (flag `DYN_DIRECT` of the table's entry: base = address of
-/// the data word itself, represented by running the block against a register-file word).
+/// If `(a, type)` is in the dynamic type table, that block runs with base = data; flag `DYN_DIRECT` in its count: with base = the data word's own
+/// place, because the value is that word. Such a block has no COPY.
 pub const IFACE: u8 = 6;
 /// Reads a file descriptor number (an `int`) at `base + off`. Item: value = the number, payload: `wire::peer::Peer`, the process at the
 /// other end of that socket of the traced process.
@@ -107,11 +108,15 @@ const _: () = assert!(size_of::<DynKey>() == 16);
 // SAFETY: repr(C), integers, no implicit padding.
 unsafe impl Wire for DynKey {}
 
+/// `DynBlock::count`: the value lies in the interface's data word itself (maps, channels, structs of one pointer).
+pub const DYN_DIRECT: u32 = 1 << 31;
+
 /// Value of the dynamic type table: the block to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct DynBlock {
     pub ops: u32,
+    /// Number of ops, and perhaps `DYN_DIRECT`.
     pub count: u32,
 }
 const _: () = assert!(size_of::<DynBlock>() == 8);

@@ -77,9 +77,9 @@ pub struct Frame {
     pub base: u64,
     pub remaining: u32,
     pub stride: u32,
-    pub w: [u64; 4],
+    pub w: [u64; 5],
 }
-const _: () = assert!(size_of::<Frame>() == 64);
+const _: () = assert!(size_of::<Frame>() == 72);
 
 /// State of the capture machine; lives in the entry so that no other thread can touch it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct Machine {
     pub fault_last: u64,
     pub frames: [Frame; FRAMES],
 }
-const _: () = assert!(size_of::<Machine>() == 32 + FRAMES * 64);
+const _: () = assert!(size_of::<Machine>() == 32 + FRAMES * 72);
 
 /// Item flag: continues the bytes of the item before it.
 pub const ITEM_CONT: u8 = 1;
