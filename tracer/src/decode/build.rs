@@ -1,7 +1,7 @@
 //! Item trees + types → values; finds the bytes of secrets on the way.
 
 use tracer_ebpf::wire::limits::REG_WORDS;
-use tracer_ebpf::wire::op::{IFACE, MAP, PEER, PTR, SLICE, STRING};
+use tracer_ebpf::wire::op::{IFACE, MAP, MAP_HMAP, PEER, PTR, SLICE, STRING};
 use tracer_ebpf::wire::peer::Peer;
 use tracer_ebpf::wire::record::{
     DEPTH, FAULT, IMPLAUSIBLE, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE,
@@ -11,6 +11,7 @@ use super::client;
 use super::items::{Block, Bytes, Node};
 use super::record::{RawHit, read};
 use super::value::{Missing, Value};
+use super::well_known;
 use crate::plan::{FieldSchema, Leaf, PlaceKind, Plan, Secret, TypeKindSchema, ValueSchema};
 
 /// Types nested in each other in a plan; hostile ones may be circular.
@@ -106,10 +107,20 @@ impl<'a> Builder<'a> {
             TypeKindSchema::Bool
             | TypeKindSchema::Int
             | TypeKindSchema::Uint
-            | TypeKindSchema::Float
-            | TypeKindSchema::Complex => {
-                self.scalar(source, off, ty.size, |word| plain(&ty.kind, ty.size, word))
+            | TypeKindSchema::Float => self.scalar(source, off, ty.size, |word| {
+                well_known::number(&ty.name, plain(&ty.kind, ty.size, word))
+            }),
+            TypeKindSchema::Complex => {
+                let half = ty.size / 2;
+                match (
+                    self.word(source, off, half),
+                    self.word(source, off.saturating_add(half), half),
+                ) {
+                    (Ok(re), Ok(im)) => complex(half, re, im),
+                    (Err(why), _) | (_, Err(why)) => why,
+                }
             }
+            TypeKindSchema::Deep => Value::Missing(Missing::Budget("pointers followed")),
             TypeKindSchema::UnsafePointer | TypeKindSchema::Chan | TypeKindSchema::Func => {
                 self.scalar(source, off, 8, address)
             }
@@ -162,10 +173,7 @@ impl<'a> Builder<'a> {
                 (f.name.clone(), value)
             })
             .collect();
-        Value::Struct {
-            ty: name.to_owned(),
-            fields,
-        }
+        well_known::structure(name, fields)
     }
 
     /// Why something that should be there is not.
@@ -313,7 +321,17 @@ impl<'a> Builder<'a> {
     fn pointer(&mut self, elem: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
         let Some(Node::Pointer { status, addr, to }) = Self::node(source, off, PTR) else {
             // not followed by the plan: the address was copied with the plain bytes
-            return self.scalar(source, off, 8, address);
+            let deep = matches!(
+                self.plan.types.get(elem as usize).map(|t| &t.kind),
+                Some(TypeKindSchema::Deep)
+            );
+            return match self.scalar(source, off, 8, address) {
+                Value::Address(addr) if deep => Value::Pointer {
+                    addr,
+                    to: Box::new(Value::Missing(Missing::Budget("pointers followed"))),
+                },
+                other => other,
+            };
         };
         match (*status, to) {
             (NULL, _) => Value::Nil,
@@ -365,12 +383,19 @@ impl<'a> Builder<'a> {
             return Vec::new();
         };
         let size = usize::try_from(ty.size).unwrap_or(0);
-        if size == 0 || size > 8 {
+        let is_complex = ty.kind == TypeKindSchema::Complex;
+        if size == 0 || size > if is_complex { 16 } else { 8 } {
             return Vec::new();
         }
         self.joined(raw)
             .chunks_exact(size)
-            .map(|chunk| plain(&ty.kind, ty.size, word_of(chunk)))
+            .map(|chunk| {
+                if is_complex {
+                    let (re, im) = chunk.split_at(size / 2);
+                    return complex(ty.size / 2, word_of(re), word_of(im));
+                }
+                well_known::number(&ty.name, plain(&ty.kind, ty.size, word_of(chunk)))
+            })
             .collect()
     }
 
@@ -381,6 +406,7 @@ impl<'a> Builder<'a> {
             header,
             cells,
             end,
+            kind,
         }) = Self::node(source, off, MAP)
         else {
             return self.absent();
@@ -392,7 +418,7 @@ impl<'a> Builder<'a> {
             .map(|b| u64::from_le_bytes(*b));
         match (*status, end, count) {
             (NULL, _, _) => Value::Nil,
-            (OK, Some((end_status, seen)), Some(count)) => {
+            (OK, Some(end), Some(count)) => {
                 let mut entries = Vec::with_capacity(cells.len());
                 for (key_block, elem_block) in cells {
                     let name = self.value(key, Source::memory(key_block), 0, Secret::None);
@@ -405,8 +431,16 @@ impl<'a> Builder<'a> {
                     let value = self.value(elem, Source::memory(elem_block), 0, inner);
                     entries.push((name, value));
                 }
-                match *end_status {
-                    OK if *seen == count => Value::Map {
+                let seen = end.seen;
+                let later = end.header.as_ref().map(|h| self.bytes(h));
+                let changed = match (header.as_ref().map(|h| self.bytes(h)), later) {
+                    (Some(begin), Some(later)) => is_other_map(*kind, begin, later),
+                    // a recording made before the header was read twice
+                    _ => false,
+                };
+                match end.status {
+                    OK | LIMIT if changed => Value::Missing(Missing::MapChanged { seen, count }),
+                    OK if seen == count => Value::Map {
                         entries,
                         len: count,
                     },
@@ -414,11 +448,17 @@ impl<'a> Builder<'a> {
                         entries,
                         len: count,
                     },
-                    OK => Value::Missing(Missing::MapChanged { seen: *seen, count }),
+                    OK => Value::Missing(Missing::MapChanged { seen, count }),
                     other => status_value(other, *addr),
                 }
             }
-            (OK, None, Some(_)) => self.absent(),
+            (OK, None, Some(count)) => match &self.end {
+                Some(Missing::Budget("entries per hit")) => Value::Missing(Missing::MapCut {
+                    seen: cells.len() as u64,
+                    count,
+                }),
+                _ => self.absent(),
+            },
             (other, _, _) => status_value(other, *addr),
         }
     }
@@ -461,9 +501,10 @@ impl<'a> Builder<'a> {
                     return self.absent();
                 };
                 let inner = Source::memory(block);
+                let direct = plan.dyn_types.get(*index).is_some_and(|d| d.direct);
                 let value = match &ty.kind {
                     // the block's base is the data word: for a pointer, its target
-                    TypeKindSchema::Pointer { elem } => {
+                    TypeKindSchema::Pointer { elem } if !direct => {
                         let addr = data
                             .as_ref()
                             .and_then(|d| self.bytes(d).get(8..16)?.first_chunk::<8>())
@@ -518,8 +559,33 @@ fn plain(kind: &TypeKindSchema, size: u64, word: u64) -> Value {
         TypeKindSchema::Uint => Value::Uint(word),
         TypeKindSchema::Float if size == 4 => Value::Float(f64::from(f32::from_bits(word as u32))),
         TypeKindSchema::Float => Value::Float(f64::from_bits(word)),
-        _ => Value::Missing(Missing::Unreadable("complex numbers are not shown".into())),
+        _ => Value::Missing(Missing::Corrupt("a value of no plain kind".into())),
     }
+}
+
+/// A complex number of two floats of `size` bytes.
+fn complex(size: u64, re: u64, im: u64) -> Value {
+    let part = |word: u64| match size {
+        4 => f64::from(f32::from_bits(word as u32)),
+        _ => f64::from_bits(word),
+    };
+    Value::Complex(part(re), part(im))
+}
+
+/// Whether two readings of a map's header differ by more than what reading a map in Go itself changes: of `hmap` (runtime/map.go) an
+/// iterator sets flags 1 and 2 and may fill `extra`.
+fn is_other_map(kind: u32, begin: &[u8], end: &[u8]) -> bool {
+    const FLAGS: usize = 8;
+    const EXTRA: usize = 40;
+    begin.len() != end.len()
+        || begin.iter().zip(end).enumerate().any(|(at, (a, b))| {
+            let (a, b) = match at {
+                FLAGS if kind == MAP_HMAP => (a & !3, b & !3),
+                EXTRA.. if kind == MAP_HMAP => (0, 0),
+                _ => (*a, *b),
+            };
+            a != b
+        })
 }
 
 fn address(word: u64) -> Value {

@@ -64,8 +64,10 @@ pub enum Node {
         addr: u64,
         header: Option<Bytes>,
         cells: Vec<(Block, Block)>,
-        /// Status and cells counted by the kernel at the map's end; `None`: the capture ended before.
-        end: Option<(u8, u64)>,
+        /// `None`: the capture ended before the map did.
+        end: Option<MapEnd>,
+        /// `MAP_HMAP` or `MAP_SWISS`.
+        kind: u32,
     },
     Iface {
         status: u8,
@@ -79,6 +81,16 @@ pub enum Node {
         addr: u64,
         payload: Bytes,
     },
+}
+
+/// What the kernel says at a map's end.
+#[derive(Debug)]
+pub struct MapEnd {
+    pub status: u8,
+    /// Cells that it counted.
+    pub seen: u64,
+    /// The map's header as it was then.
+    pub header: Option<Bytes>,
 }
 
 /// Reads the items of one hit in order.
@@ -332,7 +344,11 @@ impl<'a> Parser<'a> {
                         cells.push((key, elem));
                     }
                     (ITEM_END, _) => {
-                        end = Some((next.item.status, next.item.value));
+                        end = Some(MapEnd {
+                            status: next.item.status,
+                            seen: next.item.value,
+                            header: (!next.payload.range.is_empty()).then_some(next.payload),
+                        });
                         break;
                     }
                     _ => {
@@ -348,6 +364,7 @@ impl<'a> Parser<'a> {
             header,
             cells,
             end,
+            kind: schema.map_or(0, |s| s.kind),
         }
     }
 
@@ -363,7 +380,21 @@ impl<'a> Parser<'a> {
         let dynamic = match dynamic {
             Some(Some(index)) => {
                 let d = self.plan.dyn_types[index];
-                Some((index, self.block(d.ops, d.count)))
+                let mut block = self.block(d.ops, d.count);
+                if d.direct && next.payload.range.len() == 16 {
+                    // behind the first word of the interface
+                    block.copies.push(Copy {
+                        off: 0,
+                        len: 8,
+                        status: OK,
+                        addr: 0,
+                        bytes: Bytes {
+                            part: next.payload.part,
+                            range: next.payload.range.start + 8..next.payload.range.end,
+                        },
+                    });
+                }
+                Some((index, block))
             }
             Some(None) => {
                 self.corrupt("a dynamic type that the plan does not have");

@@ -5,9 +5,12 @@
 
 mod build;
 mod client;
+mod errno;
+mod errors;
 mod items;
 mod record;
 mod value;
+mod well_known;
 
 use tracer_ebpf::wire::limits::LOST_WORD;
 use tracer_ebpf::wire::record::{BAD_STACK, NO_G, NO_SAVED};
@@ -15,6 +18,7 @@ use tracer_ebpf::wire::site::SITE_ENTRY;
 
 use crate::plan::{Plan, ValueSchema};
 use build::Builder;
+pub use errors::text as error_text;
 use items::{Block, Parser};
 pub use record::{Assembler, Part, RawHit, RecordError};
 pub use value::{Hit, Missing, Value};

@@ -9,6 +9,14 @@ pub enum Value {
     Int(i64),
     Uint(u64),
     Float(f64),
+    Complex(f64, f64),
+    /// A `time.Time`: seconds since 1970 and nanoseconds, UTC; Go's zero time is the year 1.
+    Time {
+        seconds: i64,
+        nanos: u32,
+    },
+    /// A `time.Duration`, ns.
+    Duration(i64),
     /// Bytes of a Go string as captured, and its true length in bytes (more than captured: cut).
     Str {
         bytes: Vec<u8>,
@@ -62,6 +70,8 @@ pub enum Missing {
     Lost,
     /// The map was being written while it was read: cells seen differ from its count.
     MapChanged { seen: u64, count: u64 },
+    /// The capture ended inside of a map, whose cells can then not be checked against its count.
+    MapCut { seen: u64, count: u64 },
     /// The interface's dynamic type is not described by the binary.
     UnknownType { addr: u64 },
     /// Cannot be read at this site (e.g. a floating-point register).
@@ -117,6 +127,10 @@ impl fmt::Display for Missing {
                     "the map changed while it was read ({seen} of {count} cells seen)"
                 )
             }
+            Self::MapCut { seen, count } => write!(
+                f,
+                "a map of {count} entries, cut after {seen} by the budget for entries per hit"
+            ),
             Self::UnknownType { addr } => write!(f, "dynamic type at 0x{addr:x} is not followed"),
             Self::Unreadable(why) => f.write_str(why),
             Self::Implausible { what } => write!(f, "implausible: {what}"),

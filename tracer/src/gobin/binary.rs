@@ -511,6 +511,36 @@ impl<'data> GoBinary<'data> {
         Ok(found.into_iter().collect())
     }
 
+    /// Types of exactly these full names among those that the binary lists or lists a pointer to; cheaper than a search of all.
+    pub fn listed_types(&self, names: &[&str]) -> Vec<TypeId> {
+        let reader = self.type_reader();
+        let mut found = BTreeSet::new();
+        for root in self.roots() {
+            let Some(text) = reader.short_name(*root) else {
+                continue;
+            };
+            let elem = text.strip_prefix('*').is_some_and(|t| names.contains(&t));
+            if !elem && !names.contains(&text) {
+                continue;
+            }
+            let id = match self.type_by_id(*root) {
+                Ok(Type {
+                    kind: TypeKind::Pointer { elem },
+                    ..
+                }) => elem,
+                Ok(_) => *root,
+                Err(_) => continue,
+            };
+            if self
+                .type_by_id(id)
+                .is_ok_and(|t| names.contains(&t.name.as_str()))
+            {
+                found.insert(id);
+            }
+        }
+        found.into_iter().collect()
+    }
+
     /// All types reachable from the roots whose full name satisfies `pred`.
     ///
     /// # Errors

@@ -29,6 +29,12 @@ impl Block {
         self.follow.push(op);
     }
 
+    /// The block without its plain bytes.
+    pub fn without_copies(mut self) -> Self {
+        self.scalars.clear();
+        self
+    }
+
     /// Ops that follow something.
     pub fn follow(&self) -> &[OpSchema] {
         &self.follow

@@ -9,10 +9,9 @@ use tracer_ebpf::wire::op::{
 };
 
 use super::block::{Block, MOST_COPY, narrow, op};
+use super::dynamic::Tables;
 use super::policy::{OBJECT_DEPTH, Policy, is_identity, secret_by_name};
-use super::schema::{
-    DynTypeSchema, FieldSchema, MapSchema, OpSchema, Plan, Secret, TypeKindSchema, TypeSchema,
-};
+use super::schema::{FieldSchema, MapSchema, OpSchema, Plan, Secret, TypeKindSchema, TypeSchema};
 use crate::gobin::{Error, Field, GoBinary, MapGeometry, MapImpl, Type, TypeId, TypeKind};
 
 /// Most bytes of one string.
@@ -23,9 +22,6 @@ const MOST_ELEMENTS: u32 = 4096;
 const MOST_ARRAY: u64 = 64;
 /// Embedded structs searched for promoted fields.
 const MOST_EMBEDDED: u32 = 4;
-/// Dynamic types described for interface `error`.
-const MOST_ERRORS: usize = 512;
-
 /// Structs and arrays nested in each other by value; real types stay far below.
 const MOST_NESTED: u32 = 64;
 
@@ -41,8 +37,9 @@ pub struct Lowering<'p, 'b, 'data> {
     types: HashMap<(TypeId, Policy), u32>,
     blocks: HashMap<(TypeId, Policy), (u32, u32)>,
     opaque: Option<u32>,
-    error_table: Option<u32>,
-    next_table: u32,
+    deep: Option<u32>,
+    /// Tables of dynamic types.
+    pub(super) tables: Tables,
     nested: u32,
     /// Values walked so far.
     walked: u32,
@@ -56,8 +53,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             types: HashMap::new(),
             blocks: HashMap::new(),
             opaque: None,
-            error_table: None,
-            next_table: 1,
+            deep: None,
+            tables: Tables::default(),
             nested: 0,
             walked: 0,
         }
@@ -84,7 +81,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     }
 
     /// Adds a type that has a descriptor.
-    fn add_described(&mut self, ty: &Type, kind: TypeKindSchema) -> u32 {
+    pub(super) fn add_described(&mut self, ty: &Type, kind: TypeKindSchema) -> u32 {
         self.add_type(&ty.name, ty.size, ty.id.0, kind)
     }
 
@@ -95,6 +92,16 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         }
         let index = self.add_type("", 0, 0, TypeKindSchema::Opaque);
         self.opaque = Some(index);
+        index
+    }
+
+    /// What lies deeper than is followed.
+    fn deep(&mut self) -> u32 {
+        if let Some(index) = self.deep {
+            return index;
+        }
+        let index = self.add_type("", 0, 0, TypeKindSchema::Deep);
+        self.deep = Some(index);
         index
     }
 
@@ -171,12 +178,15 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             TypeKind::Uint => self.plain(ty, at, block, TypeKindSchema::Uint),
             TypeKind::Float => self.plain(ty, at, block, TypeKindSchema::Float),
             TypeKind::Complex => self.plain(ty, at, block, TypeKindSchema::Complex),
-            TypeKind::Chan { .. } => self.plain(ty, at, block, TypeKindSchema::Chan),
+            TypeKind::Chan { .. } => self.channel(ty, at, block)?,
             TypeKind::Func { .. } => self.plain(ty, at, block, TypeKindSchema::Func),
             TypeKind::UnsafePointer => self.plain(ty, at, block, TypeKindSchema::UnsafePointer),
             TypeKind::String => {
                 block.push(op(STRING, at, MOST_STRING));
                 TypeKindSchema::String
+            }
+            TypeKind::Struct { fields } if ty.name == "time.Time" => {
+                self.time(fields, at, block)?
             }
             TypeKind::Struct { fields } => self.structure(fields, policy, at, block)?,
             TypeKind::Pointer { elem } => TypeKindSchema::Pointer {
@@ -191,11 +201,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             } => self.map(*key, *elem, geometry, policy, at, block)?,
             TypeKind::Interface { methods } => {
                 let empty = methods.is_empty();
-                let table = match policy {
-                    Policy::Dynamic(types) => self.table_of(types)?,
-                    _ if ty.name == "error" => self.errors(id)?,
-                    _ => 0,
-                };
+                let table = self.table(id, &ty.name, empty, policy)?;
                 block.push(OpSchema {
                     flags: if empty { 0 } else { OP_ITAB },
                     a: table,
@@ -219,6 +225,39 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         }
         block.scalar(at, ty.size);
         kind
+    }
+
+    /// A moment is its `wall` and `ext` (time/time.go); the location is a table of its own.
+    fn time(
+        &mut self,
+        fields: &[Field],
+        at: u64,
+        block: &mut Block,
+    ) -> Result<TypeKindSchema, Error> {
+        let of_moment: Vec<Field> = fields
+            .iter()
+            .filter(|f| matches!(f.name.as_str(), "wall" | "ext"))
+            .cloned()
+            .collect();
+        self.structure(&of_moment, Policy::Full(0), at, block)
+    }
+
+    /// A channel: how many values wait in it, and how many can (`runtime.hchan`, runtime/chan.go).
+    fn channel(&mut self, ty: &Type, at: u64, block: &mut Block) -> Result<TypeKindSchema, Error> {
+        const FIELDS: Policy = Policy::Fields(&[
+            ("qcount", Policy::Full(0), Secret::None),
+            ("dataqsiz", Policy::Full(0), Secret::None),
+        ]);
+        let Some(header) = self.tables.channel(self.binary) else {
+            return Ok(self.plain(ty, at, block, TypeKindSchema::Chan));
+        };
+        let (elem, (a, b)) = self.target(header, FIELDS)?;
+        block.push(OpSchema {
+            a,
+            b,
+            ..op(PTR, at, 0)
+        });
+        Ok(TypeKindSchema::Pointer { elem })
     }
 
     fn structure(
@@ -255,7 +294,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     }
 
     /// What of a field is wanted, and how it is masked.
-    fn field_policy(&self, field: &Field, policy: Policy) -> Result<(Policy, Secret), Error> {
+    pub(super) fn field_policy(
+        &self,
+        field: &Field,
+        policy: Policy,
+    ) -> Result<(Policy, Secret), Error> {
         Ok(match policy {
             Policy::Skip | Policy::Dynamic(_) | Policy::Peer => (Policy::Skip, Secret::None),
             Policy::Full(_) => (policy, secret_by_name(&field.name)),
@@ -291,6 +334,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                     | TypeKind::Pointer { .. }
                     | TypeKind::Struct { .. } => true,
                     TypeKind::Interface { .. } => ty.name == "error",
+                    TypeKind::Slice { elem } => self.binary.type_by_id(elem)?.name == "error",
                     _ => false,
                 };
                 (if wanted { policy } else { Policy::Skip }, Secret::None)
@@ -313,7 +357,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     }
 
     /// Block of `id` as the target of a pointer or the element of something; shared by all that point there.
-    fn target(&mut self, id: TypeId, policy: Policy) -> Result<(u32, (u32, u32)), Error> {
+    pub(super) fn target(
+        &mut self,
+        id: TypeId,
+        policy: Policy,
+    ) -> Result<(u32, (u32, u32)), Error> {
         if let (Some(ty), Some(block)) = (
             self.types.get(&(id, policy)),
             self.blocks.get(&(id, policy)),
@@ -338,7 +386,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         if deeper == Policy::Skip {
             // the address alone
             block.scalar(at, 8);
-            return Ok(self.opaque());
+            return Ok(if matches!(policy, Policy::Full(_)) {
+                self.deep()
+            } else {
+                self.opaque()
+            });
         }
         let (ty, (a, b)) = self.target(elem, deeper)?;
         block.push(OpSchema {
@@ -483,77 +535,9 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             elem: elem_ty,
         })
     }
-
-    /// Table of the concrete types that the binary knows to be errors.
-    fn errors(&mut self, interface: TypeId) -> Result<u32, Error> {
-        if let Some(table) = self.error_table {
-            return Ok(table);
-        }
-        let table = self.new_table();
-        // set before the types are walked: an error may hold an error
-        self.error_table = Some(table);
-        let mut concrete: Vec<TypeId> = self
-            .binary
-            .itabs()?
-            .into_iter()
-            .filter(|(i, _)| *i == interface)
-            .map(|(_, c)| c)
-            .collect();
-        concrete.sort_unstable();
-        concrete.dedup();
-        for id in concrete.into_iter().take(MOST_ERRORS) {
-            self.dynamic(table, id, Policy::ErrorText(2))?;
-        }
-        Ok(table)
-    }
-
-    fn new_table(&mut self) -> u32 {
-        self.next_table += 1;
-        self.next_table - 1
-    }
-
-    /// A dynamic type table with those of the named types that the binary has; gives its number.
-    ///
-    /// # Errors
-    /// Type data of the binary is damaged.
-    pub fn table_of(&mut self, types: &[(&str, Policy)]) -> Result<u32, Error> {
-        let table = self.new_table();
-        for (name, policy) in types {
-            for id in self.binary.types_named(name)? {
-                self.dynamic(table, id, *policy)?;
-            }
-        }
-        Ok(table)
-    }
-
-    /// Describes dynamic type `id`: the machine's base is the interface's data word, which for a pointer type is the pointer itself.
-    fn dynamic(&mut self, table: u32, id: TypeId, policy: Policy) -> Result<(), Error> {
-        let ty = self.binary.type_by_id(id)?;
-        let (index, ops, count) = match ty.kind {
-            TypeKind::Pointer { elem } => {
-                let (elem_index, (ops, count)) = self.target(elem, policy)?;
-                let kind = TypeKindSchema::Pointer { elem: elem_index };
-                (self.add_described(&ty, kind), ops, count)
-            }
-            // other pointer-shaped values lie in the data word itself and are not followed
-            _ if ty.direct_iface => (self.add_described(&ty, TypeKindSchema::Opaque), 0, 0),
-            _ => {
-                let (index, (ops, count)) = self.target(id, policy)?;
-                (index, ops, count)
-            }
-        };
-        self.plan.dyn_types.push(DynTypeSchema {
-            table,
-            type_addr: id.0,
-            ops,
-            count,
-            ty: index,
-        });
-        Ok(())
-    }
 }
 
-fn is_plain(kind: &TypeKind) -> bool {
+pub(super) fn is_plain(kind: &TypeKind) -> bool {
     matches!(
         kind,
         TypeKind::Bool | TypeKind::Int | TypeKind::Uint | TypeKind::Float | TypeKind::Complex

@@ -7,6 +7,7 @@ mod block;
 mod build;
 mod candidate;
 mod catalogue;
+mod dynamic;
 mod error;
 mod explain;
 mod lower;

@@ -207,6 +207,9 @@ pub struct DynTypeSchema {
     pub count: u32,
     /// Index into `Plan::types`.
     pub ty: u32,
+    /// The value is the interface's data word itself; its bytes are in the item of the interface.
+    #[serde(default)]
+    pub direct: bool,
 }
 
 /// A type as the decoder needs it; field order as in memory.
@@ -257,7 +260,9 @@ pub enum TypeKindSchema {
     Reached {
         by: u32,
     },
-    /// Not described further (depth limit, or not needed).
+    /// Deeper than pointers are followed.
+    Deep,
+    /// Not described further (not needed).
     Opaque,
 }
 

@@ -3,7 +3,7 @@
 use aya::Ebpf;
 use aya::maps::{Array, HashMap};
 use tracer_ebpf::wire::limits::{MAX_DYNTYPES, MAX_MAPS, MAX_OPS, MAX_SITES};
-use tracer_ebpf::wire::op::{DynBlock, DynKey, MapDesc, Op};
+use tracer_ebpf::wire::op::{DYN_DIRECT, DynBlock, DynKey, MapDesc, Op};
 use tracer_ebpf::wire::site::{Site, SiteKey, Target};
 
 use super::btf::Btf;
@@ -150,7 +150,7 @@ pub fn fill(
                 Raw(key),
                 Raw(DynBlock {
                     ops: d.ops,
-                    count: d.count,
+                    count: d.count | if d.direct { DYN_DIRECT } else { 0 },
                 }),
                 0,
             )

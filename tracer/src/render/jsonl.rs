@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::Clock;
+use super::{Clock, text};
 use crate::capture::Header;
 use crate::correlate::{CallState, Link, Owner, Summary, Trace};
-use crate::decode::Value;
+use crate::decode::{Value, error_text};
 use crate::plan::{Plan, ValueSchema};
 
 fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
@@ -128,6 +128,7 @@ pub fn value(v: &Value) -> Json {
         Value::Int(n) => json!(n),
         Value::Uint(n) => json!(n),
         Value::Float(x) => json!(x),
+        Value::Complex(..) | Value::Time { .. } | Value::Duration(_) => json!(text::value(v, true)),
         Value::Str { bytes, len } => {
             let whole = bytes.len() as u64 == *len;
             match (std::str::from_utf8(bytes), whole) {
@@ -154,7 +155,10 @@ pub fn value(v: &Value) -> Json {
             }
         }
         Value::Map { entries, len } => map(entries, *len),
-        Value::Iface { ty, value: v } => json!({"type": ty, "value": value(v)}),
+        Value::Iface { ty, value: inner } => match error_text(v) {
+            Some(text) => json!({"type": ty, "value": value(inner), "error": text}),
+            None => json!({"type": ty, "value": value(inner)}),
+        },
         Value::Masked { len } => json!({"masked": len}),
         Value::Missing(why) => json!({"missing": why.to_string()}),
     }

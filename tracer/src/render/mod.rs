@@ -12,7 +12,7 @@ use std::io::{self, Write};
 pub use compare::{Column, Comparison};
 pub use markdown::markdown;
 pub use style::Style;
-pub use text::escape;
+pub use text::{escape, go_duration};
 
 use crate::capture::Header;
 use crate::correlate::{Owner, Summary, Trace};

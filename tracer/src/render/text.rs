@@ -1,6 +1,6 @@
 //! Values as people read them, on one line.
 
-use crate::decode::{Missing, Value};
+use crate::decode::{Missing, Value, error_text};
 
 /// Longest string and list shown on a line of the tree.
 const MOST_TEXT: usize = 120;
@@ -64,6 +64,9 @@ pub fn is_zero(value: &Value) -> bool {
         Value::Int(n) => *n == 0,
         Value::Uint(n) => *n == 0,
         Value::Float(x) => *x == 0.0,
+        Value::Complex(re, im) => *re == 0.0 && *im == 0.0,
+        Value::Time { seconds, nanos } => (*seconds, *nanos) == ZERO_TIME,
+        Value::Duration(ns) => *ns == 0,
         Value::Str { len, .. } => *len == 0,
         Value::Nil => true,
         Value::Struct { fields, .. } => fields.iter().all(|(_, v)| is_zero(v)),
@@ -89,6 +92,9 @@ pub fn value(v: &Value, whole: bool) -> String {
         Value::Int(n) => n.to_string(),
         Value::Uint(n) => n.to_string(),
         Value::Float(x) => x.to_string(),
+        Value::Complex(re, im) => format!("{re}{im:+}i"),
+        Value::Time { seconds, nanos } => time(*seconds, *nanos),
+        Value::Duration(ns) => go_duration(*ns),
         Value::Str { bytes, len } => string(bytes, *len, most),
         Value::Nil => "nil".to_owned(),
         Value::Pointer { to, .. } => value(to, whole),
@@ -115,10 +121,14 @@ pub fn value(v: &Value, whole: bool) -> String {
         },
         Value::List { items, len } => list(items, *len, whole),
         Value::Map { entries, len } => map(entries, *len, whole),
-        Value::Iface { ty, value: v } => match first_text(v) {
-            Some(text) => format!("{}({text})", escape(short_type(ty))),
-            None => escape(short_type(ty)),
-        },
+        Value::Iface { ty, value: inner } => {
+            let ty = escape(short_type(ty));
+            match error_text(v) {
+                Some(text) => format!("{ty}({})", string(text.as_bytes(), text.len() as u64, most)),
+                None if is_silent(self::inner(inner)) => ty,
+                None => format!("{ty}({})", value(inner, whole)),
+            }
+        }
         Value::Masked { len } => format!("<masked, {len} bytes>"),
         Value::Missing(why) => format!("<missing: {}>", escape(&why.to_string())),
     }
@@ -159,15 +169,50 @@ fn map(entries: &[(Value, Value)], len: u64, whole: bool) -> String {
     format!("{{{}}}", shown.join(", "))
 }
 
-/// First string inside a value: the text of an error.
-fn first_text(v: &Value) -> Option<String> {
-    match v {
-        Value::Str { bytes, len } => Some(string(bytes, *len, MOST_TEXT)),
-        Value::Pointer { to, .. } => first_text(to),
-        Value::Iface { value, .. } => first_text(value),
-        Value::Struct { fields, .. } => fields.iter().find_map(|(_, v)| first_text(v)),
-        _ => None,
+/// Go's zero time: the first second of the year 1.
+const ZERO_TIME: (i64, u32) = (-62_135_596_800, 0);
+
+/// RFC 3339, UTC.
+pub fn time(seconds: i64, nanos: u32) -> String {
+    if (seconds, nanos) == ZERO_TIME {
+        return "zero time".to_owned();
     }
+    let nanos = i32::try_from(nanos).unwrap_or(0);
+    match jiff::Timestamp::new(seconds, nanos) {
+        Ok(t) => t.to_string(),
+        Err(_) => format!("{seconds} s from 1970, beyond the calendar"),
+    }
+}
+
+/// A duration as Go writes it: `1h2m3.5s`.
+pub fn go_duration(ns: i64) -> String {
+    let sign = if ns < 0 { "-" } else { "" };
+    let ns = ns.unsigned_abs();
+    // digits of a fraction, without zeroes at the end
+    let decimal = |whole: u64, fraction: u64, digits: usize| {
+        let fraction = format!("{fraction:0digits$}");
+        match fraction.trim_end_matches('0') {
+            "" => whole.to_string(),
+            rest => format!("{whole}.{rest}"),
+        }
+    };
+    let text = match ns {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{ns}ns"),
+        1_000..1_000_000 => format!("{}µs", decimal(ns / 1_000, ns % 1_000, 3)),
+        1_000_000..1_000_000_000 => format!("{}ms", decimal(ns / 1_000_000, ns % 1_000_000, 6)),
+        _ => {
+            let (all, fraction) = (ns / 1_000_000_000, ns % 1_000_000_000);
+            let (h, m) = (all / 3600, all / 60 % 60);
+            let s = decimal(all % 60, fraction, 9);
+            match (h, m) {
+                (0, 0) => format!("{s}s"),
+                (0, _) => format!("{m}m{s}s"),
+                _ => format!("{h}h{m}m{s}s"),
+            }
+        }
+    };
+    format!("{sign}{text}")
 }
 
 /// `*errors.errorString` of a full type name.

@@ -1,0 +1,388 @@
+//! A Go program passes values of every kind and prints them by reflection: what is decoded equals what was printed, and what is missing
+//! says why. All program variants that this kernel takes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use harness::Fixture;
+use mobytrace::decode::{Assembler, Decoder, Hit, Part, Value, error_text};
+use mobytrace::gobin::GoBinary;
+use mobytrace::plan::{PlanRequest, build};
+use mobytrace::probe::{Session, SessionOptions, TargetProc, Variant};
+use mobytrace::render::go_duration;
+use serde_json::{Value as Json, json};
+use tracer_ebpf::wire::site::SITE_ENTRY;
+
+const FUNCTIONS: &str = "main.(*Server).Take*";
+
+/// What was printed, and what was decoded, call by call.
+struct Seen {
+    printed: Vec<Json>,
+    /// Function, arguments, results.
+    decoded: Vec<(String, Vec<Value>, Vec<Value>)>,
+}
+
+fn run(variant: Option<Variant>, path: &Path) -> Seen {
+    let bytes = std::fs::read(path).expect("fixture");
+    let binary = GoBinary::parse(&bytes).expect("Go");
+    let request = PlanRequest::new(&[], &[FUNCTIONS.to_owned()]).expect("request");
+    let plan = build(&request, &binary).expect("plan");
+    let mut fixture = Fixture::start(path, &[]).expect("fixture");
+    let target = TargetProc {
+        pid: fixture.pid(),
+        load_bias: 0,
+        exe: path,
+    };
+    let options = SessionOptions {
+        variant,
+        ..SessionOptions::default()
+    };
+    let mut session = Session::start(&plan, &target, &options).expect("attached");
+    fixture.tell("").expect("stdin");
+    let mut assembler = Assembler::default();
+    let decoder = Decoder::new(&plan, 0);
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut drain = |session: &mut Session| {
+        session.drain(|record| {
+            for mut hit in assembler.push(Part::from_ring(record).expect("record")) {
+                hits.push(decoder.decode(&mut hit).expect("hit"));
+            }
+        });
+    };
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let printed = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            loop {
+                let line = fixture.line().expect("line");
+                let last = line == "end" || line.is_empty();
+                sender.send(line).expect("line");
+                if last {
+                    break;
+                }
+            }
+        });
+        let started = Instant::now();
+        let mut printed = Vec::new();
+        loop {
+            drain(&mut session);
+            match receiver.recv_timeout(Duration::from_millis(1)) {
+                Ok(line) if line == "end" => break printed,
+                Ok(line) => printed.push(serde_json::from_str(&line).expect("JSON")),
+                Err(_) => {}
+            }
+            assert!(
+                started.elapsed() < Duration::from_secs(180),
+                "the fixture does not end"
+            );
+        }
+    });
+    drain(&mut session);
+    let counters = session.counters().expect("counters");
+    let lost: u64 = counters.iter().map(|c| c.drops + c.map_full).sum();
+    assert_eq!(lost, 0, "{counters:?}");
+    session.detach().expect("detached");
+    let mut decoded: Vec<(String, Vec<Value>, Vec<Value>)> = Vec::new();
+    for hit in hits {
+        let function = &plan.functions[hit.func as usize];
+        if !function.short.starts_with("Take") {
+            continue;
+        }
+        if hit.kind == SITE_ENTRY {
+            decoded.push((function.short.clone(), hit.values[1..].to_vec(), Vec::new()));
+        } else {
+            decoded.last_mut().expect("entered").2 = hit.values;
+        }
+    }
+    Seen { printed, decoded }
+}
+
+/// Leaves compared.
+#[derive(Debug, Default)]
+struct Tally {
+    equal: u64,
+    wrong: Vec<String>,
+    /// By reason, without its numbers: where, first.
+    missing: BTreeMap<String, (u64, String)>,
+}
+
+impl Tally {
+    fn wrong(&mut self, at: &str, printed: &Json, decoded: &Value) {
+        let shown = format!("{decoded:?}");
+        let shown: String = shown.chars().take(400).collect();
+        let said: String = printed.to_string().chars().take(400).collect();
+        self.wrong
+            .push(format!("{at}: printed {said}, decoded {shown}"));
+    }
+
+    fn same(&mut self, at: &str, printed: &Json, decoded: &Value, as_json: &Json) {
+        if printed == as_json {
+            self.equal += 1;
+        } else {
+            self.wrong(at, printed, decoded);
+        }
+    }
+
+    fn compare(&mut self, at: &str, printed: &Json, decoded: &Value) {
+        match decoded {
+            Value::Missing(why) => {
+                let why: String = why
+                    .to_string()
+                    .split_ascii_whitespace()
+                    .map(|word| {
+                        if word.contains(|c: char| c.is_ascii_digit()) {
+                            "N "
+                        } else {
+                            word
+                        }
+                    })
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                self.missing.entry(why).or_insert((0, at.to_owned())).0 += 1;
+            }
+            Value::Bool(b) => self.same(at, printed, decoded, &json!(b)),
+            Value::Int(n) => self.same(at, printed, decoded, &json!(n)),
+            Value::Uint(n) => self.same(at, printed, decoded, &json!(n)),
+            Value::Float(x) if printed.as_f64() == Some(*x) => self.equal += 1,
+            Value::Complex(re, im)
+                if printed["re"].as_f64() == Some(*re) && printed["im"].as_f64() == Some(*im) =>
+            {
+                self.equal += 1;
+            }
+            Value::Float(_) | Value::Complex(..) => self.wrong(at, printed, decoded),
+            Value::Time { seconds, nanos } => {
+                let said = printed["time"].as_str().and_then(|t| t.parse().ok());
+                let own = jiff::Timestamp::new(*seconds, i32::try_from(*nanos).expect("ns"));
+                if said.is_some() && own.ok() == said {
+                    self.equal += 1;
+                } else {
+                    self.wrong(at, printed, decoded);
+                }
+            }
+            Value::Duration(ns) => {
+                let own = json!({"duration": go_duration(*ns)});
+                self.same(at, printed, decoded, &own);
+            }
+            Value::Str { bytes, len } => {
+                if bytes.len() as u64 != *len {
+                    // cut: what is there is right, and so is the length
+                    let whole = printed.as_str().unwrap_or_default().as_bytes();
+                    if whole.len() as u64 == *len && whole.starts_with(bytes) {
+                        let entry = self.missing.entry("string cut".to_owned());
+                        entry.or_insert((0, at.to_owned())).0 += 1;
+                    } else {
+                        self.wrong(at, printed, decoded);
+                    }
+                    return;
+                }
+                let own = match std::str::from_utf8(bytes) {
+                    Ok(text) => json!(text),
+                    Err(_) => {
+                        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+                        json!({"hex": hex})
+                    }
+                };
+                self.same(at, printed, decoded, &own);
+            }
+            Value::Nil => self.same(at, printed, decoded, &Json::Null),
+            Value::Address(_) => self.same(at, printed, decoded, &json!("address")),
+            Value::Pointer { to, .. } => match to.as_ref() {
+                Value::Struct { ty, fields } if ty == "runtime.hchan" => {
+                    let field = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+                    for (own, go) in [("qcount", "len"), ("dataqsiz", "cap")] {
+                        self.compare(at, &printed[go], field(own).expect("field"));
+                    }
+                }
+                to => self.compare(at, printed, to),
+            },
+            Value::Struct { fields, .. } => {
+                let Some(object) = printed.as_object() else {
+                    return self.wrong(at, printed, decoded);
+                };
+                if object.len() != fields.len() {
+                    return self.wrong(at, printed, decoded);
+                }
+                for (name, value) in fields {
+                    match object.get(name) {
+                        Some(said) => self.compare(&format!("{at}.{name}"), said, value),
+                        None => self.wrong(at, printed, decoded),
+                    }
+                }
+            }
+            Value::List { items, len } => {
+                let Some(list) = printed.as_array() else {
+                    return self.wrong(at, printed, decoded);
+                };
+                if list.len() as u64 != *len || items.len() > list.len() {
+                    return self.wrong(at, printed, decoded);
+                }
+                self.equal += 1;
+                if items.len() < list.len() {
+                    let entry = self.missing.entry("list cut".to_owned());
+                    entry.or_insert((0, at.to_owned())).0 += 1;
+                }
+                for (i, (said, item)) in list.iter().zip(items).enumerate() {
+                    self.compare(&format!("{at}[{i}]"), said, item);
+                }
+            }
+            Value::Map { entries, len } => self.map(at, printed, decoded, entries, *len),
+            Value::Iface { ty, value } => {
+                // printed without the package's path
+                let full = printed["type"].as_str().unwrap_or_default();
+                let star = if ty.starts_with('*') { "*" } else { "" };
+                let short = ty.trim_start_matches('*').rsplit('/').next().unwrap_or(ty);
+                if full != ty && full != format!("{star}{short}") {
+                    return self.wrong(at, printed, decoded);
+                }
+                let Some(said) = printed.get("error") else {
+                    return self.compare(at, &printed["value"], value);
+                };
+                match error_text(decoded) {
+                    Some(text) => self.same(at, said, decoded, &json!(text)),
+                    None => {
+                        let entry = self.missing.entry(format!("no text of {ty}"));
+                        entry.or_insert((0, at.to_owned())).0 += 1;
+                    }
+                }
+            }
+            Value::Masked { .. } => self.wrong(at, printed, decoded),
+        }
+    }
+
+    fn map(
+        &mut self,
+        at: &str,
+        printed: &Json,
+        decoded: &Value,
+        entries: &[(Value, Value)],
+        len: u64,
+    ) {
+        let Some(pairs) = printed["map"].as_array() else {
+            return self.wrong(at, printed, decoded);
+        };
+        if pairs.len() as u64 != len || entries.len() as u64 > len {
+            return self.wrong(at, printed, decoded);
+        }
+        self.equal += 1;
+        if (entries.len() as u64) < len {
+            let entry = self.missing.entry("map cut".to_owned());
+            entry.or_insert((0, at.to_owned())).0 += 1;
+        }
+        let mut left: Vec<&Json> = pairs.iter().collect();
+        for (key, value) in entries {
+            // the printed pair whose key this is
+            let found = left.iter().position(|pair| {
+                let mut tally = Self::default();
+                tally.compare("", &pair[0], key);
+                tally.wrong.is_empty() && tally.missing.is_empty()
+            });
+            match found {
+                Some(i) => {
+                    let pair = left.swap_remove(i);
+                    self.equal += 1;
+                    self.compare(&format!("{at}[{}]", pair[0]), &pair[1], value);
+                }
+                None => {
+                    let mut tally = Self::default();
+                    tally.compare("", &Json::Null, key);
+                    if tally.missing.is_empty() {
+                        self.wrong(&format!("{at} key"), printed, key);
+                    }
+                    for (why, (n, _)) in tally.missing {
+                        self.missing.entry(why).or_insert((0, at.to_owned())).0 += n;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Decoded = printed. `expected`: the only reasons for which something may be missing, each with what must be missing for it.
+fn values(name: &str, variant: Option<Variant>, allowed: &[&str]) {
+    if !rustix::process::geteuid().is_root() {
+        assert!(!harness::is_strict(), "this test needs root");
+        eprintln!("SKIPPED values_fixture: needs root");
+        return;
+    }
+    let path = match harness::fixture(name) {
+        Ok(path) => path,
+        Err(why) => {
+            assert!(!harness::is_strict(), "this test needs {why}");
+            eprintln!("SKIPPED values_fixture: needs {why}");
+            return;
+        }
+    };
+    let seen = run(variant, &path);
+    let printed: Vec<&str> = seen
+        .printed
+        .iter()
+        .filter_map(|p| p["func"].as_str())
+        .collect();
+    let decoded: Vec<&str> = seen.decoded.iter().map(|d| d.0.as_str()).collect();
+    assert_eq!(printed, decoded, "calls in their order");
+    let mut tally = Tally::default();
+    for (index, (said, (function, args, results))) in
+        seen.printed.iter().zip(&seen.decoded).enumerate()
+    {
+        let list = said["args"].as_array().expect("args");
+        assert_eq!(list.len(), args.len(), "{function}");
+        for (said, value) in list.iter().zip(args) {
+            tally.compare(&format!("{index} {function}"), said, value);
+        }
+        if let Some(list) = said["result"].as_array() {
+            for (said, value) in list.iter().zip(results) {
+                tally.compare(&format!("{index} result of {function}"), said, value);
+            }
+        }
+    }
+    println!(
+        "{name} {variant:?}: {} calls, {} values equal, missing: {:#?}",
+        printed.len(),
+        tally.equal,
+        tally.missing
+    );
+    assert!(tally.wrong.is_empty(), "wrong: {:#?}", tally.wrong);
+    for why in tally.missing.keys() {
+        assert!(
+            allowed.iter().any(|a| why.contains(a)),
+            "missing without need: {why}: {:#?}",
+            tally.missing
+        );
+    }
+    assert!(tally.equal > 5_000, "{} values compared", tally.equal);
+}
+
+/// Missing for good reasons: a ring, a type of no table, an error without text, a chain of forty errors.
+const DESIGN: &[&str] = &[
+    "pointers followed",
+    "is not followed",
+    "no text of *main.ownError",
+    "no text of *io/fs.PathError",
+    "floating-point registers",
+];
+
+#[test]
+fn hash_maps_and_all_other_values() {
+    values("values", None, DESIGN);
+}
+
+#[test]
+fn without_faulting_memory_in() {
+    let allowed = [DESIGN, &["was not resident", "cut"]].concat();
+    values("values", Some(Variant::Loop), &allowed);
+}
+
+#[test]
+fn with_bounded_loops() {
+    let allowed = [
+        DESIGN,
+        &["was not resident", "cut", "budget", "lost", "no text"],
+    ]
+    .concat();
+    values("values", Some(Variant::Bounded), &allowed);
+}
+
+#[test]
+fn swiss_maps() {
+    values("values-swiss", None, DESIGN);
+}
