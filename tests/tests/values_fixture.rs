@@ -1,5 +1,5 @@
 //! A Go program passes values of every kind and prints them by reflection: what is decoded equals what was printed, and what is missing
-//! says why. All program variants that this kernel takes.
+//! says why.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +28,13 @@ fn run(variant: Option<Variant>, path: &Path) -> Seen {
     let binary = GoBinary::parse(&bytes).expect("Go");
     let request = PlanRequest::new(&[], &[FUNCTIONS.to_owned()]).expect("request");
     let plan = build(&request, &binary).expect("plan");
+    for function in plan
+        .functions
+        .iter()
+        .filter(|f| f.short.starts_with("Take"))
+    {
+        assert!(!function.params.is_empty(), "{:#?}", plan.issues);
+    }
     let mut fixture = Fixture::start(path, &[]).expect("fixture");
     let target = TargetProc {
         pid: fixture.pid(),
@@ -79,7 +86,7 @@ fn run(variant: Option<Variant>, path: &Path) -> Seen {
     });
     drain(&mut session);
     let counters = session.counters().expect("counters");
-    let lost: u64 = counters.iter().map(|c| c.drops + c.map_full).sum();
+    let lost: u64 = counters.iter().map(|c| c.drops).sum();
     assert_eq!(lost, 0, "{counters:?}");
     session.detach().expect("detached");
     let mut decoded: Vec<(String, Vec<Value>, Vec<Value>)> = Vec::new();
@@ -297,7 +304,7 @@ impl Tally {
     }
 }
 
-/// Decoded = printed. `expected`: the only reasons for which something may be missing, each with what must be missing for it.
+/// Decoded = printed, but for what may be missing: exactly that much, or these reasons any number of times.
 fn values(name: &str, variant: Option<Variant>, allowed: &[&str]) {
     if !rustix::process::geteuid().is_root() {
         assert!(!harness::is_strict(), "this test needs root");
@@ -342,47 +349,47 @@ fn values(name: &str, variant: Option<Variant>, allowed: &[&str]) {
         tally.missing
     );
     assert!(tally.wrong.is_empty(), "wrong: {:#?}", tally.wrong);
-    for why in tally.missing.keys() {
-        assert!(
-            allowed.iter().any(|a| why.contains(a)),
-            "missing without need: {why}: {:#?}",
-            tally.missing
-        );
+    for (why, (n, at)) in &tally.missing {
+        let expected = DESIGN
+            .iter()
+            .any(|(reason, times)| why.contains(reason) && n == times);
+        let excused = allowed.iter().any(|a| why.contains(a));
+        assert!(expected || excused, "{n} missing: {why}: {at} …");
+    }
+    if allowed.is_empty() {
+        assert_eq!(tally.missing.len(), DESIGN.len(), "{:#?}", tally.missing);
+        assert_eq!(tally.equal, EQUAL);
     }
     assert!(tally.equal > 5_000, "{} values compared", tally.equal);
 }
 
-/// Missing for good reasons: a ring, a type of no table, an error without text, a chain of forty errors.
-const DESIGN: &[&str] = &[
-    "pointers followed",
-    "is not followed",
-    "no text of *main.ownError",
-    "no text of *io/fs.PathError",
-    "floating-point registers",
+/// Values that are all there.
+const EQUAL: u64 = 44_054;
+
+/// Missing by design, and how often: a ring, a type of no table, what lies deeper than `-f` follows and slices of nothing, a type whose
+/// text is not known, a chain of forty errors.
+const DESIGN: &[(&str, u64)] = &[
+    ("pointers followed", 1),
+    ("is not followed", 1),
+    ("list cut", 3),
+    ("map cut", 2),
+    ("no text of *main.ownError", 1),
+    ("no text of *fs.PathError", 1),
 ];
+/// What a program that cannot fault memory in may miss.
+const FAULTS: &[&str] = &["was not resident", "cut", "no text of"];
 
 #[test]
 fn hash_maps_and_all_other_values() {
-    values("values", None, DESIGN);
+    values("values", None, &[]);
 }
 
 #[test]
 fn without_faulting_memory_in() {
-    let allowed = [DESIGN, &["was not resident", "cut"]].concat();
-    values("values", Some(Variant::Loop), &allowed);
-}
-
-#[test]
-fn with_bounded_loops() {
-    let allowed = [
-        DESIGN,
-        &["was not resident", "cut", "budget", "lost", "no text"],
-    ]
-    .concat();
-    values("values", Some(Variant::Bounded), &allowed);
+    values("values", Some(Variant::Loop), FAULTS);
 }
 
 #[test]
 fn swiss_maps() {
-    values("values-swiss", None, DESIGN);
+    values("values-swiss", None, &[]);
 }

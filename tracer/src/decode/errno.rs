@@ -144,9 +144,14 @@ pub fn name(number: u64) -> Option<&'static str> {
 }
 
 /// What `syscall.Errno.Error` says: the C library's text, of which Go's table has the first letter in lower case
-/// (syscall/mkerrors.sh); `errno N` for numbers that have none.
+/// (syscall/mkerrors.sh), but for one that the library has renamed; `errno N` for numbers that are not in it.
 pub fn text(number: u64) -> String {
-    if name(number).is_none() {
+    const RENAMED: u64 = 116;
+    const LAST: u64 = 132;
+    if number == RENAMED {
+        return "stale NFS file handle".to_owned();
+    }
+    if name(number).is_none() || number > LAST {
         return format!("errno {number}");
     }
     let code = i32::try_from(number).unwrap_or(i32::MAX);

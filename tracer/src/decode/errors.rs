@@ -26,15 +26,17 @@ fn of(value: &Value, left: u32) -> Option<String> {
     if let Value::Uint(number) = target {
         return (ty == "syscall.Errno").then(|| errno::text(*number));
     }
-    let Value::Struct { fields, .. } = target else {
+    // the interface's own name of a pointer type has no import path
+    let Value::Struct { ty, fields } = target else {
         return None;
     };
     let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
     let string = |name: &str| field(name).and_then(whole);
     let error = |name: &str| of(field(name)?, left);
     // vendored packages keep their own path behind the vendoring one's
-    let ty = ty.trim_start_matches('*');
-    let ty = ty.rsplit_once("/vendor/").map_or(ty, |(_, own)| own);
+    let ty = ty
+        .rsplit_once("/vendor/")
+        .map_or(ty.as_str(), |(_, own)| own);
     Some(match ty {
         "errors.errorString" | "runtime.errorString" => string("s")?,
         "fmt.wrapError" | "fmt.wrapErrors" | "github.com/pkg/errors.fundamental" => string("msg")?,

@@ -227,11 +227,9 @@ impl Lowering<'_, '_, '_> {
                 self.weigh(key, policy.deeper(), left)?;
                 self.weigh(elem, policy.deeper(), left)?;
             }
-            TypeKind::Array { elem, len } => {
-                if !is_plain(&self.binary.type_by_id(elem)?.kind) {
-                    for _ in 0..len.min(u64::from(*left)) {
-                        self.weigh(elem, policy, left)?;
-                    }
+            TypeKind::Array { elem, len } if !is_plain(&self.binary.type_by_id(elem)?.kind) => {
+                for _ in 0..len.min(u64::from(*left)) {
+                    self.weigh(elem, policy, left)?;
                 }
             }
             _ => {}
