@@ -58,6 +58,7 @@ pub struct Tables {
     made: HashMap<(Option<TypeId>, Policy), u32>,
     any: Option<Vec<TypeId>>,
     channel: Option<Option<TypeId>>,
+    itabs: Option<Vec<(TypeId, TypeId)>>,
     count: u32,
 }
 
@@ -131,14 +132,17 @@ impl Lowering<'_, '_, '_> {
     }
 
     /// Concrete types that the binary converts to interface `id` somewhere.
-    fn implementers(&self, id: TypeId) -> Result<Vec<TypeId>, Error> {
-        let mut concrete: Vec<TypeId> = self
-            .binary
-            .itabs()?
-            .into_iter()
+    fn implementers(&mut self, id: TypeId) -> Result<Vec<TypeId>, Error> {
+        let itabs = match self.tables.itabs.take() {
+            Some(itabs) => itabs,
+            None => self.binary.itabs()?,
+        };
+        let mut concrete: Vec<TypeId> = itabs
+            .iter()
             .filter(|(i, _)| *i == id)
-            .map(|(_, c)| c)
+            .map(|(_, c)| *c)
             .collect();
+        self.tables.itabs = Some(itabs);
         concrete.sort_unstable();
         concrete.dedup();
         Ok(concrete)
