@@ -133,7 +133,7 @@ impl Correlator {
         // numbers of goroutines are never used twice, but a lost record may have left something behind
         self.inherited.remove(&child);
         if let Some((request, link)) = self.owner(parent) {
-            self.inherit(child, request, hops(link) + 1);
+            self.inherit(child, request, link.hops() + 1);
         }
     }
 
@@ -236,7 +236,12 @@ impl Correlator {
                 path: text(&["URL", "Path"]).unwrap_or_else(|| "?".into()),
                 query: text(&["URL", "RawQuery"]).unwrap_or_default(),
                 user_agent: req.and_then(user_agent),
+                api_version: None,
                 status: None,
+                bytes: None,
+                hijacked: false,
+                client: None,
+                client_unknown: None,
                 state: CallState::InFlight,
             },
         );
@@ -257,7 +262,7 @@ impl Correlator {
             {
                 self.distrust(parent, hit.lost_before);
                 if let Some((request, link)) = self.owner(parent) {
-                    self.inherit(goid, request, hops(link) + 1);
+                    self.inherit(goid, request, link.hops() + 1);
                 }
             }
             self.owner(goid)
@@ -300,6 +305,7 @@ impl Correlator {
                     state,
                     owner: Owner::Internal,
                     parent: None,
+                    shared_with: Vec::new(),
                 },
             },
         );
@@ -450,13 +456,6 @@ impl Correlator {
             calls,
             summary: self.summary.clone(),
         }
-    }
-}
-
-fn hops(link: Link) -> u32 {
-    match link {
-        Link::SameGoroutine => 0,
-        Link::Birth { hops } => hops,
     }
 }
 

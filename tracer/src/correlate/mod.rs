@@ -4,4 +4,4 @@ mod correlator;
 mod model;
 
 pub use correlator::Correlator;
-pub use model::{Call, CallState, Link, Owner, Request, Summary, Trace};
+pub use model::{Call, CallState, Client, Link, Owner, Request, Summary, Trace};

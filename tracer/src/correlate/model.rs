@@ -10,6 +10,38 @@ pub enum Link {
     Birth {
         hops: u32,
     },
+    /// It carries the request's context.
+    Context,
+    /// The request waited for an execution that another one had started (`singleflight`); `hops` births lie between the execution and
+    /// the call.
+    Singleflight {
+        hops: u32,
+    },
+}
+
+impl Link {
+    /// Goroutine births between the request, or the execution it waited for, and the call.
+    #[must_use]
+    pub fn hops(self) -> u32 {
+        match self {
+            Self::SameGoroutine | Self::Context => 0,
+            Self::Birth { hops } | Self::Singleflight { hops } => hops,
+        }
+    }
+}
+
+/// The process behind a request's connection, as it was when the request began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Thread group id in the initial pid namespace.
+    pub pid: u32,
+    pub uid: u32,
+    /// The kernel's name of the process (at most 15 bytes).
+    pub comm: String,
+    /// Thread group ids of the client, its parent, grandparent … outward.
+    pub ancestors: Vec<u32>,
+    /// Id of the container it lives in: 64 hexadecimal digits in the name of its cgroup.
+    pub container: Option<String>,
 }
 
 /// Who a call belongs to.
@@ -53,6 +85,8 @@ pub struct Call {
     pub owner: Owner,
     /// Enclosing traced call, index into `Trace::calls`.
     pub parent: Option<usize>,
+    /// Further requests that this execution serves (`singleflight`), indexes into `Trace::requests`.
+    pub shared_with: Vec<usize>,
 }
 
 /// One HTTP request.
@@ -68,7 +102,16 @@ pub struct Request {
     /// Raw query, still encoded.
     pub query: String,
     pub user_agent: Option<String>,
+    /// Of a path like `/v1.41/info`: `1.41`.
+    pub api_version: Option<String>,
     pub status: Option<i64>,
+    /// Bytes of the body that the handler wrote.
+    pub bytes: Option<u64>,
+    /// The handler took the connection over (`attach`, `exec`): status and bytes are not the HTTP server's any more.
+    pub hijacked: bool,
+    pub client: Option<Client>,
+    /// Why the client is not known.
+    pub client_unknown: Option<String>,
     pub state: CallState,
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Clock, text};
 use crate::capture::Header;
-use crate::correlate::{CallState, Link, Owner, Summary, Trace};
+use crate::correlate::{CallState, Client, Link, Owner, Summary, Trace};
 use crate::decode::{Value, error_text};
 use crate::plan::{Plan, ValueSchema};
 
@@ -57,7 +57,12 @@ pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> 
             "path": r.path,
             "query": r.query,
             "user_agent": r.user_agent,
+            "api_version": r.api_version,
             "status": r.status,
+            "bytes": r.bytes,
+            "hijacked": r.hijacked,
+            "client": r.client.as_ref().map(client),
+            "client_unknown": r.client_unknown,
             "state": state(&r.state),
         });
         line(&event, out)?;
@@ -72,6 +77,8 @@ pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> 
                 match link {
                     Link::SameGoroutine => json!({"by": "same-goroutine"}),
                     Link::Birth { hops } => json!({"by": "birth", "hops": hops}),
+                    Link::Context => json!({"by": "ctx"}),
+                    Link::Singleflight { hops } => json!({"by": "singleflight", "hops": hops}),
                 },
             ),
             Owner::Internal => (None, Json::Null),
@@ -83,6 +90,7 @@ pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> 
             "function": f.name,
             "short": f.short,
             "request": request,
+            "shared_with": c.shared_with.iter().filter_map(|r| trace.requests.get(*r)).map(|r| r.id).collect::<Vec<_>>(),
             "link": link,
             "time": clock.date_time(c.start),
             "start_ns": c.start,
@@ -108,6 +116,10 @@ pub fn finish(summary: &Summary, completeness: &str, out: &mut dyn Write) -> io:
         "completeness": completeness,
     });
     line(&event, out)
+}
+
+fn client(c: &Client) -> Json {
+    json!({"pid": c.pid, "uid": c.uid, "comm": c.comm, "ancestors": c.ancestors, "container": c.container})
 }
 
 fn named(schemas: &[ValueSchema], values: &[Value]) -> Json {
