@@ -43,6 +43,11 @@ impl Events {
             .collect()
     }
 
+    /// Events of one type.
+    pub fn of_type<'e>(&'e self, ty: &'e str) -> impl Iterator<Item = &'e Value> {
+        self.0.iter().filter(move |e| e["type"] == ty)
+    }
+
     /// The only request of a User-Agent.
     #[track_caller]
     #[must_use]

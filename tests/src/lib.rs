@@ -15,7 +15,7 @@ pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
 pub use daemon::Daemon;
 pub use events::{Events, list_options, the_one, traced};
 pub use fixture::Fixture;
-pub use http::{Answer, request};
+pub use http::{Answer, Connection, request};
 pub use memory::changed_code;
 pub use numbers::Numbers;
 pub use tool::{Finished, Running, Tool, json_lines};

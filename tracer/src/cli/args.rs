@@ -75,6 +75,12 @@ pub struct Trace {
     pub output: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t = StreamFormat::Tree)]
     pub format: StreamFormat,
+    /// Only requests that reached this function, or whose route holds this
+    #[arg(long, value_name = "FUNC|ROUTE")]
+    pub root: Option<String>,
+    /// Show the callers of each call
+    #[arg(long)]
+    pub stack: bool,
     /// Stop after this time, e.g. 10s, 2m
     #[arg(long, value_name = "T", value_parser = duration)]
     pub duration: Option<Duration>,
@@ -133,6 +139,12 @@ pub struct Show {
     pub file: PathBuf,
     #[arg(long, value_enum, default_value_t = ShowFormat::Tree)]
     pub format: ShowFormat,
+    /// Only requests that reached this function, or whose route holds this
+    #[arg(long, value_name = "FUNC|ROUTE")]
+    pub root: Option<String>,
+    /// Show the callers of each call
+    #[arg(long)]
+    pub stack: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -395,7 +395,7 @@ fn report_code(prepared: &Prepared, started: Instant) {
 }
 
 /// Names of return addresses, inlined frames expanded, innermost first.
-fn symbols(binary: &GoBinary<'_>, addresses: BTreeSet<u64>) -> Vec<(u64, Vec<String>)> {
+pub fn symbols(binary: &GoBinary<'_>, addresses: BTreeSet<u64>) -> Vec<(u64, Vec<String>)> {
     // a return address points after its call
     addresses
         .into_iter()

@@ -1,5 +1,6 @@
 //! `mobytrace show`: replays a recording; needs no root, no kernel and no binary.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -22,7 +23,19 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
             } else {
                 render::StreamKind::Jsonl
             };
-            let sink = render::Stream::new(kind, style, recording.header());
+            let sink = render::Stream::new(
+                kind,
+                style,
+                render::View {
+                    root: args.root.clone(),
+                    stack: args.stack,
+                    symbols: recording
+                        .trailer()
+                        .map_or_else(BTreeMap::new, |t| t.symbols.iter().cloned().collect()),
+                    ..render::View::of_stdout()
+                },
+                recording.header(),
+            );
             sink.header(out)?;
             sink.write(&trace, out)?;
             sink.finish(&trace.summary, &recording.completeness(), out)?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::args::{self, StreamFormat};
 use super::failure::Failure;
-use super::live::{Live, Prepared, Stop};
+use super::live::{self, Live, Prepared, Stop};
 use super::run_command;
 use crate::render::{self, Style};
 use crate::target::candidates;
@@ -39,12 +39,21 @@ pub async fn run(
     }
     let prepared = Prepared::daemon(&daemon, &args.profiles, &args.functions)?;
     let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
-    let sink = render::Stream::new(
+    let binary = args
+        .stack
+        .then(|| live::parse_binary(&prepared.image))
+        .transpose()?;
+    let mut sink = render::Stream::new(
         match args.format {
             StreamFormat::Tree => render::StreamKind::Tree,
             StreamFormat::Jsonl => render::StreamKind::Jsonl,
         },
         style,
+        render::View {
+            root: args.root.clone(),
+            stack: args.stack,
+            ..render::View::of_stdout()
+        },
         &prepared.header,
     );
     sink.header(out)?;
@@ -65,6 +74,9 @@ pub async fn run(
         .collect(until, |correlator| {
             let fresh = correlator.drain_finished();
             seen += fresh.calls.len() as u64;
+            if let Some(binary) = &binary {
+                sink.name(live::symbols(binary, sink.nameless(&fresh)));
+            }
             sink.write(&fresh, out)?;
             out.flush()?;
             Ok(args
@@ -82,6 +94,9 @@ pub async fn run(
     }
     let (rest, trailer) = finished?;
     seen += rest.calls.len() as u64;
+    if let Some(binary) = &binary {
+        sink.name(live::symbols(binary, sink.nameless(&rest)));
+    }
     sink.write(&rest, out)?;
     sink.finish(&rest.summary, &trailer.completeness(), out)?;
     eprintln!("{}", trailer.completeness());

@@ -4,27 +4,31 @@
 //! stack. A goroutine inherits the owner that its creator had when it was born. Nothing is concluded across a loss: what was open
 //! when hits were lost is given up, because its end, and the beginning of what follows, may be among them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
-use super::model::{Call, CallState, Link, Owner, Request, Summary, Trace};
+use super::joins::Joins;
+use super::lineage::{Lineage, Work};
+use super::model::{Call, CallState, Link, Owner, Request, Sharing, Summary, Trace};
+use super::request::{self, Parameters, goid_of};
 use crate::decode::{Hit, Value};
 use crate::plan::{Plan, Role};
 
-/// Goroutines that have an inherited owner, at most; the oldest are forgotten (and counted).
-const MOST_INHERITED: usize = 1 << 16;
 /// Goroutines with open frames, at most.
 const MOST_OPEN: usize = 1 << 16;
+/// Open frames of one goroutine, at most.
+const MOST_FRAMES: usize = 1 << 12;
 /// Finished requests kept for calls that outlive them.
 const MOST_KEPT: usize = 1 << 12;
-/// Goroutine births between a request and a call, at most.
-const MOST_HOPS: u32 = 64;
+/// Threads in the middle of making a goroutine, at most.
+const MOST_BIRTHS: usize = 1 << 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Request(u32),
     Call(u64),
+    Join(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,45 +46,71 @@ struct OpenCall {
     call: Call,
     request: Option<(u32, Link)>,
     parent: Option<u64>,
+    born_in: Option<u64>,
+    join: Option<u64>,
+}
+
+/// What of a function's schema is looked at.
+#[derive(Clone, Copy, Debug)]
+struct Function {
+    role: Role,
+    parameters: Parameters,
+    /// `Do` of a group whose calls all have the same key.
+    only_key: bool,
+    /// A result is known by two words (an interface), not one (a pointer).
+    two_words: bool,
 }
 
 /// Ties hits together.
 #[derive(Debug)]
 pub struct Correlator {
-    roles: Vec<Role>,
-    /// Parameter position of `req`, by function.
-    request_params: Vec<Option<usize>>,
+    functions: Vec<Function>,
+    /// Births are seen as they happen; without, a goroutine names its creator only when it is first seen.
+    sees_births: bool,
     requests: BTreeMap<u32, Request>,
     /// Requests that were given out already.
     given: BTreeMap<u32, Request>,
     calls: BTreeMap<u64, OpenCall>,
     open: HashMap<u64, Vec<Frame>>,
-    inherited: BTreeMap<u64, (u32, u32)>,
+    lineage: Lineage,
+    joins: Joins,
     /// Creator of the goroutine that a thread is making, and the hits lost before.
     births: HashMap<u32, (u64, u64)>,
+    /// Goroutines that served a request which is over: what they started then cannot be told from what they start now.
+    served: HashSet<u64>,
     next_request: u32,
     next_call: u64,
+    until: u64,
     summary: Summary,
 }
 
 impl Correlator {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
+        let functions: Vec<Function> = plan
+            .functions
+            .iter()
+            .map(|f| Function {
+                role: f.role,
+                parameters: Parameters::of(f),
+                only_key: f.name.contains(".(*Group[go.shape.struct {},"),
+                two_words: f.name.contains("x/sync/singleflight"),
+            })
+            .collect();
         Self {
-            roles: plan.functions.iter().map(|f| f.role).collect(),
-            request_params: plan
-                .functions
-                .iter()
-                .map(|f| f.params.iter().position(|p| p.name == "req"))
-                .collect(),
+            sees_births: functions.iter().any(|f| f.role == Role::Birth),
+            functions,
             requests: BTreeMap::new(),
             given: BTreeMap::new(),
             calls: BTreeMap::new(),
             open: HashMap::new(),
-            inherited: BTreeMap::new(),
+            lineage: Lineage::default(),
+            joins: Joins::default(),
             births: HashMap::new(),
+            served: HashSet::new(),
             next_request: 1,
             next_call: 0,
+            until: 0,
             summary: Summary::default(),
         }
     }
@@ -88,32 +118,35 @@ impl Correlator {
     /// Takes the next hit.
     pub fn push(&mut self, hit: Hit) {
         self.summary.hits += 1;
+        self.until = self.until.max(hit.ktime);
         if let Some(goid) = hit.goid {
             self.distrust(goid, hit.lost_before);
         }
         let entry = hit.kind == SITE_ENTRY;
-        match (self.roles.get(hit.func as usize), entry) {
-            (Some(Role::Birth), true) => self.birth_begins(&hit),
-            (Some(Role::Birth), false) => self.birth_ends(&hit),
-            (Some(Role::Request), true) => self.request_begins(&hit),
-            (Some(Role::Call), true) => self.call_begins(hit),
-            (Some(Role::Request | Role::Call), false) => self.returns(hit),
-            (Some(Role::Recovery), true) => self.goroutine_exits(&hit),
-            (Some(Role::Recovery), false) | (None, _) => {}
-        }
-    }
-
-    /// Deferred functions still run, deeper than what is open now, and return.
-    fn goroutine_exits(&mut self, hit: &Hit) {
-        let (Some(goid), true) = (hit.goid, hit.on_own_stack) else {
+        let Some(function) = self.functions.get(hit.func as usize).copied() else {
             return;
         };
-        self.abandon(goid, |_| true);
-        self.open.remove(&goid);
+        match (function.role, entry) {
+            (Role::Birth, true) => self.birth_begins(&hit),
+            (Role::Birth, false) => self.birth_ends(&hit),
+            (Role::Request, true) => self.request_begins(&hit, function.parameters),
+            (Role::Call, true) => self.call_begins(hit),
+            (Role::Join, true) => self.join_begins(&hit, function.only_key),
+            (Role::Request | Role::Call | Role::Join, false) => self.returns(hit, function),
+            (Role::Recovery, _) => {
+                if let Some(goid) = hit.goid {
+                    self.abandon(goid, |_| true);
+                }
+            }
+        }
     }
 
     /// `newproc1` runs on the scheduler's stack of a thread: entry and return are paired by thread.
     fn birth_begins(&mut self, hit: &Hit) {
+        if self.births.len() >= MOST_BIRTHS {
+            self.summary.evicted += self.births.len() as u64;
+            self.births.clear();
+        }
         let parent = hit.values.iter().find_map(goid_of);
         match parent {
             Some(goid) => self.births.insert(hit.tid, (goid, hit.lost_before)),
@@ -130,40 +163,57 @@ impl Correlator {
             return;
         };
         self.distrust(parent, hit.lost_before);
-        // numbers of goroutines are never used twice, but a lost record may have left something behind
-        self.inherited.remove(&child);
-        if let Some((request, link)) = self.owner(parent) {
-            self.inherit(child, request, link.hops() + 1);
-        }
+        self.lineage.born(child, self.work_of(parent), hit.ktime);
     }
 
-    fn inherit(&mut self, child: u64, request: u32, hops: u32) {
-        if hops > MOST_HOPS {
-            return;
+    /// What a goroutine works for now, and within which of its frames.
+    fn work_of(&self, goid: u64) -> Option<Work> {
+        let inherited = self.lineage.of(goid);
+        let frames = self.open.get(&goid).map_or(&[][..], Vec::as_slice);
+        let (mut call, mut join, mut request) = (None, None, None);
+        for frame in frames.iter().rev() {
+            match frame.what {
+                What::Request(id) => {
+                    request = Some(id);
+                    break;
+                }
+                What::Call(serial) => call = call.or(Some(serial)),
+                What::Join(serial) => join = join.or(Some(serial)),
+            }
         }
-        self.inherited.insert(child, (request, hops));
-        if self.inherited.len() > MOST_INHERITED {
-            self.inherited.pop_first();
-            self.summary.evicted += 1;
-        }
-    }
-
-    /// The request that a goroutine works for now.
-    fn owner(&self, goid: u64) -> Option<(u32, Link)> {
-        let open = self.open.get(&goid).and_then(|frames| {
-            frames.iter().rev().find_map(|f| match f.what {
-                What::Request(id) => Some((id, Link::SameGoroutine)),
-                What::Call(_) => None,
-            })
-        });
-        open.or_else(|| {
-            self.inherited
-                .get(&goid)
-                .map(|(request, hops)| (*request, Link::Birth { hops: *hops }))
+        let from = match request {
+            Some(request) => Work {
+                request,
+                link: Link::SameGoroutine,
+                call: None,
+                join: None,
+            },
+            None => inherited?,
+        };
+        Some(Work {
+            call: call.or(from.call),
+            join: join.or(from.join),
+            ..from
         })
     }
 
-    /// Frames that are no longer there when SP is at `depth`: left by a panic or `Goexit`.
+    /// Takes over the work of the creator that the goroutine itself names, if that is certain: a creator that has served another
+    /// request before may have started it then.
+    fn adopt(&mut self, hit: &Hit) {
+        let (Some(goid), Some(parent)) = (hit.goid, hit.parent_goid) else {
+            return;
+        };
+        if self.sees_births || self.work_of(goid).is_some() || self.served.contains(&parent) {
+            return;
+        }
+        self.distrust(parent, hit.lost_before);
+        let work = self.work_of(parent);
+        if work.is_some() {
+            self.lineage.born(goid, work, hit.ktime);
+        }
+    }
+
+    /// Frames that are no longer there: left by a panic or `Goexit`.
     fn abandon(&mut self, goid: u64, gone: impl Fn(&Frame) -> bool) {
         self.give_up(goid, gone, &CallState::Abandoned);
     }
@@ -187,13 +237,18 @@ impl Correlator {
                 What::Request(id) => {
                     if let Some(request) = self.requests.get_mut(&id) {
                         request.state = state.clone();
+                        self.lineage.request_ended(id, self.until);
                     }
                 }
+                What::Join(serial) => self.joins.give_up(serial),
             }
+        }
+        if frames.is_empty() {
+            self.open.remove(&goid);
         }
     }
 
-    /// Opens a frame. `false`: its return could not be told from another's, so that it is not waited for.
+    /// `false`: the frame cannot be kept, and its return will not be recognised.
     fn enter(&mut self, hit: &Hit, what: What) -> bool {
         let (Some(goid), true) = (hit.goid, hit.on_own_stack) else {
             return false;
@@ -202,7 +257,12 @@ impl Correlator {
             self.summary.evicted += 1;
             return false;
         }
-        self.open.entry(goid).or_default().push(Frame {
+        let frames = self.open.entry(goid).or_default();
+        if frames.len() >= MOST_FRAMES {
+            self.summary.evicted += 1;
+            return false;
+        }
+        frames.push(Frame {
             func: hit.func,
             depth: hit.depth,
             lost_before: hit.lost_before,
@@ -211,75 +271,62 @@ impl Correlator {
         true
     }
 
-    fn request_begins(&mut self, hit: &Hit) {
+    fn leave_deeper(&mut self, hit: &Hit) {
         if let Some(goid) = hit.goid {
             self.abandon(goid, |f| f.depth >= hit.depth);
         }
+    }
+
+    fn request_begins(&mut self, hit: &Hit, parameters: Parameters) {
+        self.leave_deeper(hit);
         let id = self.next_request;
         self.next_request += 1;
-        let req = self
-            .request_params
-            .get(hit.func as usize)
-            .copied()
-            .flatten()
-            .and_then(|i| hit.values.get(i))
-            .map(target);
-        let text = |path: &[&str]| req.and_then(|r| text_at(r, path));
-        self.requests.insert(
-            id,
-            Request {
-                id,
-                goid: hit.goid,
-                start: hit.ktime,
-                end: None,
-                method: text(&["Method"]).unwrap_or_else(|| "?".into()),
-                path: text(&["URL", "Path"]).unwrap_or_else(|| "?".into()),
-                query: text(&["URL", "RawQuery"]).unwrap_or_default(),
-                user_agent: req.and_then(user_agent),
-                api_version: None,
-                status: None,
-                bytes: None,
-                hijacked: false,
-                client: None,
-                client_unknown: None,
-                state: CallState::InFlight,
-            },
+        let mut begun = request::begun(id, hit, parameters);
+        if !self.enter(hit, What::Request(id)) {
+            begun.state = CallState::Unpaired;
+        }
+        self.requests.insert(id, begun);
+    }
+
+    fn join_begins(&mut self, hit: &Hit, only_key: bool) {
+        self.leave_deeper(hit);
+        self.adopt(hit);
+        let (Some(goid), Some(Value::Address(group))) = (hit.goid, hit.values.first()) else {
+            return;
+        };
+        let work = self.work_of(goid);
+        let serial = self.joins.begin(
+            *group,
+            only_key,
+            work.map(|w| w.request),
+            work.and_then(|w| w.call),
+            hit.ktime,
         );
-        if !self.enter(hit, What::Request(id))
-            && let Some(request) = self.requests.get_mut(&id)
-        {
-            request.state = CallState::Unpaired;
+        if !self.enter(hit, What::Join(serial)) {
+            self.joins.give_up(serial);
         }
     }
 
     fn call_begins(&mut self, hit: Hit) {
-        if let Some(goid) = hit.goid {
-            self.abandon(goid, |f| f.depth >= hit.depth);
-        }
-        let owner = hit.goid.and_then(|goid| {
-            if self.owner(goid).is_none()
-                && let Some(parent) = hit.parent_goid
-            {
-                self.distrust(parent, hit.lost_before);
-                if let Some((request, link)) = self.owner(parent) {
-                    self.inherit(goid, request, link.hops() + 1);
-                }
-            }
-            self.owner(goid)
-        });
+        self.leave_deeper(&hit);
+        self.adopt(&hit);
+        let work = hit.goid.and_then(|goid| self.work_of(goid));
         let parent = hit
             .goid
             .and_then(|goid| self.open.get(&goid))
             .and_then(|frames| {
                 frames.iter().rev().find_map(|f| match f.what {
                     What::Call(serial) => Some(serial),
-                    What::Request(_) => None,
+                    What::Request(_) | What::Join(_) => None,
                 })
             });
         let serial = self.next_call;
         self.next_call += 1;
-        if owner.is_none() {
+        if work.is_none() {
             self.summary.internal += 1;
+        }
+        if let Some(join) = work.and_then(|w| w.join) {
+            self.joins.works(join);
         }
         let state = if self.enter(&hit, What::Call(serial)) {
             CallState::InFlight
@@ -289,8 +336,10 @@ impl Correlator {
         self.calls.insert(
             serial,
             OpenCall {
-                request: owner,
+                request: work.map(|w| (w.request, w.link)),
                 parent,
+                born_in: work.and_then(|w| w.call).filter(|_| parent.is_none()),
+                join: work.and_then(|w| w.join),
                 call: Call {
                     func: hit.func,
                     goid: hit.goid,
@@ -305,13 +354,14 @@ impl Correlator {
                     state,
                     owner: Owner::Internal,
                     parent: None,
+                    born_in: None,
                     shared_with: Vec::new(),
                 },
             },
         );
     }
 
-    fn returns(&mut self, hit: Hit) {
+    fn returns(&mut self, hit: Hit, function: Function) {
         let found = match (hit.goid, hit.on_own_stack) {
             (Some(goid), true) => {
                 self.abandon(goid, |f| f.depth > hit.depth);
@@ -328,13 +378,17 @@ impl Correlator {
         match found.map(|f| f.what) {
             Some(What::Request(id)) => {
                 if let Some(request) = self.requests.get_mut(&id) {
-                    request.end = Some(hit.ktime);
-                    request.state = CallState::Returned;
-                    request.status = hit
-                        .out
-                        .first()
-                        .and_then(|v| int_at(v, "status"))
-                        .filter(|s| *s != 0);
+                    request::ended(request, &hit);
+                }
+                self.lineage.request_ended(id, hit.ktime);
+                if !self.sees_births
+                    && let Some(goid) = hit.goid
+                {
+                    if self.served.len() >= MOST_OPEN {
+                        self.served.clear();
+                        self.summary.evicted += 1;
+                    }
+                    self.served.insert(goid);
                 }
             }
             Some(What::Call(serial)) => {
@@ -345,6 +399,15 @@ impl Correlator {
                     open.call.state = CallState::Returned;
                 }
             }
+            Some(What::Join(serial)) => {
+                let word = |i: usize| match hit.values.get(i) {
+                    Some(Value::Address(word)) => Some(*word),
+                    _ => None,
+                };
+                let second = if function.two_words { word(1) } else { Some(0) };
+                let result = word(0).zip(second).map(|(a, b)| [a, b]);
+                self.joins.finish(serial, result, hit.ktime);
+            }
             None => self.summary.unmatched_returns += 1,
         }
     }
@@ -352,10 +415,10 @@ impl Correlator {
     /// Takes out what is over: requests that ended with all their calls, and calls without a request.
     pub fn drain_finished(&mut self) -> Trace {
         let is_open = |c: &OpenCall| c.call.state == CallState::InFlight;
-        let waiting: std::collections::HashSet<u32> = self
+        let waiting: HashSet<u32> = self
             .calls
             .values()
-            .filter(|c| is_open(c))
+            .filter(|c| is_open(c) || c.join.is_some_and(|j| self.joins.awaits_sharers(j)))
             .filter_map(|c| c.request.map(|(id, _)| id))
             .collect();
         let over: Vec<u32> = self
@@ -364,6 +427,7 @@ impl Correlator {
             .filter(|r| r.state != CallState::InFlight && !waiting.contains(&r.id))
             .map(|r| r.id)
             .collect();
+        let over = self.with_sharers(over);
         let mut requests = BTreeMap::new();
         for id in over {
             if let Some(request) = self.requests.remove(&id) {
@@ -402,6 +466,41 @@ impl Correlator {
         self.trace(&requests, &calls)
     }
 
+    /// Requests that share an execution are given out together: those of `over` that must wait for another are left out.
+    fn with_sharers(&self, over: Vec<u32>) -> Vec<u32> {
+        let mut ready: HashSet<u32> = over.iter().copied().collect();
+        let shares: Vec<(u32, Vec<u32>)> = self
+            .calls
+            .values()
+            .filter_map(|c| {
+                let (id, _) = c.request?;
+                let waiters = self.joins.waiters(c.join?);
+                let others: Vec<u32> = waiters
+                    .iter()
+                    .map(|w| w.request)
+                    .filter(|r| self.requests.contains_key(r))
+                    .collect();
+                (!others.is_empty()).then_some((id, others))
+            })
+            .collect();
+        loop {
+            let before = ready.len();
+            for (id, others) in &shares {
+                let together = ready.contains(id) && others.iter().all(|o| ready.contains(o));
+                if !together && self.requests.contains_key(id) {
+                    ready.remove(id);
+                    for other in others {
+                        ready.remove(other);
+                    }
+                }
+            }
+            if ready.len() == before {
+                break;
+            }
+        }
+        over.into_iter().filter(|id| ready.contains(id)).collect()
+    }
+
     /// Everything that is there now, finished or not.
     #[must_use]
     pub fn snapshot(&self) -> Trace {
@@ -431,94 +530,48 @@ impl Correlator {
             .collect();
         let call_index: HashMap<u64, usize> =
             calls.keys().enumerate().map(|(i, s)| (*s, i)).collect();
+        let at = |serial: Option<u64>| serial.and_then(|s| call_index.get(&s)).copied();
         let calls = calls
             .values()
             .map(|open| {
-                let owner = match open.request {
-                    Some((id, link)) => match request_index.get(&id) {
-                        Some(request) => Owner::Request {
-                            request: *request,
-                            link,
-                        },
-                        None => Owner::Internal,
-                    },
-                    None => Owner::Internal,
-                };
+                let owner = open
+                    .request
+                    .and_then(|(id, link)| Some((*request_index.get(&id)?, link)))
+                    .map_or(Owner::Internal, |(request, link)| Owner::Request {
+                        request,
+                        link,
+                    });
+                let waiters = open.join.map_or_else(Vec::new, |j| self.joins.waiters(j));
                 Call {
                     owner,
-                    parent: open.parent.and_then(|p| call_index.get(&p)).copied(),
+                    parent: at(open.parent),
+                    born_in: at(open.born_in),
+                    shared_with: waiters
+                        .iter()
+                        .filter_map(|w| {
+                            Some(Sharing {
+                                request: *request_index.get(&w.request)?,
+                                within: at(w.within),
+                            })
+                        })
+                        .collect(),
                     ..open.call.clone()
                 }
             })
             .collect();
-        Trace {
-            requests: requests.values().cloned().collect(),
-            calls,
-            summary: self.summary.clone(),
-        }
-    }
-}
-
-/// What a pointer or interface leads to.
-fn target(value: &Value) -> &Value {
-    match value {
-        Value::Pointer { to, .. } => target(to),
-        Value::Iface { value, .. } => target(value),
-        other => other,
-    }
-}
-
-fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
-    match target(value) {
-        Value::Struct { fields, .. } => fields.iter().find(|(n, _)| n == name).map(|(_, v)| v),
-        _ => None,
-    }
-}
-
-fn goid_of(value: &Value) -> Option<u64> {
-    match field(value, "goid")? {
-        Value::Int(goid) => u64::try_from(*goid).ok().filter(|g| *g != 0),
-        Value::Uint(goid) => Some(*goid).filter(|g| *g != 0),
-        _ => None,
-    }
-}
-
-fn int_at(value: &Value, name: &str) -> Option<i64> {
-    match field(value, name)? {
-        Value::Int(n) => Some(*n),
-        _ => None,
-    }
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Str { bytes, len } => {
-            let mut text = String::from_utf8_lossy(bytes).into_owned();
-            if *len > bytes.len() as u64 {
-                text.push('…');
+        let mut requests: Vec<Request> = requests.values().cloned().collect();
+        for (waits, runs) in self.joins.waiting() {
+            if let Some(index) = request_index.get(&waits) {
+                requests[*index].waits_for = Some(runs);
             }
-            Some(text)
         }
-        _ => None,
-    }
-}
-
-fn text_at(value: &Value, path: &[&str]) -> Option<String> {
-    match path {
-        [] => text(value),
-        [first, rest @ ..] => text_at(field(value, first)?, rest),
-    }
-}
-
-fn user_agent(request: &Value) -> Option<String> {
-    let Value::Map { entries, .. } = field(request, "Header")? else {
-        return None;
-    };
-    let (_, values) = entries
-        .iter()
-        .find(|(k, _)| text(k).as_deref() == Some("User-Agent"))?;
-    match values {
-        Value::List { items, .. } => items.first().and_then(text),
-        _ => None,
+        let mut summary = self.summary.clone();
+        summary.evicted += self.lineage.forgotten + self.joins.forgotten;
+        Trace {
+            requests,
+            calls,
+            until: self.until,
+            summary,
+        }
     }
 }

@@ -10,22 +10,15 @@ pub enum Link {
     Birth {
         hops: u32,
     },
-    /// It carries the request's context.
-    Context,
-    /// The request waited for an execution that another one had started (`singleflight`); `hops` births lie between the execution and
-    /// the call.
-    Singleflight {
-        hops: u32,
-    },
 }
 
 impl Link {
-    /// Goroutine births between the request, or the execution it waited for, and the call.
+    /// Goroutine births between the request and the call.
     #[must_use]
     pub fn hops(self) -> u32 {
         match self {
-            Self::SameGoroutine | Self::Context => 0,
-            Self::Birth { hops } | Self::Singleflight { hops } => hops,
+            Self::SameGoroutine => 0,
+            Self::Birth { hops } => hops,
         }
     }
 }
@@ -35,13 +28,22 @@ impl Link {
 pub struct Client {
     /// Thread group id in the initial pid namespace.
     pub pid: u32,
-    pub uid: u32,
-    /// The kernel's name of the process (at most 15 bytes).
-    pub comm: String,
+    pub uid: Option<u32>,
+    /// The kernel's name of the process (at most 15 bytes); `None`: it had ended before.
+    pub comm: Option<String>,
     /// Thread group ids of the client, its parent, grandparent … outward.
     pub ancestors: Vec<u32>,
     /// Id of the container it lives in: 64 hexadecimal digits in the name of its cgroup.
     pub container: Option<String>,
+}
+
+/// A request that waited for an execution which another request had started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Index into `Trace::requests`.
+    pub request: usize,
+    /// The traced call of that request that waited, index into `Trace::calls`.
+    pub within: Option<usize>,
 }
 
 /// Who a call belongs to.
@@ -83,10 +85,13 @@ pub struct Call {
     pub stack: Vec<u64>,
     pub state: CallState,
     pub owner: Owner,
-    /// Enclosing traced call, index into `Trace::calls`.
+    /// Enclosing traced call on the same goroutine, index into `Trace::calls`.
     pub parent: Option<usize>,
-    /// Further requests that this execution serves (`singleflight`), indexes into `Trace::requests`.
-    pub shared_with: Vec<usize>,
+    /// Without a parent: the traced call that was running when this goroutine, or the one it descends from, was born; index
+    /// into `Trace::calls`.
+    pub born_in: Option<usize>,
+    /// Further requests that this execution serves (`singleflight`).
+    pub shared_with: Vec<Sharing>,
 }
 
 /// One HTTP request.
@@ -109,6 +114,8 @@ pub struct Request {
     pub bytes: Option<u64>,
     /// The handler took the connection over (`attach`, `exec`): status and bytes are not the HTTP server's any more.
     pub hijacked: bool,
+    /// Number of the request whose running execution this one waits for (`singleflight`).
+    pub waits_for: Option<u32>,
     pub client: Option<Client>,
     /// Why the client is not known.
     pub client_unknown: Option<String>,
@@ -119,6 +126,8 @@ pub struct Request {
 pub struct Trace {
     pub requests: Vec<Request>,
     pub calls: Vec<Call>,
+    /// Time of the last hit, monotonic ns: what is open has lasted at least until then.
+    pub until: u64,
     pub summary: Summary,
 }
 

@@ -18,20 +18,15 @@ use super::schema::{
     ArgPlace, FuncSchema, GSchema, Issue, IssueKind, Leaf, OpSchema, PlaceKind, Plan, Role, Secret,
     SiteSchema, TypeKindSchema, ValueSchema,
 };
-use super::signature;
 use super::sites::{self, Spot};
 use super::{Error, short_name, verify};
+use super::{roles, signature};
 use crate::gobin::{FuncInfo, GoBinary, ImageAddr, InlinedAt, TypeKind};
 
 /// Pointers, slices and maps followed in options of a profile's functions.
 const OPTIONS_DEPTH: u8 = 6;
 /// The same for functions named with `-f`, whose arguments may be anything.
 const EXPLICIT_DEPTH: u8 = 3;
-
-const SERVE_HTTP: &str = "net/http.serverHandler.ServeHTTP";
-const NEWPROC1: &str = "runtime.newproc1";
-/// Ends its goroutine without returning through the frames that are open (runtime/panic.go).
-const GOEXIT: &str = "runtime.Goexit";
 
 /// What of a request is captured.
 const REQUEST: Policy = Policy::Fields(&[
@@ -47,6 +42,11 @@ const URL: Policy = Policy::Fields(&[
 const RESPONSE: Policy = Policy::Fields(&[
     ("status", Policy::Full(0), Secret::None),
     ("written", Policy::Full(0), Secret::None),
+    (
+        "conn",
+        Policy::Fields(&[("hijackedv", Policy::Full(0), Secret::None)]),
+        Secret::None,
+    ),
 ]);
 const RESPONSE_TYPE: &str = "*net/http.response";
 /// From the `rw` of a request to the descriptor of its connection (net/http/server.go, net/net.go, net/fd_unix.go,
@@ -115,23 +115,10 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
         }
     }
     plan.issues.extend(absence(&absent));
-    let beside = [
-        (SERVE_HTTP, Role::Request),
-        (NEWPROC1, Role::Birth),
-        (GOEXIT, Role::Recovery),
-    ];
-    for (name, role) in beside {
-        // the child's own record of its parent is better, where the release keeps it
-        if role == Role::Birth && plan.g.parent_goid.is_some() {
-            continue;
+    for (f, role) in roles::supporting(binary) {
+        if !chosen.iter().any(|(known, _, _)| known.entry == f.entry) {
+            chosen.push((f, None, role));
         }
-        chosen.extend(
-            binary
-                .function_named(name)
-                .into_iter()
-                .filter(|f| !f.wrapper)
-                .map(|f| (f, None, role)),
-        );
     }
     if chosen.len() * 2 > MAX_SITES as usize {
         return Err(Error::TooLarge {
@@ -252,7 +239,7 @@ fn add(
         }
     };
     let returns = match spots.returns {
-        // that it is called is all there is to know
+        // it never returns
         _ if role == Role::Recovery => Vec::new(),
         Ok(returns) if returns.is_empty() => {
             lowering.plan.issues.push(issue(
@@ -270,9 +257,12 @@ fn add(
             Vec::new()
         }
     };
+    let by_registers = matches!(role, Role::Recovery | Role::Join);
     let chosen = match verify::signature_of(binary, f)? {
-        _ if role == Role::Recovery => None,
+        _ if by_registers => None,
         Ok(verified) => Some(verified),
+        // then goroutines name their creators themselves, where the release keeps that
+        Err(_) if role == Role::Birth => return Ok(()),
         Err(refused) => {
             let (kind, text) = if refused.is_empty() {
                 (
@@ -318,6 +308,9 @@ fn add(
         inlined_at: Vec::new(),
     };
     let (mut entry_blocks, mut return_blocks) = (SiteBlocks::default(), SiteBlocks::default());
+    if role == Role::Join {
+        (schema.params, schema.results) = roles::join_values(maker.lowering, f);
+    }
     if let Some(verified) = chosen {
         let (candidate, placement) = (&verified.candidate, &verified.placement);
         schema.signature = verified.text;

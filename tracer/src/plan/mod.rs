@@ -13,6 +13,7 @@ mod explain;
 mod lower;
 mod policy;
 mod profile;
+mod roles;
 mod schema;
 mod signature;
 mod sites;

@@ -72,8 +72,10 @@ pub enum Role {
     Request,
     /// `runtime.newproc1`: a goroutine is born.
     Birth,
-    /// `runtime.Goexit`: the frames that its goroutine has open will never return.
+    /// `runtime.Goexit`: the goroutine leaves all its frames.
     Recovery,
+    /// `singleflight.(*Group).Do`: one execution may serve several callers.
+    Join,
 }
 
 /// One probed function.

@@ -61,6 +61,7 @@ pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> 
             "status": r.status,
             "bytes": r.bytes,
             "hijacked": r.hijacked,
+            "waits_for": r.waits_for,
             "client": r.client.as_ref().map(client),
             "client_unknown": r.client_unknown,
             "state": state(&r.state),
@@ -77,12 +78,18 @@ pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> 
                 match link {
                     Link::SameGoroutine => json!({"by": "same-goroutine"}),
                     Link::Birth { hops } => json!({"by": "birth", "hops": hops}),
-                    Link::Context => json!({"by": "ctx"}),
-                    Link::Singleflight { hops } => json!({"by": "singleflight", "hops": hops}),
                 },
             ),
             Owner::Internal => (None, Json::Null),
         };
+        let shared: Vec<Json> = c
+            .shared_with
+            .iter()
+            .filter_map(|s| {
+                let request = trace.requests.get(s.request)?.id;
+                Some(json!({"request": request, "by": "singleflight", "within": s.within}))
+            })
+            .collect();
         let event = json!({
             "type": "call",
             "index": index,
@@ -90,7 +97,8 @@ pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> 
             "function": f.name,
             "short": f.short,
             "request": request,
-            "shared_with": c.shared_with.iter().filter_map(|r| trace.requests.get(*r)).map(|r| r.id).collect::<Vec<_>>(),
+            "born_in": c.born_in,
+            "shared_with": shared,
             "link": link,
             "time": clock.date_time(c.start),
             "start_ns": c.start,

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::Style;
 use super::text::escape;
 use super::{Clock, tree};
+use super::{Style, View};
 use crate::capture::Recording;
 use crate::correlate::Trace;
 
@@ -31,7 +31,8 @@ pub fn markdown(recording: &Recording, trace: &Trace, out: &mut dyn Write) -> io
         recording.plan(),
         &Clock::of(recording.header()),
         trace,
-        &Style::new(Some(false)),
+        Style::new(Some(false)),
+        &View::default(),
         &mut body,
     )?;
     let body = String::from_utf8_lossy(&body);

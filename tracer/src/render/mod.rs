@@ -1,12 +1,15 @@
 //! Traces → text, JSON Lines, Markdown. What comes from the daemon is untrusted text: escaped on every output.
 
+mod call;
 mod compare;
 mod jsonl;
+mod line;
 mod markdown;
 mod style;
 mod text;
 mod tree;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 pub use compare::{Column, Comparison};
@@ -24,11 +27,58 @@ pub enum StreamKind {
     Jsonl,
 }
 
+/// What of a trace is shown, and how wide.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Columns of a row.
+    pub width: usize,
+    /// Only requests whose route holds this, or that reached this function.
+    pub root: Option<String>,
+    /// Callers are shown under each call.
+    pub stack: bool,
+    /// Names of return addresses, innermost inlined frame first.
+    pub symbols: BTreeMap<u64, Vec<String>>,
+}
+
+/// Columns where the output is no terminal, or tells none.
+const WIDTH: usize = 80;
+/// Narrower terminals get rows of this width all the same.
+const NARROWEST: usize = 40;
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            width: WIDTH,
+            root: None,
+            stack: false,
+            symbols: BTreeMap::new(),
+        }
+    }
+}
+
+impl View {
+    /// As wide as the terminal on stdout; 80 columns where there is none.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        let columns =
+            rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col);
+        let width = match usize::from(columns) {
+            0 => WIDTH,
+            columns => columns.max(NARROWEST),
+        };
+        Self {
+            width,
+            ..Self::default()
+        }
+    }
+}
+
 /// Writes traces as they come, live or replayed.
 #[derive(Debug)]
 pub struct Stream<'h> {
     kind: StreamKind,
     style: Style,
+    view: View,
     header: &'h Header,
     clock: Clock,
 }
@@ -73,13 +123,31 @@ impl Clock {
 impl<'h> Stream<'h> {
     /// For the session or recording that begins with `header`.
     #[must_use]
-    pub fn new(kind: StreamKind, style: Style, header: &'h Header) -> Self {
+    pub fn new(kind: StreamKind, style: Style, view: View, header: &'h Header) -> Self {
         Self {
             kind,
             style,
+            view,
             header,
             clock: Clock::of(header),
         }
+    }
+
+    /// Addresses in the calls' stacks that have no names yet.
+    #[must_use]
+    pub fn nameless(&self, trace: &Trace) -> BTreeSet<u64> {
+        if !self.view.stack {
+            return BTreeSet::new();
+        }
+        let all = trace.calls.iter().flat_map(|c| &c.stack);
+        all.filter(|a| !self.view.symbols.contains_key(a))
+            .copied()
+            .collect()
+    }
+
+    /// Gives names to return addresses.
+    pub fn name(&mut self, names: impl IntoIterator<Item = (u64, Vec<String>)>) {
+        self.view.symbols.extend(names);
     }
 
     /// What was traced.
@@ -88,7 +156,7 @@ impl<'h> Stream<'h> {
     /// Writing fails.
     pub fn header(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.kind {
-            StreamKind::Tree => tree::header(self.header, &self.style, out),
+            StreamKind::Tree => tree::header(self.header, self.style, self.view.width, out),
             StreamKind::Jsonl => jsonl::header(self.header, &self.clock, out),
         }
     }
@@ -99,9 +167,14 @@ impl<'h> Stream<'h> {
     /// Writing fails.
     pub fn write(&self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         match self.kind {
-            StreamKind::Tree => {
-                tree::write(&self.header.plan, &self.clock, trace, &self.style, out)
-            }
+            StreamKind::Tree => tree::write(
+                &self.header.plan,
+                &self.clock,
+                trace,
+                self.style,
+                &self.view,
+                out,
+            ),
             StreamKind::Jsonl => jsonl::write(&self.header.plan, &self.clock, trace, out),
         }
     }

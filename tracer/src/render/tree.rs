@@ -1,20 +1,27 @@
 //! Requests as trees of calls.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use super::call::{arguments, results};
+use super::line::{Line, Look};
 use super::text::{self, duration, escape};
-use super::{Clock, Style};
+use super::{Clock, Style, View};
 use crate::capture::Header;
-use crate::correlate::{Call, CallState, Link, Owner, Request, Trace};
-use crate::decode::Value;
-use crate::plan::{Plan, ValueSchema};
+use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Trace};
+use crate::plan::Plan;
 
-pub fn header(header: &Header, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+/// Deepest nesting shown; only a damaged recording has more.
+const MOST_LEVELS: usize = 64;
+/// How long a request may take before it is shown as open although it reached no traced function, ns.
+const OPEN: u64 = 1_000_000_000;
+
+pub fn header(header: &Header, style: Style, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let d = &header.daemon;
-    writeln!(
-        out,
-        "{}",
-        style.dim(&format!(
+    let mut line = Line::default();
+    line.push(
+        Look::Dim,
+        format!(
             "{} (pid {}, {}, build id {}) on Linux {} {}",
             escape(&d.exe),
             d.pid,
@@ -22,68 +29,41 @@ pub fn header(header: &Header, style: &Style, out: &mut dyn Write) -> io::Result
             escape(d.build_id.as_deref().unwrap_or("none")),
             escape(&header.host.kernel),
             escape(&header.host.arch)
-        ))
-    )?;
+        ),
+    );
+    put(&line, style, width, "", "  ", out)?;
     for issue in &header.plan.issues {
-        writeln!(
-            out,
-            "{}",
-            style.warn(&format!("note: {}", escape(&issue.text)))
-        )?;
+        let mut line = Line::default();
+        line.push(Look::Warn, format!("note: {}", escape(&issue.text)));
+        put(&line, style, width, "", "  ", out)?;
     }
     Ok(())
 }
 
+fn put(
+    line: &Line,
+    style: Style,
+    width: usize,
+    first: &str,
+    rest: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for row in line.wrap(style, width, first, rest) {
+        writeln!(out, "{row}")?;
+    }
+    Ok(())
+}
+
+/// Writes what a trace holds: requests with their calls, then what no request owns, then what is still open.
 pub fn write(
     plan: &Plan,
     clock: &Clock,
     trace: &Trace,
-    style: &Style,
+    style: Style,
+    view: &View,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let tree = Tree { plan, trace, style };
-    for (index, request) in trace.requests.iter().enumerate() {
-        let calls = tree.roots(Some(index));
-        // requests that reached no traced function are not what was asked for
-        if calls.is_empty() {
-            continue;
-        }
-        writeln!(out, "{}", request_line(request, clock, style))?;
-        tree.children(&calls, "", out)?;
-    }
-    let internal = tree.roots(None);
-    if !internal.is_empty() {
-        writeln!(
-            out,
-            "{}",
-            style.bold("daemon-internal (no request certainly owns these)")
-        )?;
-        tree.children(&internal, "", out)?;
-    }
-    Ok(())
-}
-
-pub fn request_line(request: &Request, clock: &Clock, style: &Style) -> String {
-    let state = match (&request.state, request.status, request.end) {
-        (CallState::Returned, Some(status), Some(end)) => {
-            format!("{status}, {}", duration(end.saturating_sub(request.start)))
-        }
-        (CallState::Returned, None, Some(end)) => {
-            format!("no status, {}", duration(end.saturating_sub(request.start)))
-        }
-        (CallState::Abandoned, _, _) => "abandoned".to_owned(),
-        (CallState::Unpaired, _, _) => "return lost".to_owned(),
-        _ => "in flight".to_owned(),
-    };
-    let agent = request.user_agent.as_deref().map_or_else(String::new, |a| {
-        format!("  {}", escape(&text::shorten(a, 60, a.len() as u64)))
-    });
-    format!(
-        "{} {}  {}",
-        style.bold(&format!("#{} {}", request.id, escape(&route(request)))),
-        state,
-        style.dim(&format!("{}{agent}", clock.time(request.start)))
-    )
+    Tree::new(plan, clock, trace, style, view).write(out)
 }
 
 /// `GET /v1.41/containers/json?all=1`
@@ -96,187 +76,468 @@ pub fn route(request: &Request) -> String {
     format!("{} {}{query}", request.method, request.path)
 }
 
-struct Tree<'a> {
-    plan: &'a Plan,
-    trace: &'a Trace,
-    style: &'a Style,
+/// `docker, pid 4711, uid 1000` and the container it lives in.
+pub fn client(client: &Client) -> String {
+    let name = client
+        .comm
+        .as_deref()
+        .map_or_else(|| "a process that ended".to_owned(), escape);
+    let uid = match client.uid {
+        Some(0) | None => String::new(),
+        Some(uid) => format!(", uid {uid}"),
+    };
+    let container = client.container.as_deref().map_or_else(String::new, |id| {
+        format!(
+            ", in container {}",
+            escape(&id.chars().take(12).collect::<String>())
+        )
+    });
+    format!("{name}, pid {}{uid}{container}", client.pid)
 }
 
-impl Tree<'_> {
-    fn roots(&self, request: Option<usize>) -> Vec<usize> {
-        self.trace
-            .calls
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| {
-                let owner = match c.owner {
-                    Owner::Request { request, .. } => Some(request),
-                    Owner::Internal => None,
-                };
-                c.parent.is_none() && owner == request
-            })
-            .map(|(i, _)| i)
-            .collect()
+struct Tree<'a> {
+    plan: &'a Plan,
+    clock: &'a Clock,
+    trace: &'a Trace,
+    style: Style,
+    view: &'a View,
+    /// Calls below each call: made by it, or on a goroutine born in it.
+    below: BTreeMap<usize, Vec<usize>>,
+    /// Topmost calls of each request.
+    own: BTreeMap<usize, Vec<usize>>,
+    /// Topmost calls of executions that a request shares, by the request and its call that waited.
+    shared: BTreeMap<(usize, Option<usize>), Vec<usize>>,
+    /// Requests that reached what `--root` asks for.
+    reached: BTreeSet<usize>,
+}
+
+/// A call, or several of one function on goroutines born in one call.
+struct Node {
+    calls: Vec<usize>,
+    /// The request under which it is shown did not start it.
+    shared: bool,
+}
+
+impl<'a> Tree<'a> {
+    fn new(
+        plan: &'a Plan,
+        clock: &'a Clock,
+        trace: &'a Trace,
+        style: Style,
+        view: &'a View,
+    ) -> Self {
+        let mut tree = Self {
+            plan,
+            clock,
+            trace,
+            style,
+            view,
+            below: BTreeMap::new(),
+            own: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            reached: BTreeSet::new(),
+        };
+        for (index, call) in trace.calls.iter().enumerate() {
+            let above = above(call).filter(|a| *a != index);
+            if let Some(above) = above {
+                tree.below.entry(above).or_default().push(index);
+            }
+            let over = above.and_then(|a| trace.calls.get(a));
+            if let Some(request) = owner(call) {
+                if over.and_then(owner) != Some(request) {
+                    tree.own.entry(request).or_default().push(index);
+                }
+                if view
+                    .root
+                    .as_deref()
+                    .is_some_and(|root| tree.is_root(call, root))
+                {
+                    tree.reached.insert(request);
+                }
+            }
+            for sharing in &call.shared_with {
+                let within = |c: &Call| c.shared_with.iter().any(|s| s.request == sharing.request);
+                if !over.is_some_and(within) {
+                    let key = (sharing.request, sharing.within);
+                    tree.shared.entry(key).or_default().push(index);
+                }
+            }
+        }
+        tree
     }
 
-    fn children(&self, calls: &[usize], indent: &str, out: &mut dyn Write) -> io::Result<()> {
-        for (position, index) in calls.iter().enumerate() {
-            let last = position + 1 == calls.len();
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut open = Vec::new();
+        for (index, request) in self.trace.requests.iter().enumerate() {
+            let roots = self.roots(index);
+            let in_flight = request.state == CallState::InFlight;
+            let lasts = in_flight && self.trace.until.saturating_sub(request.start) >= OPEN;
+            // requests that reached no traced function are not what was asked for
+            if (roots.is_empty() && !lasts) || !self.wanted(request, index) {
+                continue;
+            }
+            if roots.is_empty() {
+                open.push(request);
+                continue;
+            }
+            self.request(request, out)?;
+            let request_index = Some(index);
+            self.nodes(&self.fold(&roots, request_index), "", request_index, 0, out)?;
+        }
+        let internal: Vec<usize> = (0..self.trace.calls.len())
+            .filter(|i| {
+                let call = &self.trace.calls[*i];
+                call.owner == Owner::Internal && above(call).is_none() && self.wanted_call(*i, 0)
+            })
+            .collect();
+        if !internal.is_empty() {
+            let mut line = Line::default();
+            line.push(Look::Bold, "daemon-internal");
+            line.push(Look::Plain, " (no request certainly owns these)");
+            self.put(&line, "", "  ", out)?;
+            self.nodes(&self.fold(&internal, None), "", None, 0, out)?;
+        }
+        for request in open {
+            self.request(request, out)?;
+        }
+        Ok(())
+    }
+
+    /// Topmost calls of a request; those of executions that another request started too.
+    fn roots(&self, request: usize) -> Vec<usize> {
+        let own = self.own.get(&request).into_iter().flatten();
+        let shared = self.shared.get(&(request, None)).into_iter().flatten();
+        own.chain(shared).copied().collect()
+    }
+
+    /// Calls below a call, as seen by one request.
+    fn children(&self, index: usize, request: Option<usize>) -> Vec<usize> {
+        let below = self.below.get(&index).into_iter().flatten();
+        let shared = request.and_then(|r| self.shared.get(&(r, Some(index))));
+        below.chain(shared.into_iter().flatten()).copied().collect()
+    }
+
+    /// Puts calls of one function that ran side by side on goroutines of their own into one node.
+    fn fold(&self, calls: &[usize], request: Option<usize>) -> Vec<Node> {
+        let mut nodes: Vec<Node> = Vec::new();
+        for index in calls {
+            let call = &self.trace.calls[*index];
+            let shared = request.is_some() && owner(call) != request;
+            let alike = |node: &Node| {
+                node.calls.first().is_some_and(|i| {
+                    let other = &self.trace.calls[*i];
+                    other.func == call.func
+                        && other.parent.is_none()
+                        && call.parent.is_none()
+                        && other.born_in.is_some()
+                        && other.born_in == call.born_in
+                        && other.owner == call.owner
+                        && other.state == call.state
+                }) && node.shared == shared
+            };
+            match nodes.last_mut().filter(|n| alike(n)) {
+                Some(node) => node.calls.push(*index),
+                None => nodes.push(Node {
+                    calls: vec![*index],
+                    shared,
+                }),
+            }
+        }
+        nodes
+    }
+
+    fn nodes(
+        &self,
+        nodes: &[Node],
+        indent: &str,
+        request: Option<usize>,
+        level: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        for (position, node) in nodes.iter().enumerate() {
+            let last = position + 1 == nodes.len();
             let (branch, next) = if last {
                 ("└─ ", "   ")
             } else {
                 ("├─ ", "│  ")
             };
-            writeln!(
+            let Some(first) = node.calls.first() else {
+                continue;
+            };
+            let below: Vec<usize> = if level < MOST_LEVELS {
+                node.calls
+                    .iter()
+                    .flat_map(|i| self.children(*i, request))
+                    .collect()
+            } else {
+                Vec::new()
+            };
+            let hang = if below.is_empty() { "    " } else { "│   " };
+            let line = self.call_line(node, *first, request);
+            self.put(
+                &line,
+                &format!("{indent}{branch}"),
+                &format!("{indent}{next}{hang}"),
                 out,
-                "{indent}{branch}{}",
-                self.call_line(&self.trace.calls[*index])
             )?;
-            let below: Vec<usize> = self
-                .trace
-                .calls
-                .iter()
-                .enumerate()
-                .filter(|(_, c)| c.parent == Some(*index))
-                .map(|(i, _)| i)
-                .collect();
-            self.children(&below, &format!("{indent}{next}"), out)?;
+            let indent = format!("{indent}{next}");
+            if self.view.stack {
+                self.stack(&self.trace.calls[*first], &indent, !below.is_empty(), out)?;
+            }
+            self.nodes(
+                &self.fold(&below, request),
+                &indent,
+                request,
+                level + 1,
+                out,
+            )?;
         }
         Ok(())
     }
 
-    fn call_line(&self, call: &Call) -> String {
+    fn call_line(&self, node: &Node, index: usize, request: Option<usize>) -> Line {
+        let call = &self.trace.calls[index];
+        let mut line = Line::default();
         let Some(f) = self.plan.functions.get(call.func as usize) else {
-            return "?".to_owned();
+            line.push(Look::Plain, "?");
+            return line;
         };
-        let params = arguments(&f.params, &call.params);
-        let end = match (&call.state, call.end) {
+        line.push(Look::Bold, escape(&f.short));
+        if node.calls.len() > 1 {
+            let goroutines: BTreeSet<_> = node
+                .calls
+                .iter()
+                .map(|i| self.trace.calls[*i].goid)
+                .collect();
+            line.push(Look::Plain, format!(" × {} calls", node.calls.len()));
+            let workers = goroutines.len();
+            line.push(Look::Dim, format!(" ({workers} worker{})", plural(workers)));
+            let total: u64 = node
+                .calls
+                .iter()
+                .map(|i| &self.trace.calls[*i])
+                .filter_map(|c| Some(c.end?.saturating_sub(c.start)))
+                .fold(0, u64::saturating_add);
+            line.push_whole(Look::Dim, format!("  {} in all", duration(total)));
+            return line;
+        }
+        line.push(
+            Look::Plain,
+            format!("({})", arguments(&f.params, &call.params)),
+        );
+        match (&call.state, call.end) {
             (CallState::Returned, Some(end)) => {
-                let results = results(&f.results, &call.results);
-                format!(
-                    " → {results}  {}",
-                    self.style.dim(&duration(end.saturating_sub(call.start)))
-                )
+                let whole = end.saturating_sub(call.start);
+                line.push(
+                    Look::Plain,
+                    format!(" → {}", results(&f.results, &call.results)),
+                );
+                line.push_whole(Look::Dim, format!("  {}", duration(whole)));
+                if let Some(own) = self.exclusive(index, whole) {
+                    line.push_whole(Look::Dim, format!(" (own {})", duration(own)));
+                }
             }
-            (CallState::Abandoned, _) => {
-                format!("  {}", self.style.warn("left by a panic or Goexit"))
+            (CallState::Abandoned, _) => line.push(Look::Warn, "  left by a panic or Goexit"),
+            (CallState::Unpaired, _) if call.goid.is_none() => {
+                line.push(
+                    Look::Warn,
+                    "  its return cannot be told: the goroutine is not known",
+                );
             }
             (CallState::Unpaired, _) => {
+                line.push(Look::Warn, "  its return cannot be told: records were lost");
+            }
+            _ => {
+                let age = self.trace.until.saturating_sub(call.start);
+                line.push(Look::Warn, format!("  in flight for {}", duration(age)));
+            }
+        }
+        let under = above(call).and_then(|a| self.trace.calls.get(a));
+        if let Owner::Request {
+            link: Link::Birth { hops },
+            ..
+        } = call.owner
+            && call.parent.is_none()
+            && under.is_none_or(|u| u.goid != call.goid)
+        {
+            let goid = call.goid.map_or_else(|| "?".to_owned(), |g| g.to_string());
+            line.push(
+                Look::Dim,
                 format!(
-                    "  {}",
-                    self.style
-                        .warn("its return cannot be told: records were lost")
+                    "  [goroutine {goid}, {hops} birth{} from the request]",
+                    plural(hops as usize)
+                ),
+            );
+        }
+        let above_shares = under.is_some_and(|u| !u.shared_with.is_empty());
+        if !call.shared_with.is_empty() && !above_shares {
+            let id = |r: usize| self.trace.requests.get(r).map(|r| format!("#{}", r.id));
+            let text = if node.shared {
+                let runner = owner(call).and_then(id);
+                format!(
+                    "  [shared by singleflight: the run of {}]",
+                    runner.unwrap_or_else(|| "?".to_owned())
                 )
+            } else {
+                let others: Vec<String> = call
+                    .shared_with
+                    .iter()
+                    .filter(|s| Some(s.request) != request)
+                    .filter_map(|s| id(s.request))
+                    .collect();
+                format!("  [shared by singleflight with {}]", others.join(", "))
+            };
+            line.push(Look::Dim, text);
+        }
+        line
+    }
+
+    /// Time of a call without that of the traced calls below it, if there are any. What ran side by side counts once.
+    fn exclusive(&self, index: usize, whole: u64) -> Option<u64> {
+        let call = &self.trace.calls[index];
+        let end = call.end?;
+        let mut spans: Vec<(u64, u64)> = Vec::new();
+        for below in self.below.get(&index)? {
+            let c = self.trace.calls.get(*below)?;
+            // not known when it ended: nothing can be said
+            spans.push((
+                c.start.clamp(call.start, end),
+                c.end?.clamp(call.start, end),
+            ));
+        }
+        spans.sort_unstable();
+        let (mut covered, mut until) = (0u64, call.start);
+        for (from, to) in spans {
+            covered += to.saturating_sub(from.max(until));
+            until = until.max(to);
+        }
+        Some(whole.saturating_sub(covered))
+    }
+
+    fn stack(&self, call: &Call, indent: &str, more: bool, out: &mut dyn Write) -> io::Result<()> {
+        let rail = if more { "│ " } else { "  " };
+        for address in &call.stack {
+            let names = self.view.symbols.get(address);
+            let frames: Vec<String> = match names {
+                Some(names) if !names.is_empty() => {
+                    names.iter().map(|n| escape(text::short_type(n))).collect()
+                }
+                _ => vec![format!("0x{address:x}")],
+            };
+            for frame in frames {
+                let mut line = Line::default();
+                line.push(Look::Dim, format!("from {frame}"));
+                self.put(
+                    &line,
+                    &format!("{indent}{rail}"),
+                    &format!("{indent}{rail}  "),
+                    out,
+                )?;
             }
-            _ => format!("  {}", self.style.warn("in flight")),
-        };
-        let link = match call.owner {
-            Owner::Request {
-                link: Link::Birth { hops },
-                ..
-            } if call.parent.is_none() => self.style.dim(&format!(
-                "  [goroutine {}, {hops} birth{} from the request]",
-                call.goid.map_or_else(|| "?".to_owned(), |g| g.to_string()),
-                if hops == 1 { "" } else { "s" }
-            )),
-            _ => String::new(),
-        };
-        format!(
-            "{}({params}){end}{link}",
-            self.style.bold(&escape(&f.short))
-        )
+        }
+        Ok(())
     }
-}
 
-/// Shown parameters: `config={All: true}`.
-pub fn arguments(schemas: &[ValueSchema], values: &[Value]) -> String {
-    let shown: Vec<String> = schemas
-        .iter()
-        .zip(values)
-        .filter(|(s, _)| s.shown)
-        .map(|(s, v)| format!("{}={}", escape(&s.name), text::value(v, false)))
-        .collect();
-    shown.join(", ")
-}
-
-/// Results; a nil error goes without saying.
-pub fn results(schemas: &[ValueSchema], values: &[Value]) -> String {
-    let shown: Vec<String> = schemas
-        .iter()
-        .zip(values)
-        .filter(|(s, v)| s.shown && !(s.name == "error" && **v == Value::Nil))
-        .map(|(s, v)| match (s.name.as_str(), v) {
-            ("error", v) => format!("error {}", text::value(v, false)),
-            (_, Value::List { items, len }) => counted(items, *len),
-            (_, v) => aggregate(v),
-        })
-        .collect();
-    if shown.is_empty() {
-        "ok".to_owned()
-    } else {
-        shown.join(", ")
-    }
-}
-
-/// A result struct: lists in it by their length.
-fn aggregate(v: &Value) -> String {
-    let pointed = match v {
-        Value::Pointer { to, .. } => to,
-        other => other,
-    };
-    let Value::Struct { fields, .. } = pointed else {
-        return text::value(v, false);
-    };
-    let shown: Vec<String> = fields
-        .iter()
-        .filter(|(_, v)| !text::is_silent(v))
-        .map(|(name, v)| match v {
-            Value::List { len, .. } => format!("{}: {len}", escape(name)),
-            other => format!("{}: {}", escape(name), text::value(other, false)),
-        })
-        .collect();
-    format!("{{{}}}", shown.join(", "))
-}
-
-/// `85: 961f903e7002 /up running, … 82 more`
-fn counted(items: &[Value], len: u64) -> String {
-    const SHOWN: usize = 2;
-    if len == 0 {
-        return "0".to_owned();
-    }
-    let mut names: Vec<String> = items.iter().take(SHOWN).map(object).collect();
-    let left = len.saturating_sub(names.len() as u64);
-    if left > 0 && !names.is_empty() {
-        names.push(format!("… {left} more"));
-    }
-    if names.is_empty() {
-        len.to_string()
-    } else {
-        format!("{len}: {}", names.join(", "))
-    }
-}
-
-/// ID (shortened as docker does), name, state.
-pub fn object(v: &Value) -> String {
-    let Value::Struct { fields, .. } = text::inner(v) else {
-        return text::value(v, false);
-    };
-    let words: Vec<String> = fields
-        .iter()
-        .filter(|(_, v)| !text::is_silent(v))
-        .map(|(name, v)| match (name.as_str(), v) {
-            ("ID", Value::Str { bytes, .. }) => {
-                let id = escape(&String::from_utf8_lossy(bytes));
-                let id = id.strip_prefix("sha256:").unwrap_or(&id);
-                id.chars().take(12).collect()
+    fn request(&self, request: &Request, out: &mut dyn Write) -> io::Result<()> {
+        let mut line = Line::default();
+        line.push(
+            Look::Bold,
+            format!(
+                "#{} {}",
+                request.id,
+                escape(&text::shorten(&route(request), 400, 0))
+            ),
+        );
+        let took = request
+            .end
+            .map(|end| duration(end.saturating_sub(request.start)));
+        let age = || duration(self.trace.until.saturating_sub(request.start));
+        let (look, state) = match (&request.state, request.status, took) {
+            (CallState::Returned, _, Some(took)) if request.hijacked => {
+                (Look::Plain, format!(" connection taken over, {took}"))
             }
-            ("Names", Value::List { items, .. }) => items
-                .iter()
-                .map(|v| text::value(v, false))
-                .collect::<Vec<_>>()
-                .join(" "),
-            (_, v) => text::value(v, false),
-        })
-        .collect();
-    words.join(" ")
+            (CallState::Returned, Some(status), Some(took)) => {
+                let bytes = request
+                    .bytes
+                    .map_or_else(String::new, |n| format!(", {n} bytes"));
+                let look = if status >= 400 {
+                    Look::Warn
+                } else {
+                    Look::Plain
+                };
+                (look, format!(" {status}{bytes}, {took}"))
+            }
+            (CallState::Returned, None, Some(took)) => (Look::Plain, format!(" no status, {took}")),
+            (CallState::Abandoned, _, _) => (Look::Warn, " abandoned".to_owned()),
+            (CallState::Unpaired, _, _) => (Look::Warn, " return lost".to_owned()),
+            _ => (Look::Warn, format!(" open for {}", age())),
+        };
+        line.push_whole(look, state);
+        if let Some(runs) = request.waits_for {
+            line.push(Look::Warn, format!(", waits for the run of #{runs}"));
+        }
+        line.push(Look::Dim, format!("  {}", self.clock.time(request.start)));
+        match (&request.client, &request.user_agent) {
+            (Some(known), _) => line.push(Look::Dim, format!("  {}", client(known))),
+            (None, Some(agent)) => {
+                line.push(
+                    Look::Dim,
+                    format!(
+                        "  {}",
+                        escape(&text::shorten(agent, 60, agent.len() as u64))
+                    ),
+                );
+            }
+            (None, None) => {}
+        }
+        self.put(&line, "", "    ", out)
+    }
+
+    /// Whether a request is below what `--root` asks for.
+    fn wanted(&self, request: &Request, index: usize) -> bool {
+        let Some(root) = &self.view.root else {
+            return true;
+        };
+        route(request).contains(root.as_str()) || self.reached.contains(&index)
+    }
+
+    /// Whether a call, or one below it, is what `--root` asks for.
+    fn wanted_call(&self, index: usize, level: usize) -> bool {
+        let Some(root) = &self.view.root else {
+            return true;
+        };
+        self.is_root(&self.trace.calls[index], root)
+            || level < MOST_LEVELS
+                && self
+                    .below
+                    .get(&index)
+                    .is_some_and(|below| below.iter().any(|i| self.wanted_call(*i, level + 1)))
+    }
+
+    fn is_root(&self, call: &Call, root: &str) -> bool {
+        self.plan
+            .functions
+            .get(call.func as usize)
+            .is_some_and(|f| f.short == root || crate::plan::matches(root, &f.name))
+    }
+
+    fn put(&self, line: &Line, first: &str, rest: &str, out: &mut dyn Write) -> io::Result<()> {
+        put(line, self.style, self.view.width, first, rest, out)
+    }
+}
+
+fn owner(call: &Call) -> Option<usize> {
+    match call.owner {
+        Owner::Request { request, .. } => Some(request),
+        Owner::Internal => None,
+    }
+}
+
+/// The call under which one is shown.
+fn above(call: &Call) -> Option<usize> {
+    call.parent.or(call.born_in)
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
 }

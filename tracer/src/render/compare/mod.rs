@@ -223,7 +223,7 @@ impl Comparison {
             |(call, returned)| match (returned, &call.state) {
                 (Some(r), _) => Cell::known(format!("{} {noun}", r.count)),
                 (None, CallState::Returned) => {
-                    Cell::shown(super::tree::results(&function.results, &call.results))
+                    Cell::shown(super::call::results(&function.results, &call.results))
                 }
                 _ => Cell::shown("did not return while traced".into()),
             },

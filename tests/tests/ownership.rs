@@ -1,0 +1,288 @@
+//! Which call belongs to which request: on every stock daemon, for every kind of request, and when many come at once.
+
+use std::collections::BTreeMap;
+
+use harness::{Assets, Daemon, stock_dockerd, traced};
+use serde_json::{Value, json};
+
+const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
+const CLIENTS: usize = 20;
+const REQUESTS: usize = 500;
+
+fn each_daemon(what: impl Fn(&str, &Daemon)) {
+    let assets = harness::assets_or_skip!();
+    for suite in SUITES {
+        if let Some(daemon) = daemon_of(&assets, suite) {
+            what(suite, &daemon);
+        }
+    }
+}
+
+fn daemon_of(assets: &Assets, suite: &str) -> Option<Daemon> {
+    let dockerd = stock_dockerd(suite, "amd64")?;
+    let daemon = Daemon::start_binary(assets, &dockerd).expect("daemon");
+    daemon.import_image().expect("image");
+    daemon.create_containers("c", 5).expect("created");
+    Some(daemon)
+}
+
+fn get(daemon: &Daemon, path: &str, agent: &str) {
+    let answer = daemon.get_as(path, agent).expect("answer");
+    assert_eq!(answer.status, 200, "{path}");
+}
+
+/// A request whose filter holds a value that no other request has: the truth that its calls carry with them.
+fn filtered(unique: &str) -> String {
+    format!("/v1.41/containers/json?all=1&filters=%7B%22label%22%3A%5B%22u%3D{unique}%22%5D%7D")
+}
+
+/// The unique value in the filters of a decoded call.
+fn unique_of(call: &Value) -> Option<&str> {
+    let labels = call["params"]["config"]["Filters"]["fields"]["label"].as_object()?;
+    labels.keys().next()?.strip_prefix("u=")
+}
+
+/// 500 mixed requests of 20 clients at once, half of them over connections that are used again and again.
+#[test]
+fn none_of_500_mixed_requests_gets_a_call_of_another() {
+    each_daemon(|suite, daemon| {
+        let (events, _) = traced(daemon, &[], || {
+            std::thread::scope(|scope| {
+                for client in 0..CLIENTS {
+                    scope.spawn(move || {
+                        let mut kept =
+                            harness::Connection::open(&daemon.socket()).expect("connection");
+                        for n in 0..REQUESTS / CLIENTS {
+                            let unique = format!("{client}-{n}");
+                            let agent = format!("t-{unique}");
+                            match n % 5 {
+                                // disk usage beside it: goroutines of other requests are born all the time; 20.10 refuses a second one
+                                0 => {
+                                    let answer =
+                                        daemon.get_as("/v1.41/system/df", &agent).expect("answer");
+                                    assert!(
+                                        [200, 500].contains(&answer.status),
+                                        "{}",
+                                        answer.status
+                                    );
+                                }
+                                1 => get(daemon, "/v1.41/containers/c1/json?size=1", &agent),
+                                2 => get(daemon, &filtered(&unique), &agent),
+                                _ => {
+                                    let status =
+                                        kept.get(&filtered(&unique), &agent).expect("answer");
+                                    assert_eq!(status, 200);
+                                }
+                            }
+                        }
+                    });
+                }
+            });
+        });
+        let requests: BTreeMap<u64, &Value> = events
+            .of_type("request")
+            .map(|r| (r["id"].as_u64().expect("id"), r))
+            .collect();
+        let (mut right, mut unknown) = (0, 0);
+        for call in events.of_type("call") {
+            let Some(unique) = unique_of(call) else {
+                continue;
+            };
+            match call["request"].as_u64() {
+                Some(id) => {
+                    assert_eq!(
+                        requests[&id]["user_agent"],
+                        format!("t-{unique}"),
+                        "{suite}: {call}"
+                    );
+                    right += 1;
+                }
+                None => unknown += 1,
+            }
+        }
+        // and calls without a filter never belong to a request with one
+        for call in events
+            .of_type("call")
+            .filter(|c| c["short"] == "SystemDiskUsage")
+        {
+            if let Some(id) = call["request"].as_u64() {
+                assert_eq!(requests[&id]["path"], "/v1.41/system/df", "{suite}: {call}");
+            }
+        }
+        let end = events.end();
+        println!(
+            "{suite}: {right} calls under the right request, 0 under a wrong one, {unknown} unknown; {end}"
+        );
+        assert!(right >= REQUESTS * 3 / 5, "{suite}: {right}");
+        if end["lost"] == 0 {
+            assert_eq!(
+                unknown, 0,
+                "{suite}: nothing was lost, so everything has an owner"
+            );
+        }
+    });
+}
+
+/// Two `system df` at once: daemons with a singleflight run one, and show it under both.
+#[test]
+fn one_run_for_two_disk_usage_requests_is_shown_under_both() {
+    let assets = harness::assets_or_skip!();
+    for suite in ["trixie", "sid"] {
+        let Some(daemon) = daemon_of(&assets, suite) else {
+            continue;
+        };
+        // enough containers for a run that others can meet
+        daemon.create_containers("more", 150).expect("created");
+        let (events, _) = traced(&daemon, &[], || {
+            std::thread::scope(|scope| {
+                for n in 0..8 {
+                    let daemon = &daemon;
+                    scope.spawn(move || get(daemon, "/v1.44/system/df", &format!("t-{n}")));
+                }
+            });
+        });
+        let agents: BTreeMap<u64, &str> = events
+            .of_type("request")
+            .map(|r| {
+                (
+                    r["id"].as_u64().expect("id"),
+                    r["user_agent"].as_str().unwrap_or(""),
+                )
+            })
+            .collect();
+        let mut served: BTreeMap<u64, u32> = BTreeMap::new();
+        let mut runs = 0;
+        for call in events
+            .of_type("call")
+            .filter(|c| c["short"] == "Containers")
+        {
+            runs += 1;
+            let owner = call["request"]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{suite}: no owner: {call}"));
+            let others = call["shared_with"].as_array().expect("list");
+            for id in others
+                .iter()
+                .filter_map(|s| s["request"].as_u64())
+                .chain([owner])
+            {
+                assert!(agents[&id].starts_with("t-"), "{suite}: {call}");
+                *served.entry(id).or_default() += 1;
+            }
+        }
+        println!("{suite}: {runs} runs for 8 requests");
+        assert!(runs < 8, "{suite}: at least two of eight met");
+        assert_eq!(
+            served.len(),
+            8,
+            "{suite}: every request has its run: {served:?}"
+        );
+        assert!(
+            served.values().all(|n| *n == 1),
+            "{suite}: and one only: {served:?}"
+        );
+    }
+}
+
+/// Every kind of request; each traced call is under the one that made it.
+#[test]
+fn calls_of_every_command_are_under_its_request() {
+    each_daemon(|suite, daemon| {
+        let mut id = String::new();
+        let (events, finished) = traced(
+            daemon,
+            &[
+                "-p",
+                "list",
+                "-p",
+                "lifecycle",
+                "-f",
+                "(*Daemon).ContainerInspect",
+            ],
+            || {
+                get(daemon, "/v1.41/containers/json?all=1", "t-ps-a");
+                get(daemon, "/v1.41/containers/json?size=1", "t-ps-s");
+                get(daemon, "/v1.41/system/df", "t-df");
+                get(daemon, "/v1.41/containers/c1/json", "t-inspect");
+                id = daemon.run_container("life").expect("created and started");
+                for (method, path) in [
+                    ("POST", format!("/v1.41/containers/{id}/stop?t=0")),
+                    ("DELETE", format!("/v1.41/containers/{id}?force=1")),
+                ] {
+                    let answer = harness::request(&daemon.socket(), method, &path, &[], &[])
+                        .expect("answer");
+                    assert!(
+                        (200..300).contains(&answer.status),
+                        "{suite} {path}: {}",
+                        answer.status
+                    );
+                }
+                // a stream that stays open for a while
+                let mut stream = harness::Connection::open(&daemon.socket()).expect("connection");
+                let status = stream.begin("/v1.41/events", "t-events").expect("status");
+                assert_eq!(status, 200);
+            },
+        );
+        let requests: BTreeMap<u64, &Value> = events
+            .of_type("request")
+            .map(|r| (r["id"].as_u64().expect("id"), r))
+            .collect();
+        let expected = [
+            ("Containers", "/containers/json"),
+            ("reduceContainers", ""),
+            ("SystemDiskUsage", "/system/df"),
+            ("containerDiskUsage", "/system/df"),
+            ("ContainerInspect", "/containers/c1/json"),
+            ("ContainerCreate", "/containers/create"),
+            ("ContainerStart", "/start"),
+            ("ContainerStop", "/stop"),
+            ("ContainerRm", &format!("/containers/{id}")),
+        ];
+        let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+        for call in events.of_type("call") {
+            let short = call["short"].as_str().expect("short");
+            let Some(request) = call["request"].as_u64() else {
+                panic!("{suite}: no owner: {call}\n{}", finished.stderr);
+            };
+            let path = requests[&request]["path"].as_str().expect("path");
+            *seen.entry(short).or_default() += 1;
+            // both list paths end there
+            if ["Containers", "reduceContainers"].contains(&short) {
+                assert!(
+                    path.ends_with("/containers/json") || path.ends_with("/system/df"),
+                    "{suite}: {path}: {call}"
+                );
+            } else if let Some((_, end)) = expected.iter().find(|(f, _)| *f == short) {
+                assert!(path.ends_with(end), "{suite}: {path}: {call}");
+            }
+        }
+        for short in [
+            "Containers",
+            "SystemDiskUsage",
+            "ContainerInspect",
+            "ContainerCreate",
+            "ContainerStart",
+            "ContainerStop",
+            "ContainerRm",
+        ] {
+            assert!(
+                seen.contains_key(short),
+                "{suite}: {short} not seen: {seen:?}\n{}",
+                finished.stderr
+            );
+        }
+        let of = |agent: &str| events.request_of(agent);
+        assert_eq!(of("t-ps-a")["api_version"], json!("1.41"));
+        assert_eq!(
+            of("t-ps-a")["client"]["pid"],
+            json!(std::process::id()),
+            "{suite}: {}",
+            of("t-ps-a")
+        );
+        assert!(
+            of("t-ps-a")["bytes"].as_u64().is_some_and(|n| n > 2),
+            "{suite}"
+        );
+        println!("{suite}: {seen:?}");
+    });
+}

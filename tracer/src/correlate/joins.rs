@@ -1,0 +1,231 @@
+//! Executions that serve several requests (`singleflight`).
+//!
+//! Callers of `Group.Do` with one key at one time get the result of one execution, which belongs by birth to whoever came first. Two calls
+//! are one execution if they were made on one group, overlap in time, came back with the same result, and traced calls were made under
+//! one of them only.
+
+use std::collections::BTreeMap;
+
+/// Joins remembered, at most; beyond, the oldest are forgotten.
+const MOST: usize = 4096;
+/// How long a finished join is remembered, monotonic ns.
+const MEMORY: u64 = 60 * 1_000_000_000;
+
+/// One call of `Group.Do`.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// Address of the group.
+    pub group: u64,
+    pub request: Option<u32>,
+    /// The traced call that made it.
+    pub within: Option<u64>,
+    /// All calls of this group have one key: whoever comes while another runs waits for it.
+    pub only_key: bool,
+    pub start: u64,
+    pub end: Option<u64>,
+    /// Words by which a result is known; `None`: not returned, or nothing that could be told from another result.
+    result: Option<[u64; 2]>,
+    /// Traced calls made under it.
+    calls: u64,
+    /// It, or what came after it, may have been lost.
+    broken: bool,
+}
+
+/// All joins that may still matter.
+#[derive(Debug, Default)]
+pub struct Joins {
+    all: BTreeMap<u64, Join>,
+    next: u64,
+    pub forgotten: u64,
+}
+
+/// A request that gets the result of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    pub request: u32,
+    pub within: Option<u64>,
+}
+
+impl Joins {
+    pub fn begin(
+        &mut self,
+        group: u64,
+        only_key: bool,
+        request: Option<u32>,
+        within: Option<u64>,
+        now: u64,
+    ) -> u64 {
+        let serial = self.next;
+        self.next += 1;
+        self.all.insert(
+            serial,
+            Join {
+                group,
+                request,
+                within,
+                only_key,
+                start: now,
+                end: None,
+                result: None,
+                calls: 0,
+                broken: false,
+            },
+        );
+        if self.all.len() > MOST {
+            let before = self.all.len();
+            self.all
+                .retain(|_, j| j.end.is_none_or(|end| end.saturating_add(MEMORY) > now));
+            if self.all.len() > MOST {
+                self.all.pop_first();
+            }
+            self.forgotten += (before - self.all.len()) as u64;
+        }
+        serial
+    }
+
+    /// A traced call was made under it.
+    pub fn works(&mut self, serial: u64) {
+        if let Some(join) = self.all.get_mut(&serial) {
+            join.calls += 1;
+        }
+    }
+
+    /// It returned. A first word of 0 is no identity.
+    pub fn finish(&mut self, serial: u64, result: Option<[u64; 2]>, now: u64) {
+        if let Some(join) = self.all.get_mut(&serial) {
+            join.end = Some(now);
+            join.result = result.filter(|r| r[0] != 0);
+        }
+    }
+
+    /// It was left without a return, or its return cannot be told.
+    pub fn give_up(&mut self, serial: u64) {
+        if let Some(join) = self.all.get_mut(&serial) {
+            join.broken = true;
+            join.end = join.end.or(Some(join.start));
+        }
+    }
+
+    fn overlap(a: &Join, b: &Join) -> bool {
+        let before = |x: &Join, y: &Join| x.end.is_none_or(|end| y.start < end);
+        a.group == b.group && before(a, b) && before(b, a)
+    }
+
+    /// Requests other than its own that the execution under `serial` serves.
+    pub fn waiters(&self, serial: u64) -> Vec<Waiter> {
+        let Some(run) = self.all.get(&serial) else {
+            return Vec::new();
+        };
+        let Some(result) = run.result.filter(|_| !run.broken && run.calls > 0) else {
+            return Vec::new();
+        };
+        let mut found: Vec<Waiter> = self
+            .all
+            .iter()
+            .filter(|(other, j)| {
+                **other != serial
+                    && !j.broken
+                    && j.calls == 0
+                    && j.result == Some(result)
+                    && Self::overlap(run, j)
+            })
+            .filter_map(|(_, j)| {
+                Some(Waiter {
+                    request: j.request?,
+                    within: j.within,
+                })
+            })
+            .filter(|w| Some(w.request) != run.request)
+            .collect();
+        found.dedup();
+        found
+    }
+
+    /// Whether another caller of the same group, that came while `serial` ran, has not returned yet: it may turn out to share.
+    pub fn awaits_sharers(&self, serial: u64) -> bool {
+        self.all.get(&serial).is_some_and(|run| {
+            self.all.iter().any(|(other, j)| {
+                *other != serial && j.end.is_none() && j.calls == 0 && Self::overlap(run, j)
+            })
+        })
+    }
+
+    /// (waiting request, request whose execution runs), of groups with one key only.
+    pub fn waiting(&self) -> Vec<(u32, u32)> {
+        let open = |j: &&Join| j.end.is_none() && !j.broken && j.only_key;
+        let mut found = Vec::new();
+        for waiter in self.all.values().filter(open).filter(|j| j.calls == 0) {
+            let run = self
+                .all
+                .values()
+                .filter(open)
+                .find(|j| j.group == waiter.group && j.calls > 0 && j.start <= waiter.start);
+            if let Some((waits, runs)) = waiter.request.zip(run.and_then(|r| r.request)) {
+                found.push((waits, runs));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two(first_result: u64, second_result: u64) -> (Joins, u64, u64) {
+        let mut joins = Joins::default();
+        let a = joins.begin(0x1000, true, Some(1), Some(7), 10);
+        joins.works(a);
+        let b = joins.begin(0x1000, true, Some(2), Some(8), 20);
+        assert_eq!(joins.waiting(), [(2, 1)]);
+        assert!(joins.awaits_sharers(a));
+        joins.finish(a, Some([first_result, 1]), 30);
+        assert!(joins.awaits_sharers(a));
+        joins.finish(b, Some([second_result, 1]), 31);
+        assert!(!joins.awaits_sharers(a));
+        (joins, a, b)
+    }
+
+    #[test]
+    fn one_result_is_one_execution() {
+        let (joins, a, b) = two(0xc000, 0xc000);
+        assert_eq!(
+            joins.waiters(a),
+            [Waiter {
+                request: 2,
+                within: Some(8)
+            }]
+        );
+        assert_eq!(joins.waiters(b), [], "nothing was done under it");
+    }
+
+    #[test]
+    fn other_results_or_none_are_not_shared() {
+        let (joins, a, _) = two(0xc000, 0xd000);
+        assert_eq!(joins.waiters(a), []);
+        let (joins, a, _) = two(0, 0);
+        assert_eq!(joins.waiters(a), []);
+    }
+
+    #[test]
+    fn two_that_both_work_are_two_executions() {
+        let (mut joins, a, b) = two(0xc000, 0xc000);
+        joins.works(b);
+        assert_eq!(
+            (joins.waiters(a), joins.waiters(b)),
+            (Vec::new(), Vec::new())
+        );
+    }
+
+    #[test]
+    fn one_after_the_other_is_not_shared() {
+        let mut joins = Joins::default();
+        let a = joins.begin(0x1000, true, Some(1), None, 10);
+        joins.works(a);
+        joins.finish(a, Some([0xc000, 0]), 20);
+        let b = joins.begin(0x1000, true, Some(2), None, 30);
+        assert!(!joins.awaits_sharers(a));
+        joins.finish(b, Some([0xc000, 0]), 40);
+        assert_eq!(joins.waiters(a), []);
+    }
+}

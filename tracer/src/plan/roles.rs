@@ -1,0 +1,80 @@
+//! Functions that no user asks for, but that tie calls to requests.
+
+use super::abi::Abi;
+use super::lower::Lowering;
+use super::schema::{ArgPlace, Leaf, PlaceKind, Role, TypeKindSchema, ValueSchema};
+use crate::gobin::{FuncInfo, GoBinary};
+
+/// Where an HTTP request enters its handler: one call for each request (net/http/server.go).
+const SERVE_HTTP: &str = "net/http.serverHandler.ServeHTTP";
+/// Makes a goroutine; runs on the scheduler's stack (runtime/proc.go). Releases from 1.21 on keep the creator's number in the goroutine,
+/// but not *when* it was born: a connection's goroutine serves many requests, and only the moment tells them apart.
+const NEWPROC1: &str = "runtime.newproc1";
+/// Ends a goroutine without returning from its functions (runtime/panic.go).
+const GOEXIT: &str = "runtime.Goexit";
+/// Packages with a `Group` whose `Do` runs a function once for all who ask at the same time.
+const SINGLEFLIGHT: &[&str] = &["resenje.org/singleflight", "golang.org/x/sync/singleflight"];
+
+/// The functions of this binary that have such a role.
+pub fn supporting(binary: &GoBinary<'_>) -> Vec<(FuncInfo, Role)> {
+    let mut found: Vec<(FuncInfo, Role)> = Vec::new();
+    for (name, role) in [
+        (SERVE_HTTP, Role::Request),
+        (NEWPROC1, Role::Birth),
+        (GOEXIT, Role::Recovery),
+    ] {
+        let functions = binary.function_named(name).into_iter();
+        found.extend(functions.filter(|f| !f.wrapper).map(|f| (f, role)));
+    }
+    // its receiver and results are read from registers
+    if !Abi::of(binary.arch(), binary.version()).is_stack() {
+        found.extend(joins(binary).into_iter().map(|f| (f, Role::Join)));
+    }
+    found
+}
+
+/// `Do` of every singleflight group: of generic ones the code that all instances share (`go.shape`), which their wrappers call.
+fn joins(binary: &GoBinary<'_>) -> Vec<FuncInfo> {
+    let mut found = binary.find_functions(&mut |name| {
+        let name = name.rsplit_once("/vendor/").map_or(name, |(_, rest)| rest);
+        SINGLEFLIGHT.iter().any(|package| {
+            name.strip_prefix(package)
+                .is_some_and(|rest| rest.starts_with(".(*Group") && rest.ends_with(").Do"))
+        })
+    });
+    found.retain(|f| !f.wrapper);
+    if found.iter().any(|f| f.name.contains("go.shape.")) {
+        found.retain(|f| !f.name.contains("[") || f.name.contains("go.shape."));
+    }
+    found
+}
+
+/// Raw words of registers: of `Do` the group's address at the entry, and the first two words of the result.
+pub fn join_values(
+    lowering: &mut Lowering<'_, '_, '_>,
+    f: &FuncInfo,
+) -> (Vec<ValueSchema>, Vec<ValueSchema>) {
+    let ty = lowering.add_type("unsafe.Pointer", 8, 0, TypeKindSchema::UnsafePointer);
+    let word = |name: &str, reg: u8| ValueSchema {
+        name: name.to_owned(),
+        ty,
+        place: ArgPlace {
+            kind: PlaceKind::Registers,
+            leaves: vec![Leaf {
+                reg,
+                offset: 0,
+                size: 8,
+            }],
+            offset: 0,
+            reason: None,
+        },
+        shown: true,
+    };
+    // generic code takes a dictionary: before the receiver in Go 1.18 and 1.19, behind it from 1.20 on (cmd/compile/internal/noder)
+    let generic = f.name.contains('[');
+    let receiver = u8::from(generic && lowering.binary.version().minor <= 19);
+    (
+        vec![word("group", receiver)],
+        vec![word("word0", 0), word("word1", 1)],
+    )
+}
