@@ -9,7 +9,9 @@ use std::path::Path;
 use mobytrace::capture::Recording;
 use mobytrace::gobin::{GoBinary, ImageAddr};
 use mobytrace::plan::{PlanRequest, build, explain, short_name, signature_text};
-use mobytrace::render::{Column, Comparison, Stream, StreamKind, Style, list_requests, markdown};
+use mobytrace::render::{
+    Column, Comparison, Stream, StreamKind, Style, View, list_requests, markdown,
+};
 use mobytrace::replay::replay;
 
 /// Names of all targets.
@@ -308,7 +310,12 @@ fn replayed(bytes: &[u8], _: usize) {
     let trace = replay(&recording);
     let mut out = Vec::new();
     for kind in [StreamKind::Tree, StreamKind::Jsonl] {
-        let stream = Stream::new(kind, Style::new(Some(false)), recording.header());
+        let stream = Stream::new(
+            kind,
+            Style::new(Some(false)),
+            View::default(),
+            recording.header(),
+        );
         let _ = stream.header(&mut out);
         let _ = stream.write(&trace, &mut out);
         let _ = stream.finish(&trace.summary, &recording.completeness(), &mut out);
