@@ -195,7 +195,7 @@ fn calls_of_every_command_are_under_its_request() {
                 "-p",
                 "list",
                 "-p",
-                "lifecycle",
+                "containers",
                 "-f",
                 "(*Daemon).ContainerInspect",
             ],
