@@ -120,6 +120,8 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
             chosen.push((f, None, role));
         }
     }
+    // without requests nothing has an owner: they get their share of the kernel's tables first
+    chosen.sort_by_key(|(_, _, role)| *role == Role::Call);
     if chosen.len() * 2 > MAX_SITES as usize {
         return Err(Error::TooLarge {
             what: "functions",
