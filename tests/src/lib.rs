@@ -9,6 +9,7 @@ mod fixture;
 mod http;
 mod memory;
 mod numbers;
+mod parity;
 mod tool;
 
 pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
@@ -18,6 +19,7 @@ pub use fixture::Fixture;
 pub use http::{Answer, Connection, request};
 pub use memory::changed_code;
 pub use numbers::Numbers;
+pub use parity::{Counts, parity};
 pub use tool::{Finished, Running, Tool, json_lines};
 
 /// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set

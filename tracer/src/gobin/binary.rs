@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::buildinfo::{self, BuildInfo};
+use super::dwarf::Dwarf;
 use super::elf::{Elf, Segment};
 use super::error::Error;
 use super::layout::{NEWEST_KNOWN, wrapper_id};
@@ -41,6 +42,8 @@ pub struct GoBinary<'data> {
     module: ModuleData,
     types: RefCell<HashMap<TypeId, Type>>,
     roots: OnceCell<Vec<TypeId>>,
+    data: &'data [u8],
+    pub(super) dwarf: OnceCell<Result<Option<Dwarf<'data>>, Error>>,
 }
 
 impl<'data> GoBinary<'data> {
@@ -86,6 +89,8 @@ impl<'data> GoBinary<'data> {
             module,
             types: RefCell::default(),
             roots: OnceCell::new(),
+            data,
+            dwarf: OnceCell::new(),
         })
     }
 
@@ -156,6 +161,14 @@ impl<'data> GoBinary<'data> {
             ("functions".to_owned(), self.table.nfunc.to_string()),
             ("relocations".to_owned(), self.elf.relocations().to_string()),
         ];
+        facts.push((
+            "dwarf".to_owned(),
+            match self.dwarf() {
+                Ok(None) => "none of Go's compiler".to_owned(),
+                Ok(Some(d)) => format!("version {}, {} Go units", d.version(), d.units()),
+                Err(why) => format!("damaged: {why}"),
+            },
+        ));
         if self.is_unverified() {
             facts.push(("unverified".to_owned(), format!("unverified Go release: newer than go1.{NEWEST_KNOWN}, but a known layout passes every check")));
         }
@@ -446,7 +459,10 @@ impl<'data> GoBinary<'data> {
         if let Some(known) = self.types.borrow().get(&id) {
             return Ok(known.clone());
         }
-        let ty = self.type_reader().read(id)?;
+        let ty = match id.dwarf() {
+            None => self.type_reader().read(id)?,
+            Some(offset) => self.dwarf_type(offset)?,
+        };
         if !is_sane(&ty) {
             return Err(Error::At {
                 region: "type descriptor",
@@ -493,7 +509,10 @@ impl<'data> GoBinary<'data> {
             }
         }
         if found.is_empty() {
-            let all = self.find_types(&mut |name| name == wanted)?;
+            let mut all = self.find_types(&mut |name| name == wanted)?;
+            if all.is_empty() {
+                all = self.dwarf_types_named(wanted);
+            }
             if !pointer {
                 return Ok(all);
             }
@@ -551,6 +570,14 @@ impl<'data> GoBinary<'data> {
             .into_iter()
             .filter(|id| self.type_by_id(*id).is_ok_and(|t| pred(&t.name)))
             .collect())
+    }
+
+    pub(super) fn file(&self) -> &'data [u8] {
+        self.data
+    }
+
+    pub(super) fn type_region(&self) -> (u64, u64) {
+        (self.module.types, self.module.etypes)
     }
 
     fn closure(&self) -> Vec<TypeId> {

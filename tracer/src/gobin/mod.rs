@@ -7,6 +7,8 @@
 
 mod binary;
 mod buildinfo;
+mod described;
+mod dwarf;
 mod elf;
 mod error;
 mod layout;
@@ -18,6 +20,7 @@ mod rtype;
 
 pub use binary::{GoBinary, SpRange};
 pub use buildinfo::BuildInfo;
+pub use dwarf::{DwarfFunction, DwarfParam, EntryPiece, EntryPlace};
 pub use elf::Segment;
 pub use error::Error;
 pub use model::{

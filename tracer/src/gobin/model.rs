@@ -65,9 +65,37 @@ pub struct InlinedAt {
     pub caller_entry: ImageAddr,
 }
 
-/// Identity of a type: address of its runtime descriptor.
+/// Identity of a type: address of its runtime descriptor or, for a type that has none, its place in DWARF.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TypeId(pub u64);
+
+impl TypeId {
+    /// Set for types that only DWARF knows. No descriptor lies there: user addresses have the bit clear.
+    const DWARF: u64 = 1 << 63;
+
+    #[must_use]
+    pub fn of_descriptor(addr: ImageAddr) -> Self {
+        Self(addr.0 & !Self::DWARF)
+    }
+
+    /// A type without descriptor, by its offset in `.debug_info`.
+    #[must_use]
+    pub fn of_dwarf(offset: u64) -> Self {
+        Self(offset | Self::DWARF)
+    }
+
+    /// Address of the runtime descriptor.
+    #[must_use]
+    pub fn descriptor(self) -> Option<ImageAddr> {
+        (self.0 & Self::DWARF == 0).then_some(ImageAddr(self.0))
+    }
+
+    /// Offset in `.debug_info` of a type that has no descriptor.
+    #[must_use]
+    pub fn dwarf(self) -> Option<u64> {
+        (self.0 & Self::DWARF != 0).then_some(self.0 & !Self::DWARF)
+    }
+}
 
 /// A Go type.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -11,6 +11,11 @@ impl<'data> Reader<'data> {
         Self { bytes }
     }
 
+    /// Bytes that were not read yet.
+    pub fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub fn u8(&mut self) -> Option<u8> {
         let (first, rest) = self.bytes.split_first()?;
         self.bytes = rest;

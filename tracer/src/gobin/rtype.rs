@@ -173,6 +173,8 @@ impl<'data> Types<'_, 'data> {
             self.name_off(i32_at(bytes, 0)?)
         });
         match package {
+            // shapes of generic code: what follows is a type literal with dots of its own
+            Some(package) if package.text == "go.shape" => Some(short.to_owned()),
             Some(package) if !package.text.is_empty() => {
                 Some(format!("{}.{}", package.text, after_package(short)))
             }

@@ -54,11 +54,22 @@ pub struct Placement {
     /// Where each parameter lies from the first argument slot, bytes; for one in registers its spill slot. The compiler's
     /// argument record (`ArgInfo`) uses the same.
     pub frame: Vec<u64>,
+    /// Registers of each parameter, floating-point ones too; none: it is on the stack.
+    pub registers: Vec<Vec<RegisterPiece>>,
     /// What `_func.args` must say, bytes.
     pub args_size: u64,
 }
 
-/// A piece of a value in a register.
+/// A piece of a value in a register: number in the integer or floating-point sequence, offset and size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisterPiece {
+    pub reg: u8,
+    pub float: bool,
+    pub offset: u64,
+    pub size: u64,
+}
+
+/// A piece of a value that can be in a register.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     offset: u64,
@@ -80,14 +91,15 @@ pub fn place(
     let mut spill = Vec::new();
     let mut regs = Registers::default();
     let mut placed_params = Vec::new();
-    let mut frame = Vec::new();
+    let (mut frame, mut registers) = (Vec::new(), Vec::new());
     for ty in params {
-        let (place, in_registers) = assign(abi, types, ty, &mut regs, &mut stack)?;
-        if in_registers {
+        let (place, pieces) = assign(abi, types, ty, &mut regs, &mut stack)?;
+        if pieces.is_some() {
             spill.push((frame.len(), ty.clone()));
         }
         frame.push(u64::from(place.offset));
         placed_params.push(place);
+        registers.push(pieces.unwrap_or_default());
     }
     stack = align(stack, WORD);
     let mut regs = Registers::default();
@@ -106,6 +118,7 @@ pub fn place(
         params: placed_params,
         results: placed_results,
         frame,
+        registers,
         args_size: align(stack, WORD),
     })
 }
@@ -116,14 +129,14 @@ struct Registers {
     float: u8,
 }
 
-/// Gives the place, and whether it is in registers.
+/// Gives the place, and the registers if it is in registers.
 fn assign(
     abi: Abi,
     types: &dyn TypeSource,
     ty: &TypeRef,
     regs: &mut Registers,
     stack: &mut u64,
-) -> Result<(ArgPlace, bool), Error> {
+) -> Result<(ArgPlace, Option<Vec<RegisterPiece>>), Error> {
     let (size, alignment) = types.layout(ty)?;
     let mut pieces = Vec::new();
     if size > 0 && !abi.is_stack() && split(types, ty, 0, &mut pieces)? {
@@ -132,30 +145,39 @@ fn assign(
         if usize::from(regs.int) + ints <= usize::from(abi.int_regs)
             && usize::from(regs.float) + floats <= usize::from(abi.float_regs)
         {
-            let mut leaves = Vec::new();
+            let mut placed = Vec::new();
             for piece in &pieces {
-                if piece.float {
-                    regs.float += 1;
+                let next = if piece.float {
+                    &mut regs.float
                 } else {
-                    leaves.push(Leaf {
-                        reg: regs.int,
-                        offset: narrow(piece.offset),
-                        size: narrow(piece.size),
-                    });
-                    regs.int += 1;
-                }
+                    &mut regs.int
+                };
+                placed.push(RegisterPiece {
+                    reg: *next,
+                    float: piece.float,
+                    offset: piece.offset,
+                    size: piece.size,
+                });
+                *next += 1;
             }
             let place = if floats > 0 {
                 missing("it lies in floating-point registers, which a probe cannot read")
             } else {
                 ArgPlace {
                     kind: PlaceKind::Registers,
-                    leaves,
+                    leaves: placed
+                        .iter()
+                        .map(|p| Leaf {
+                            reg: p.reg,
+                            offset: narrow(p.offset),
+                            size: narrow(p.size),
+                        })
+                        .collect(),
                     offset: 0,
                     reason: None,
                 }
             };
-            return Ok((place, true));
+            return Ok((place, Some(placed)));
         }
     }
     *stack = align(*stack, alignment);
@@ -166,7 +188,7 @@ fn assign(
         reason: None,
     };
     *stack += size;
-    Ok((place, false))
+    Ok((place, None))
 }
 
 /// A place that cannot be read.

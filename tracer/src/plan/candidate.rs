@@ -55,7 +55,7 @@ pub struct Candidate {
     pub params: Vec<TypeRef>,
     pub results: Vec<TypeRef>,
     pub has_receiver: bool,
-    /// `method table`, `interface`, `catalogue`.
+    /// `method table`, `interface`, `DWARF`, `catalogue`.
     pub source: &'static str,
 }
 

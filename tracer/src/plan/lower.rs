@@ -82,7 +82,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
 
     /// Adds a type that has a descriptor.
     pub(super) fn add_described(&mut self, ty: &Type, kind: TypeKindSchema) -> u32 {
-        self.add_type(&ty.name, ty.size, ty.id.0, kind)
+        let addr = ty.id.descriptor().map_or(0, |a| a.0);
+        self.add_type(&ty.name, ty.size, addr, kind)
     }
 
     /// The type that is not described.

@@ -1,6 +1,7 @@
 //! Signatures that the binary itself tells: from the receiver's method table, else from interfaces it implements.
 
 use super::candidate::{Candidate, TypeRef};
+use super::debuginfo;
 use crate::gobin::{Error, FuncInfo, GoBinary, TypeId, TypeKind};
 
 /// Symbol of a method: package, receiver type, whether by pointer, method name.
@@ -74,6 +75,10 @@ pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>,
                 }
             }
         }
+    }
+    // damaged DWARF is as good as none
+    if let Ok(Some((candidate, _))) = debuginfo::candidate(binary, f) {
+        found.push(candidate);
     }
     found.dedup_by(|a, b| a.params == b.params && a.results == b.results);
     Ok(found)

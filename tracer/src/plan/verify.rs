@@ -2,7 +2,7 @@
 
 use super::abi::{self, Abi, Placement};
 use super::candidate::Candidate;
-use super::{argshape, catalogue, signature};
+use super::{argshape, catalogue, debuginfo, signature};
 use crate::gobin::{ArgInfo, Error, FuncInfo, GoBinary, TypeId};
 
 /// A signature that passed every check.
@@ -31,7 +31,12 @@ pub fn signature_of(
     let mut refused = Vec::new();
     for candidate in signature::candidates(binary, f)? {
         match record.check(binary, &candidate)? {
-            Ok(placement) => return Ok(Ok(verified(binary, f, candidate, placement))),
+            Ok(placement) => {
+                if let Some(why) = against_dwarf(binary, f, &candidate, &placement) {
+                    return Ok(Err(vec![why]));
+                }
+                return Ok(Ok(verified(binary, f, candidate, placement)));
+            }
             Err(why) => refused.push(why),
         }
     }
@@ -59,7 +64,15 @@ pub fn signature_of(
             texts.join(" / ")
         )]));
     }
-    Ok(fitting.into_iter().next().ok_or(refused))
+    let Some(found) = fitting.into_iter().next() else {
+        return Ok(Err(refused));
+    };
+    Ok(
+        match against_dwarf(binary, f, &found.candidate, &found.placement) {
+            Some(why) => Err(vec![why]),
+            None => Ok(found),
+        },
+    )
 }
 
 /// Whether a method's kept type (without receiver) agrees with what the compiler recorded for the method's code; else both
@@ -80,6 +93,20 @@ pub fn method_agrees(
     Ok(Some(record.check(binary, &candidate)?.map(|_| ())))
 }
 
+/// What DWARF says against a signature. Damaged DWARF is no evidence against what the runtime itself goes by.
+fn against_dwarf(
+    binary: &GoBinary<'_>,
+    f: &FuncInfo,
+    candidate: &Candidate,
+    placement: &Placement,
+) -> Option<String> {
+    let why = debuginfo::disagreement(binary, f, candidate, placement).ok()??;
+    Some(format!(
+        "the {} disagrees with DWARF: {why}",
+        candidate.source
+    ))
+}
+
 fn verified(
     binary: &GoBinary<'_>,
     f: &FuncInfo,
@@ -94,6 +121,16 @@ fn verified(
     );
     if candidate.has_receiver {
         names.insert(0, "receiver".to_owned());
+    }
+    // names as the source has them; the receiver keeps its general one
+    if let Ok(Some((said, known))) = debuginfo::candidate(binary, f)
+        && said.params == candidate.params
+    {
+        for (name, known) in names.iter_mut().zip(known) {
+            if name != "receiver" && !known.is_empty() && known != "_" && !known.starts_with('~') {
+                *name = known;
+            }
+        }
     }
     Verified {
         text: signature::text(binary, &f.name, &candidate, &names),

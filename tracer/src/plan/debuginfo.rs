@@ -1,0 +1,389 @@
+//! DWARF beside the calling convention: a function's signature from its debugging information, and whether its places at entry
+//! are the ones that the convention gives.
+
+use std::collections::BTreeMap;
+
+use super::abi::{self, Abi, Placement};
+use super::candidate::{Candidate, TypeRef};
+use super::schema::PlaceKind;
+use crate::gobin::{
+    Arch, DwarfFunction, DwarfParam, EntryPiece, EntryPlace, Error, FuncInfo, GoBinary, TypeKind,
+};
+
+/// Source of candidates that DWARF gives.
+pub const SOURCE: &str = "DWARF";
+
+/// The signature that DWARF gives, with the names of its parameters; `None`: it gives none that can be relied on.
+///
+/// # Errors
+/// The DWARF is damaged.
+pub fn candidate(
+    binary: &GoBinary<'_>,
+    f: &FuncInfo,
+) -> Result<Option<(Candidate, Vec<String>)>, Error> {
+    let Some(function) = described(binary, f)? else {
+        return Ok(None);
+    };
+    // wrappers list only some of what they take; closures also take their context
+    if function.wrapper || f.wrapper || f.assembly || function.name != f.name {
+        return Ok(None);
+    }
+    Ok(match receiver(binary, &function) {
+        Receiver::Unlisted => None,
+        receiver => Some(signature(&function, receiver)),
+    })
+}
+
+/// The function as DWARF describes it, with the dictionary that generic code takes and DWARF does not list.
+fn described(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Option<DwarfFunction>, Error> {
+    let Some(mut function) = binary.dwarf_function(f)? else {
+        return Ok(None);
+    };
+    let listed = function.params.iter().any(|p| p.name == DICTIONARY);
+    if let Some(at) = dictionary_at(&f.name, binary.version().minor)
+        && !listed
+        && let Some(ty) = binary.types_named("uintptr")?.first()
+    {
+        let dictionary = DwarfParam {
+            name: DICTIONARY.to_owned(),
+            ty: *ty,
+            result: false,
+            at_entry: EntryPlace::Unlisted,
+        };
+        function
+            .params
+            .insert(at.min(function.params.len()), dictionary);
+    }
+    Ok(Some(function))
+}
+
+const UNLISTED: &str = "a parameter without a name is not listed";
+
+/// The receiver in what DWARF lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receiver {
+    /// Not a method.
+    None,
+    First,
+    /// A method whose receiver has no name: DWARF leaves it out.
+    Unlisted,
+}
+
+fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
+    let Some(name) = super::signature::method_name(&function.name) else {
+        return Receiver::None;
+    };
+    let listed = function.params.iter().find(|p| !p.result).and_then(|p| {
+        let ty = binary.type_by_id(p.ty).ok()?;
+        match (ty.kind, name.by_pointer) {
+            (TypeKind::Pointer { elem }, true) => Some(binary.type_by_id(elem).ok()?.name),
+            (_, false) => Some(ty.name),
+            _ => None,
+        }
+    });
+    let is_receiver = |ty: String| {
+        ty.rsplit('.').next() == Some(name.receiver) && !ty.starts_with(['*', '[', '('])
+    };
+    // `f.func1` reads like a method of a type f
+    let closure = ["func", "deferwrap", "gowrap"].iter().any(|start| {
+        name.method
+            .strip_prefix(start)
+            .is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    match listed.is_some_and(is_receiver) {
+        true => Receiver::First,
+        false if closure => Receiver::None,
+        false => Receiver::Unlisted,
+    }
+}
+
+const DICTIONARY: &str = ".dict";
+
+/// Position of the dictionary among the parameters of generic code: first up to Go 1.19, after the receiver from 1.20.
+fn dictionary_at(symbol: &str, minor: u32) -> Option<usize> {
+    if symbol.starts_with("type:") {
+        return None;
+    }
+    let (before, after) = symbol.rsplit_once("[go.shape.")?;
+    // closures take it from their context
+    let rest = after.rsplit_once(']').map_or("", |(_, rest)| rest);
+    let closure = rest.split('.').any(|part| part.starts_with("func"));
+    let method = rest.starts_with(").") || rest.starts_with('.') || before.contains("(*");
+    (!closure).then_some(usize::from(method && minor >= 20))
+}
+
+fn signature(function: &DwarfFunction, receiver: Receiver) -> (Candidate, Vec<String>) {
+    let part = |result: bool| {
+        function
+            .params
+            .iter()
+            .filter(move |p| p.result == result)
+            .map(|p| TypeRef::Id(p.ty))
+            .collect()
+    };
+    let candidate = Candidate {
+        params: part(false),
+        results: part(true),
+        has_receiver: receiver == Receiver::First,
+        source: SOURCE,
+    };
+    let names = function
+        .params
+        .iter()
+        .filter(|p| !p.result)
+        .map(|p| p.name.clone())
+        .collect();
+    (candidate, names)
+}
+
+/// What a comparison of one function's parameters gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntryParity {
+    /// Parameters whose place both sources know, and which is equal.
+    pub same: usize,
+    /// Parameters whose places differ, both sides said.
+    pub different: Vec<String>,
+    /// Parameters that DWARF gives no place for, by reason.
+    pub unknown: BTreeMap<&'static str, usize>,
+    /// Why the function as a whole was not compared.
+    pub skipped: Option<&'static str>,
+}
+
+/// Compares every place that DWARF lists for a function's entry with the calling convention's place for the DWARF signature.
+///
+/// # Errors
+/// The DWARF or type data of the binary is damaged.
+pub fn entry_parity(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<EntryParity, Error> {
+    let skip = |why| EntryParity {
+        skipped: Some(why),
+        ..EntryParity::default()
+    };
+    let Some(function) = described(binary, f)? else {
+        return Ok(skip("not in DWARF"));
+    };
+    if function.name != f.name {
+        return Ok(skip("another name in DWARF"));
+    }
+    if function.wrapper || f.wrapper {
+        return Ok(skip("compiler-made wrapper"));
+    }
+    if f.assembly {
+        return Ok(skip("assembly"));
+    }
+    let receiver = receiver(binary, &function);
+    if receiver == Receiver::Unlisted {
+        return Ok(skip(UNLISTED));
+    }
+    let (candidate, _) = signature(&function, receiver);
+    let abi = convention(binary, f);
+    let placement = match abi::place(abi, binary, &candidate.params, &candidate.results) {
+        Ok(placement) => placement,
+        Err(_) => return Ok(skip("a type is not wholly described")),
+    };
+    if f.args.is_some_and(|a| u64::from(a) != placement.args_size) {
+        return Ok(skip(UNLISTED));
+    }
+    Ok(compare(binary.arch(), &function, &placement))
+}
+
+/// Calls into C take their arguments in one piece of memory (`//go:cgo_unsafe_args`), by the convention of assembly.
+fn convention(binary: &GoBinary<'_>, f: &FuncInfo) -> Abi {
+    let name = super::short_name(&f.name);
+    if ["_Cfunc_", "_C2func_", "_cgo_cmalloc"]
+        .iter()
+        .any(|start| name.starts_with(start))
+    {
+        return Abi {
+            int_regs: 0,
+            float_regs: 0,
+        };
+    }
+    Abi::of(binary.arch(), binary.version())
+}
+
+/// Places of a DWARF function against a placement of as many parameters.
+fn compare(arch: Arch, function: &DwarfFunction, placement: &Placement) -> EntryParity {
+    let mut parity = EntryParity::default();
+    let params = function.params.iter().filter(|p| !p.result);
+    for (index, param) in params.enumerate() {
+        match compare_one(arch, param, placement, index) {
+            Ok(()) => parity.same += 1,
+            Err(Difference::Unknown(why)) => *parity.unknown.entry(why).or_default() += 1,
+            Err(Difference::Places(what)) => {
+                parity.different.push(format!("{}: {what}", param.name))
+            }
+        }
+    }
+    parity
+}
+
+/// The compiler found another value for it before the first instruction, e.g. `s = s[:n:n]`.
+const MOVED: &str = "replaced at once by another argument's value";
+
+/// Whether a register carries an argument word of the same size, if not this one.
+fn placed_elsewhere(arch: Arch, placement: &Placement, number: u16, size: u64) -> bool {
+    placement
+        .registers
+        .iter()
+        .flatten()
+        .any(|r| r.size == size && dwarf_register(arch, r.float, r.reg) == Some(number))
+}
+
+enum Difference {
+    Unknown(&'static str),
+    Places(String),
+}
+
+fn compare_one(
+    arch: Arch,
+    param: &DwarfParam,
+    placement: &Placement,
+    index: usize,
+) -> Result<(), Difference> {
+    let pieces = match &param.at_entry {
+        EntryPlace::Unlisted if param.name == DICTIONARY => {
+            return Err(Difference::Unknown("dictionary of generic code"));
+        }
+        EntryPlace::Unlisted => return Err(Difference::Unknown("no location")),
+        EntryPlace::NotAtEntry => return Err(Difference::Unknown("no location at the entry")),
+        EntryPlace::OptimizedOut => return Err(Difference::Unknown("optimised out")),
+        EntryPlace::Computed => return Err(Difference::Unknown("moved to the heap")),
+        EntryPlace::Pieces(pieces) => pieces,
+    };
+    let differ = || {
+        Difference::Places(format!(
+            "DWARF has {pieces:?}, the calling convention {:?} {:?}",
+            placement.params.get(index),
+            placement.registers.get(index)
+        ))
+    };
+    let (Some(place), Some(registers)) =
+        (placement.params.get(index), placement.registers.get(index))
+    else {
+        return Err(differ());
+    };
+    let mut known = false;
+    // padding has no piece of its own: registers are compared in order, stack parts by offset
+    let (mut registers_left, mut at) = (registers.iter(), 0u64);
+    let mut moved = false;
+    for piece in pieces {
+        match *piece {
+            EntryPiece::Nowhere { size } => {
+                if !registers.is_empty() && registers_left.next().is_none_or(|r| r.size != size) {
+                    return Err(Difference::Unknown("parts optimised out"));
+                }
+                at = at.saturating_add(size);
+            }
+            EntryPiece::Register { number, size } => {
+                let expected = registers_left
+                    .next()
+                    .filter(|r| size.is_none_or(|s| s == r.size));
+                match expected {
+                    Some(r) if dwarf_register(arch, r.float, r.reg) == Some(number) => known = true,
+                    Some(r) if placed_elsewhere(arch, placement, number, r.size) => moved = true,
+                    _ => return Err(differ()),
+                }
+            }
+            EntryPiece::Stack { offset, size } => {
+                // arguments start one word above SP, which is the frame address where a call pushes the return address
+                let base = match arch {
+                    Arch::Amd64 => 0,
+                    Arch::Arm64 => 8,
+                };
+                let expected = i64::from(place.offset) + base;
+                let equal = place.kind == PlaceKind::Stack
+                    && at.checked_add_signed(expected) == u64::try_from(offset).ok();
+                let other = place.kind != PlaceKind::Stack
+                    && placement.params.iter().any(|p| {
+                        p.kind == PlaceKind::Stack && i64::from(p.offset) + base <= offset
+                    });
+                match (equal, other) {
+                    (true, _) => known = true,
+                    (false, true) => moved = true,
+                    (false, false) => return Err(differ()),
+                }
+                at = at.saturating_add(size.unwrap_or(0));
+            }
+        }
+    }
+    if moved {
+        return Err(Difference::Unknown(MOVED));
+    }
+    if known {
+        Ok(())
+    } else {
+        Err(Difference::Unknown("optimised out"))
+    }
+}
+
+/// DWARF's number of a register of Go's argument sequences (`cmd/internal/obj/{x86,arm64}`: `…DWARFRegisters`).
+fn dwarf_register(arch: Arch, float: bool, index: u8) -> Option<u16> {
+    // RAX, RBX, RCX, RDI, RSI, R8 … R11
+    const AMD64: [u16; 9] = [0, 3, 2, 5, 4, 8, 9, 10, 11];
+    match (arch, float) {
+        (Arch::Amd64, false) => AMD64.get(usize::from(index)).copied(),
+        (Arch::Amd64, true) => Some(17 + u16::from(index)),
+        (Arch::Arm64, false) => Some(u16::from(index)),
+        (Arch::Arm64, true) => Some(64 + u16::from(index)),
+    }
+}
+
+/// Why a verified placement cannot be believed: DWARF places a parameter elsewhere, or a type differently.
+///
+/// # Errors
+/// The DWARF is damaged.
+pub fn disagreement(
+    binary: &GoBinary<'_>,
+    f: &FuncInfo,
+    candidate: &Candidate,
+    placement: &Placement,
+) -> Result<Option<String>, Error> {
+    let Some(function) = described(binary, f)? else {
+        return Ok(None);
+    };
+    if function.wrapper || f.wrapper || f.assembly || function.name != f.name {
+        return Ok(None);
+    }
+    let receiver = receiver(binary, &function);
+    if receiver == Receiver::Unlisted {
+        return Ok(None);
+    }
+    let (said, _) = signature(&function, receiver);
+    // what lacks an unnamed parameter is no evidence
+    match abi::place(convention(binary, f), binary, &said.params, &said.results) {
+        Ok(own) if f.args.is_none_or(|a| u64::from(a) == own.args_size) => {}
+        _ => return Ok(None),
+    }
+    let same = |a: &[TypeRef], b: &[TypeRef]| {
+        a.len() == b.len()
+            && a.iter().zip(b).all(|(a, b)| match (a, b) {
+                (TypeRef::Id(a), TypeRef::Id(b)) => a == b,
+                // shapes of the catalogue stand for types that it cannot name
+                _ => true,
+            })
+    };
+    if !same(&said.params, &candidate.params) || !same(&said.results, &candidate.results) {
+        let text = |c: &Candidate| {
+            super::signature::text(binary, &f.name, c, &vec!["_".to_owned(); c.params.len()])
+        };
+        return Ok(Some(format!(
+            "{} against {} of DWARF",
+            text(candidate),
+            text(&said)
+        )));
+    }
+    if let Some(different) = compare(binary.arch(), &function, placement)
+        .different
+        .first()
+    {
+        return Ok(Some(different.clone()));
+    }
+    for ty in candidate.params.iter().chain(&candidate.results) {
+        if let TypeRef::Id(id) | TypeRef::Pointer(id) = ty
+            && let Some(what) = binary.types_disagree(*id)
+        {
+            return Ok(Some(what));
+        }
+    }
+    Ok(None)
+}
