@@ -22,7 +22,14 @@ pub fn run(lenient: bool) -> Result<()> {
     step("tests", || {
         let mut tests = cargo();
         tests
-            .args(["test", "--workspace", "--locked", "--", "--test-threads=2"])
+            .args([
+                "test",
+                "--workspace",
+                "--locked",
+                "--no-fail-fast",
+                "--",
+                "--test-threads=2",
+            ])
             .env("MOBYTRACE_BIN", target().join("debug/mobytrace"));
         if lenient {
             tests.env_remove("MOBYTRACE_STRICT");
