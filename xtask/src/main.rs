@@ -13,6 +13,7 @@ mod program;
 mod soak;
 mod suite;
 mod tidy;
+mod toolchains;
 mod vm;
 
 use std::process::ExitCode;
@@ -45,11 +46,18 @@ enum Command {
         /// A test that cannot run here is skipped by name instead of failing
         #[arg(long)]
         lenient: bool,
+        /// Fixtures built by every Go in every shape; writes docs/compatibility.md
+        #[arg(long)]
+        full: bool,
     },
     /// Get the stock dockerd of every Debian generation, for both architectures
     Daemons,
     /// Build the Go programs that the tests trace
-    Fixtures,
+    Fixtures {
+        /// One of them with every Go × linker shape × symbols × architecture
+        #[arg(long)]
+        full: bool,
+    },
     /// Measure, and write docs/performance.md
     Bench,
     /// Make a container image: an archive that `docker load` takes
@@ -105,9 +113,9 @@ fn run(command: &Command) -> Result<()> {
         Command::BuildEbpf { check: false } => ebpf::build(),
         Command::BuildEbpf { check: true } => ebpf::check_rebuild(),
         Command::Demo { commands } => demo::run(commands),
-        Command::Test { lenient } => suite::run(*lenient),
+        Command::Test { lenient, full } => suite::run(*lenient, *full),
         Command::Daemons => apt::daemons(),
-        Command::Fixtures => fixtures::build(),
+        Command::Fixtures { full } => fixtures::build().and_then(|()| fixtures::matrix(*full)),
         Command::Bench => bench::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
         Command::Image { quick: true, .. } => image::for_tests().map(|_| ()),

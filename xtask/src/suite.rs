@@ -5,8 +5,8 @@ use anyhow::{Context, Result, bail};
 use crate::exec::{self, cargo, target};
 use crate::{apt, ebpf, fixtures, image, tidy, vm};
 
-/// Runs everything. Strict: what cannot run here fails; lenient: it is skipped by name.
-pub fn run(lenient: bool) -> Result<()> {
+/// Runs everything; `full`: fixtures by every Go in every shape, and docs/compatibility.md written anew. Strict: what cannot run here fails; lenient: it is skipped by name.
+pub fn run(lenient: bool, full: bool) -> Result<()> {
     let mut skipped = Vec::new();
     step("tidy", tidy::run)?;
     step("build", || {
@@ -15,7 +15,10 @@ pub fn run(lenient: bool) -> Result<()> {
     may_skip(lenient, &mut skipped, "stock dockerd", apt::docker)?;
     // each generation that cannot be had is named there and skipped by its tests
     step("daemons", apt::daemons)?;
-    may_skip(lenient, &mut skipped, "Go fixtures", fixtures::build)?;
+    may_skip(lenient, &mut skipped, "Go fixtures", || {
+        fixtures::build()?;
+        fixtures::matrix(full)
+    })?;
     may_skip(lenient, &mut skipped, "container image", || {
         image::for_tests().map(|_| ())
     })?;
@@ -35,6 +38,12 @@ pub fn run(lenient: bool) -> Result<()> {
             tests.env_remove("MOBYTRACE_STRICT");
         } else {
             tests.env("MOBYTRACE_STRICT", "1");
+        }
+        if full {
+            tests.env(
+                "MOBYTRACE_COMPATIBILITY",
+                exec::root().join("docs/compatibility.md"),
+            );
         }
         exec::run(&mut tests)
     })?;
