@@ -147,6 +147,19 @@ pub struct Live<'p> {
     writer: Option<capture::Writer>,
     /// Return addresses in recorded caller stacks: named at the end, when the binary is read again.
     callers: BTreeSet<u64>,
+    /// Caught from before the first probe on: a Ctrl-C right after it ends the session as any other does.
+    signals: Option<(StopSignal, StopSignal)>,
+}
+
+type StopSignal = tokio::signal::unix::Signal;
+
+/// SIGINT and SIGTERM.
+fn stop_signals() -> std::io::Result<(StopSignal, StopSignal)> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok((
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    ))
 }
 
 impl<'p> Live<'p> {
@@ -168,6 +181,7 @@ impl<'p> Live<'p> {
             )),
         };
         prepared.process.check().map_err(Failure::from)?;
+        let signals = Some(stop_signals()?);
         let started = Instant::now();
         let exe = prepared.image.attach_path();
         let target = TargetProc {
@@ -225,6 +239,7 @@ impl<'p> Live<'p> {
             correlator: Correlator::new(prepared.plan()),
             writer,
             callers: BTreeSet::new(),
+            signals,
         })
     }
 
@@ -236,10 +251,10 @@ impl<'p> Live<'p> {
         mut each: impl FnMut(&mut Correlator) -> Result<Option<T>>,
     ) -> Result<Stop<T>> {
         tokio::pin!(until);
-        let mut interrupt =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-        let mut terminate =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let (mut interrupt, mut terminate) = match self.signals.take() {
+            Some(signals) => signals,
+            None => stop_signals()?,
+        };
         let mut alive = tokio::time::interval(ALIVE);
         // SAFETY: the descriptor is owned by the AsyncFd and stays open as long as it is registered.
         let fd = unsafe {
