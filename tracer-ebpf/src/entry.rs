@@ -58,13 +58,19 @@ pub fn read_word(addr: u64) -> Option<u64> {
 /// not read through a stack slot that was not written, which the verifier of 5.10 refuses.
 #[inline(always)]
 pub fn read_words(first: u64, second: u64) -> Option<(u64, u64)> {
-    let mut words = [0u64; 2];
-    let to = words.as_mut_ptr();
+    let mut words = core::mem::MaybeUninit::<[u64; 2]>::uninit();
+    let to = words.as_mut_ptr().cast::<u64>();
+    // one by one: of two zeroes side by side the compiler makes a call of memset
+    unsafe {
+        to.write_volatile(0);
+        to.add(1).write_volatile(0);
+    }
     let rc = unsafe {
         bpf_probe_read_user(to.cast(), 8, first as *const c_void)
             | bpf_probe_read_user(to.add(1).cast(), 8, second as *const c_void)
     };
     if rc == 0 {
+        let words = unsafe { words.assume_init() };
         Some((words[0], words[1]))
     } else {
         None
