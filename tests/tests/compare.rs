@@ -148,6 +148,80 @@ fn passive_ambiguous_and_from_a_recording() {
     assert!(daemon.get(&format!("/containers/{up}/json")).is_ok());
 }
 
+/// The shell loops over `docker` commands until its standard input closes, which it does when this is dropped or the test dies.
+struct Noise(std::process::Child);
+
+impl Noise {
+    fn of(daemon: &Daemon, command: &str) -> Self {
+        let script = format!(
+            "exec 3<&0; (while :; do {command} </dev/null >/dev/null 2>&1; done) & loop=$!; \
+             cat <&3 >/dev/null; kill $loop; wait $loop"
+        );
+        let child = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .env("DOCKER_HOST", daemon.host())
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("a shell");
+        Self(child)
+    }
+}
+
+impl Drop for Noise {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// The same command from other processes, over and over: only the client's process tells them from ours.
+#[test]
+fn commands_are_told_from_identical_ones_of_others() {
+    let assets = harness::assets_or_skip!();
+    let tool = Tool::find().expect("tool");
+    let daemon = Daemon::start(&assets).expect("daemon");
+    daemon.import_image().expect("image");
+    daemon.create_containers("n", 3).expect("created");
+    let socket = daemon.socket().display().to_string();
+    let docker = assets.docker_cli().display().to_string();
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("recording").display().to_string();
+    // long enough for the others to ask many times in the window of each command; in a process of its own under the shell
+    let all = format!("sleep 1; {docker} ps -a; sleep 1");
+    let running = format!("sleep 1; {docker} ps; sleep 1");
+    let noise = Noise::of(&daemon, &format!("{docker} ps -a"));
+    let finished = tool
+        .run(&[
+            "compare", "--socket", &socket, "-o", &file, "--cmd", &running, "--cmd", &all,
+        ])
+        .expect("run")
+        .expect(0);
+    drop(noise);
+    for said in [
+        "≠ All         false",
+        "Only in sleep 1; ",
+        "the paths part inside dockerd",
+    ] {
+        assert!(
+            finished.stdout.contains(said),
+            "{said:?} in {}",
+            finished.stdout
+        );
+    }
+    // the others did ask meanwhile, with the same User-Agent and route
+    let shown = tool
+        .run(&["show", "--format", "jsonl", &file])
+        .expect("run")
+        .expect(0);
+    let asked = harness::json_lines(&shown.stdout)
+        .expect("JSON lines")
+        .iter()
+        .filter(|e| e["type"] == "request" && e["query"] == "all=1")
+        .count();
+    assert!(asked > 5, "{asked} requests of {docker} ps -a");
+}
+
 #[test]
 fn events_keep_to_their_schema() {
     let assets = harness::assets_or_skip!();

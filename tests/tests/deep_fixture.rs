@@ -81,7 +81,7 @@ fn trace(options: &SessionOptions, path: &Path) -> (Trace, u64) {
     session.detach().expect("detached");
     assert_eq!(check_bytes(pid, 0, &plan).expect("memory"), []);
     fixture.tell("").expect("stdin");
-    (correlator.finish(0), counted)
+    (correlator.finish(0, 0), counted)
 }
 
 fn text(v: &Value) -> String {

@@ -199,7 +199,7 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> u64 {
     let restarts: u64 = counters.iter().map(|c| c.restarts).sum();
     assert!(restarts > 0, "stacks grew");
     assert_eq!(counters.iter().map(|c| c.map_full).sum::<u64>(), 0);
-    let rest = correlator.finish(lost);
+    let rest = correlator.finish(lost, 0);
     take(&plan, &rest, &mut seen);
     let mut made_in_all = 0;
     for line in said.iter().filter(|l| l.starts_with("count ")) {

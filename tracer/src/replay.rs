@@ -21,5 +21,6 @@ pub fn replay(recording: &Recording) -> Trace {
             correlator.push(hit);
         }
     }
-    correlator.finish(recording.lost())
+    let ended = recording.trailer().map_or(0, |t| t.ended);
+    correlator.finish(recording.lost(), ended)
 }

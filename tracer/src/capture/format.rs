@@ -112,14 +112,18 @@ pub struct Trailer {
     pub counters: Vec<Counters>,
     /// Names for the return addresses in caller stacks: innermost inlined frame first.
     pub symbols: Vec<(u64, Vec<String>)>,
+    /// When collecting ended, monotonic ns; 0: not recorded. What was open then had lasted until then.
+    #[serde(default)]
+    pub ended: u64,
 }
 
 impl Trailer {
     #[must_use]
-    pub fn new(counters: &[SiteCounters], symbols: Vec<(u64, Vec<String>)>) -> Self {
+    pub fn new(counters: &[SiteCounters], symbols: Vec<(u64, Vec<String>)>, ended: u64) -> Self {
         Self {
             counters: counters.iter().map(Counters::from).collect(),
             symbols,
+            ended,
         }
     }
 

@@ -8,26 +8,11 @@ use anyhow::Result;
 use super::args::{self, ReportFormat};
 use super::failure::Failure;
 use super::live::{Live, Prepared, Stop};
+use super::wanted::{Sender, Wanted};
 use super::{SETTLE, http, run_command};
 use crate::capture::{self, monotonic_ns};
 use crate::correlate::Trace;
 use crate::render::{self, Style};
-
-/// What a column should show: who sent it, and when (monotonic ns).
-struct Wanted {
-    label: String,
-    start: u64,
-    end: u64,
-    /// Exact User-Agent of our own GETs, or the prefix the docker CLI sends.
-    user_agent: Option<UserAgent>,
-    /// How the request's path ends.
-    route: Option<&'static str>,
-}
-
-enum UserAgent {
-    Exact(String),
-    Prefix(&'static str),
-}
 
 /// `Ok(false)`: nothing to compare.
 pub async fn run(
@@ -75,7 +60,7 @@ pub async fn run(
     let wanted = wanted?;
     let (trace, trailer) = finished?;
     let columns = match wanted {
-        Some(wanted) => wanted.iter().map(|w| choose(w, &trace)).collect(),
+        Some(wanted) => wanted.iter().map(|w| w.choose(&trace)).collect(),
         None => first_two(&trace, &args.routes),
     };
     let recording = capture::Recording::of_session(prepared.header.clone(), trailer);
@@ -92,13 +77,12 @@ async fn active_run(
         let mut wanted = Vec::new();
         for command in &args.commands {
             let start = monotonic_ns();
-            run_command(command, socket).await?;
+            let shell = run_command(command, socket).await?;
             wanted.push(Wanted {
                 label: command.clone(),
                 start,
                 end: monotonic_ns(),
-                user_agent: cli_user_agent(command),
-                route: cli_route(command),
+                sender: Sender::Command { shell },
             });
         }
         for (n, path) in args.gets.iter().enumerate() {
@@ -114,8 +98,7 @@ async fn active_run(
                 label,
                 start,
                 end: monotonic_ns(),
-                user_agent: Some(UserAgent::Exact(agent)),
-                route: None,
+                sender: Sender::Get { user_agent: agent },
             });
         }
         tokio::time::sleep(SETTLE).await;
@@ -243,75 +226,4 @@ fn first_two(trace: &Trace, routes: &[String]) -> Vec<render::Column> {
         .take(2)
         .map(|request| render::Column::one(String::new(), request))
         .collect()
-}
-
-/// The requests that can have come from a command: in its time window, with list calls, with its User-Agent. All of them:
-/// more than one is ambiguous, and none is picked.
-fn choose(wanted: &Wanted, trace: &Trace) -> render::Column {
-    let found = render::list_requests(trace)
-        .into_iter()
-        .filter(|index| {
-            let request = &trace.requests[*index];
-            let agent = request.user_agent.as_deref();
-            (wanted.start..=wanted.end).contains(&request.start)
-                && wanted
-                    .route
-                    .is_none_or(|route| request.path.ends_with(route))
-                && match &wanted.user_agent {
-                    None => true,
-                    Some(UserAgent::Exact(text)) => agent == Some(text),
-                    Some(UserAgent::Prefix(text)) => agent.is_none_or(|a| a.starts_with(text)),
-                }
-        })
-        .collect();
-    render::Column {
-        label: wanted.label.clone(),
-        candidates: found,
-    }
-}
-
-/// Words of a docker command line; none for another program, or for a command that the shell would split up.
-fn docker_words(command: &str) -> Option<Vec<&str>> {
-    let mut words = command
-        .split_ascii_whitespace()
-        .skip_while(|word| word.contains('='));
-    let program = words.next()?;
-    let is_docker = Path::new(program)
-        .file_name()
-        .is_some_and(|n| n == "docker");
-    is_docker.then(|| words.filter(|w| !w.starts_with('-')).collect())
-}
-
-fn cli_user_agent(command: &str) -> Option<UserAgent> {
-    docker_words(command).map(|_| UserAgent::Prefix("Docker-Client/"))
-}
-
-/// End of the path that a docker command asks for, where that is certain.
-fn cli_route(command: &str) -> Option<&'static str> {
-    if command.contains(['&', '|', ';', '`', '$', '(']) {
-        return None;
-    }
-    match docker_words(command)?.as_slice() {
-        ["ps", ..] | ["container", "ls" | "list" | "ps", ..] => Some("/containers/json"),
-        ["system", "df", ..] => Some("/system/df"),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn routes_of_docker_commands() {
-        assert_eq!(cli_route("docker ps -a"), Some("/containers/json"));
-        assert_eq!(
-            cli_route("DOCKER_X=1 /usr/bin/docker container ls"),
-            Some("/containers/json")
-        );
-        assert_eq!(cli_route("docker system df -v"), Some("/system/df"));
-        assert_eq!(cli_route("docker info"), None);
-        assert_eq!(cli_route("docker ps & docker system df"), None);
-        assert_eq!(cli_route("curl x"), None);
-    }
 }

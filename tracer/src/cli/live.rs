@@ -323,6 +323,7 @@ impl<'p> Live<'p> {
             .session
             .counters()
             .map_err(|e| Failure::new(e.to_string(), e.hint()));
+        let ended = capture::monotonic_ns();
         let sites = self.session.attach_report().attached();
         eprintln!("detaching {sites} sites …");
         let started = Instant::now();
@@ -334,8 +335,8 @@ impl<'p> Live<'p> {
         taken?;
         let counters = counters?;
         let lost = counters.iter().map(|c| c.drops).sum();
-        let trace = self.correlator.finish(lost);
-        let mut trailer = capture::Trailer::new(&counters, Vec::new());
+        let trace = self.correlator.finish(lost, ended);
+        let mut trailer = capture::Trailer::new(&counters, Vec::new(), ended);
         if let Some(writer) = self.writer {
             trailer.symbols = symbols(&parse_binary(&self.prepared.image)?, self.callers);
             writer.finish(&trailer).map_err(write_failure)?;

@@ -9,6 +9,7 @@ mod inspect;
 mod live;
 mod show;
 mod trace;
+mod wanted;
 
 use std::io::Write;
 use std::path::Path;
@@ -96,7 +97,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Runs a `--cmd` through the shell, its output on our stderr; DOCKER_HOST names the traced daemon unless already set.
-async fn run_command(command: &str, socket: Option<&Path>) -> Result<()> {
+/// Gives the process id that the shell had.
+async fn run_command(command: &str, socket: Option<&Path>) -> Result<Option<u32>> {
     let mut child = tokio::process::Command::new("sh");
     child
         .arg("-c")
@@ -110,7 +112,7 @@ async fn run_command(command: &str, socket: Option<&Path>) -> Result<()> {
     {
         child.env("DOCKER_HOST", format!("unix://{}", socket.display()));
     }
-    let status = child.status().await.map_err(|e| {
+    let unrun = |e: std::io::Error| {
         let hint = if e.kind() == std::io::ErrorKind::NotFound {
             "--cmd needs a shell, and there is none here (an image made from scratch has no programs): use --get PATH, or \
              `compare` without --cmd and run the commands outside"
@@ -118,9 +120,12 @@ async fn run_command(command: &str, socket: Option<&Path>) -> Result<()> {
             "--cmd runs its command with `sh -c`"
         };
         Failure::new(format!("failed to run `{command}` with sh: {e}"), hint)
-    })?;
+    };
+    let mut child = child.spawn().map_err(unrun)?;
+    let shell = child.id();
+    let status = child.wait().await.map_err(unrun)?;
     if !status.success() {
         eprintln!("warning: `{command}` ended with {status}");
     }
-    Ok(())
+    Ok(shell)
 }

@@ -78,6 +78,8 @@ pub struct Correlator {
     births: HashMap<u32, (u64, u64)>,
     /// Goroutines that served a request which is over: what they started then cannot be told from what they start now.
     served: HashSet<u64>,
+    /// Functions whose returns do not tell their goroutine: a frame that is gone may well have returned.
+    blind: HashSet<u32>,
     next_request: u32,
     next_call: u64,
     until: u64,
@@ -108,6 +110,7 @@ impl Correlator {
             joins: Joins::default(),
             births: HashMap::new(),
             served: HashSet::new(),
+            blind: HashSet::new(),
             next_request: 1,
             next_call: 0,
             until: 0,
@@ -228,6 +231,11 @@ impl Correlator {
             return;
         };
         for frame in frames.extract_if(.., |f| gone(f)) {
+            let state = if self.blind.contains(&frame.func) {
+                &CallState::Unpaired
+            } else {
+                state
+            };
             match frame.what {
                 What::Call(serial) => {
                     if let Some(open) = self.calls.get_mut(&serial) {
@@ -362,6 +370,9 @@ impl Correlator {
     }
 
     fn returns(&mut self, hit: Hit, function: Function) {
+        if hit.goid.is_none() {
+            self.blind.insert(hit.func);
+        }
         let found = match (hit.goid, hit.on_own_stack) {
             (Some(goid), true) => {
                 self.abandon(goid, |f| f.depth > hit.depth);
@@ -507,9 +518,11 @@ impl Correlator {
         self.trace(&self.requests, &self.calls)
     }
 
-    /// Everything that was not given out yet; what is still open stays in flight. `lost`: entries lost in the kernel.
-    pub fn finish(mut self, lost: u64) -> Trace {
+    /// Everything that was not given out yet; what is still open stays in flight. `lost`: entries lost in the kernel;
+    /// `ended`: when collecting ended, monotonic ns (0: not known).
+    pub fn finish(mut self, lost: u64, ended: u64) -> Trace {
         self.summary.lost = lost;
+        self.until = self.until.max(ended);
         let mut requests = std::mem::take(&mut self.requests);
         let calls = std::mem::take(&mut self.calls);
         for open in calls.values() {

@@ -26,7 +26,7 @@ impl Link {
 /// The process behind a request's connection, as it was when the request began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// Thread group id in the initial pid namespace.
+    /// Process id, in the pid namespace of mobytrace itself.
     pub pid: u32,
     pub uid: Option<u32>,
     /// The kernel's name of the process (at most 15 bytes); `None`: it had ended before.
@@ -63,7 +63,7 @@ pub enum CallState {
     InFlight,
     /// Left by a panic or `Goexit`.
     Abandoned,
-    /// Hits were lost while it was open: what looks like its return may be another call's.
+    /// Its return cannot be told from another call's: hits were lost while it was open, or the goroutine is not known at its return.
     Unpaired,
 }
 

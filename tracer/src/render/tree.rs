@@ -338,14 +338,11 @@ impl<'a> Tree<'a> {
                 }
             }
             (CallState::Abandoned, _) => line.push(Look::Warn, "  left by a panic or Goexit"),
-            (CallState::Unpaired, _) if call.goid.is_none() => {
+            (CallState::Unpaired, _) => {
                 line.push(
                     Look::Warn,
-                    "  its return cannot be told: the goroutine is not known",
+                    "  its return cannot be told (records were lost, or its goroutine is not known there)",
                 );
-            }
-            (CallState::Unpaired, _) => {
-                line.push(Look::Warn, "  its return cannot be told: records were lost");
             }
             _ => {
                 let age = self.trace.until.saturating_sub(call.start);

@@ -1,0 +1,129 @@
+//! Which request of a trace came from a command or GET of `compare`.
+
+use std::path::Path;
+
+use crate::correlate::{Client, Request, Trace};
+use crate::render;
+
+/// What a column should show: who sent it, and when (monotonic ns).
+pub struct Wanted {
+    pub label: String,
+    pub start: u64,
+    pub end: u64,
+    pub sender: Sender,
+}
+
+pub enum Sender {
+    /// Our own GET, by its User-Agent, which nobody else sends.
+    Get { user_agent: String },
+    /// A command, by the process id of its shell as it is in our pid namespace.
+    Command { shell: Option<u32> },
+}
+
+impl Wanted {
+    /// The requests that can have come from it, out of those with list calls in its time window. All of them: more than one
+    /// is ambiguous, and none is picked.
+    pub fn choose(&self, trace: &Trace) -> render::Column {
+        let candidates = render::list_requests(trace)
+            .into_iter()
+            .filter(|index| trace.requests.get(*index).is_some_and(|r| self.fits(r)))
+            .collect();
+        render::Column {
+            label: self.label.clone(),
+            candidates,
+        }
+    }
+
+    fn fits(&self, request: &Request) -> bool {
+        if !(self.start..=self.end).contains(&request.start) {
+            return false;
+        }
+        let agent = request.user_agent.as_deref();
+        match &self.sender {
+            Sender::Get { user_agent } => agent == Some(user_agent),
+            Sender::Command { shell } => {
+                let descends = request
+                    .client
+                    .as_ref()
+                    .zip(*shell)
+                    .and_then(|(client, shell)| descends_from(client, shell));
+                // what the request says of itself counts only where its sender is not known
+                descends.unwrap_or_else(|| {
+                    cli_route(&self.label).is_none_or(|route| request.path.ends_with(route))
+                        && cli_agent(&self.label)
+                            .is_none_or(|prefix| agent.is_none_or(|a| a.starts_with(prefix)))
+                })
+            }
+        }
+    }
+}
+
+/// Whether the client is that process or descends from it; `None`: it had ended before its ancestors could be read.
+fn descends_from(client: &Client, process: u32) -> Option<bool> {
+    if client.pid == process || client.ancestors.contains(&process) {
+        return Some(true);
+    }
+    (!client.ancestors.is_empty()).then_some(false)
+}
+
+/// Words of a docker command line; none for another program, or for a command that the shell would split up.
+fn docker_words(command: &str) -> Option<Vec<&str>> {
+    let mut words = command
+        .split_ascii_whitespace()
+        .skip_while(|word| word.contains('='));
+    let program = words.next()?;
+    let is_docker = Path::new(program)
+        .file_name()
+        .is_some_and(|n| n == "docker");
+    is_docker.then(|| words.filter(|w| !w.starts_with('-')).collect())
+}
+
+/// How the User-Agent of a docker command begins.
+fn cli_agent(command: &str) -> Option<&'static str> {
+    docker_words(command).map(|_| "Docker-Client/")
+}
+
+/// End of the path that a docker command asks for, where that is certain.
+fn cli_route(command: &str) -> Option<&'static str> {
+    if command.contains(['&', '|', ';', '`', '$', '(']) {
+        return None;
+    }
+    match docker_words(command)?.as_slice() {
+        ["ps", ..] | ["container", "ls" | "list" | "ps", ..] => Some("/containers/json"),
+        ["system", "df", ..] => Some("/system/df"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_of_docker_commands() {
+        assert_eq!(cli_route("docker ps -a"), Some("/containers/json"));
+        assert_eq!(
+            cli_route("DOCKER_X=1 /usr/bin/docker container ls"),
+            Some("/containers/json")
+        );
+        assert_eq!(cli_route("docker system df -v"), Some("/system/df"));
+        assert_eq!(cli_route("docker info"), None);
+        assert_eq!(cli_route("docker ps & docker system df"), None);
+        assert_eq!(cli_route("curl x"), None);
+    }
+
+    #[test]
+    fn a_client_descends_from_its_shell_or_not_or_nobody_knows() {
+        let client = |pid, ancestors: &[u32]| Client {
+            pid,
+            uid: None,
+            comm: None,
+            ancestors: ancestors.to_vec(),
+            container: None,
+        };
+        assert_eq!(descends_from(&client(7, &[7, 5, 1]), 5), Some(true));
+        assert_eq!(descends_from(&client(5, &[]), 5), Some(true));
+        assert_eq!(descends_from(&client(7, &[7, 6, 1]), 5), Some(false));
+        assert_eq!(descends_from(&client(7, &[]), 5), None);
+    }
+}
