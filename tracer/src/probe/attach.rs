@@ -13,7 +13,8 @@ use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 use super::Error;
 use super::error::os_error;
 use super::multi::{Program, Spot};
-use super::session::{AttachReport, TargetProc};
+use super::process::TargetProc;
+use super::report::AttachReport;
 use crate::plan::{Plan, SiteSchema};
 
 /// Error codes that no other site will fare better with.

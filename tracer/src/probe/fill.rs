@@ -9,7 +9,7 @@ use tracer_ebpf::wire::site::{Site, SiteKey, Target};
 use super::btf::Btf;
 use super::maps::{Raw, map_error};
 use super::namespace::PidNamespace;
-use super::session::TargetProc;
+use super::process::TargetProc;
 use super::thread_pointer::{self, ThreadPointer};
 use super::{Error, kernel};
 use crate::plan::Plan;

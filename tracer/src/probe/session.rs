@@ -1,7 +1,6 @@
 //! One attached session: programs loaded, maps filled, links held. Dropping it detaches.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData, ProgramArray, RingBuf};
@@ -15,41 +14,11 @@ use super::maps::{Raw, map_error};
 use super::multi::{self, Program};
 use super::namespace::check_proc;
 use super::object::{OBJECT, load_program, open};
+use super::report::{AttachReport, Links};
 use super::thread_pointer::ThreadPointer;
 use super::variant::Variant;
-use super::{Error, Features};
+use super::{Error, Features, TargetProc};
 use crate::plan::Plan;
-
-/// The process to attach to.
-#[derive(Clone, Copy, Debug)]
-pub struct TargetProc<'a> {
-    /// In our own pid namespace.
-    pub pid: u32,
-    pub load_bias: u64,
-    /// The executable, through an open descriptor.
-    pub exe: &'a Path,
-}
-
-/// How programs are tied to sites.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Links {
-    /// One uprobe_multi link per program (from 6.6): gone at once.
-    Multi,
-    /// One perf event per site.
-    #[default]
-    Perf,
-}
-
-impl Links {
-    /// For people.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Multi => "uprobe_multi links",
-            Self::Perf => "a perf link per site",
-        }
-    }
-}
 
 /// The program that only counts.
 const NOTHING: &str = "nothing";
@@ -67,44 +36,6 @@ pub struct SessionOptions {
     pub log: bool,
     /// Replace every program by one that does nothing (for measurements).
     pub nothing: bool,
-}
-
-/// What was attached.
-#[derive(Clone, Debug, Default)]
-pub struct AttachReport {
-    pub(super) attached: usize,
-    pub(super) failures: Vec<String>,
-    variant: &'static str,
-    links: Links,
-    notes: Vec<String>,
-}
-
-impl AttachReport {
-    /// Sites attached.
-    #[must_use]
-    pub fn attached(&self) -> usize {
-        self.attached
-    }
-    /// One line per site that failed.
-    #[must_use]
-    pub fn failures(&self) -> &[String] {
-        &self.failures
-    }
-    /// Program variant, for people.
-    #[must_use]
-    pub fn variant(&self) -> &'static str {
-        self.variant
-    }
-    /// What is missing for all calls, one line each.
-    #[must_use]
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
-    /// Kind of the links.
-    #[must_use]
-    pub fn links(&self) -> Links {
-        self.links
-    }
 }
 
 /// A running session.
