@@ -17,7 +17,7 @@ pub use daemon::Daemon;
 pub use events::{Events, list_options, the_one, traced};
 pub use fixture::Fixture;
 pub use http::{Answer, Connection, request};
-pub use memory::changed_code;
+pub use memory::{changed_code, status_kib};
 pub use numbers::Numbers;
 pub use parity::{Counts, parity};
 pub use tool::{Finished, Running, Tool, json_lines};

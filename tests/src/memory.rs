@@ -1,4 +1,4 @@
-//! The traced program's code in memory against its file.
+//! Memory of processes: a traced program's code against its file, and how much one has.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -56,4 +56,18 @@ pub fn changed_code(pid: u32) -> Result<Vec<u64>> {
         "no executable mapping of {exe} in process {pid}"
     );
     Ok(changed)
+}
+
+/// A field of `/proc/PID/status` that is a number of KiB: `VmRSS`, `RssAnon`.
+///
+/// # Errors
+/// The process cannot be read, or there is no such field.
+pub fn status_kib(pid: u32, name: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    text.lines()
+        .find_map(|l| {
+            let rest = l.strip_prefix(name)?.strip_prefix(':')?;
+            rest.split_ascii_whitespace().next()?.parse().ok()
+        })
+        .with_context(|| format!("no {name} of process {pid}"))
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Assets, Daemon, request};
+use harness::{Assets, Daemon, request, status_kib};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -175,24 +175,11 @@ struct Sample {
 }
 
 fn resident(pid: u32) -> Result<u64> {
-    status_field(pid, "VmRSS:")
+    status_kib(pid, "VmRSS")
 }
 
 fn anonymous(pid: u32) -> Result<u64> {
-    status_field(pid, "RssAnon:")
-}
-
-fn status_field(pid: u32, name: &str) -> Result<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    text.lines()
-        .find_map(|l| {
-            l.strip_prefix(name)?
-                .split_ascii_whitespace()
-                .next()?
-                .parse()
-                .ok()
-        })
-        .with_context(|| format!("no {name} of process {pid}"))
+    status_kib(pid, "RssAnon")
 }
 
 fn count(lines: impl BufRead) -> Result<Events> {

@@ -1,15 +1,18 @@
 //! `mobytrace compare`: two code paths side by side, from commands, GETs, passively, or from a recording.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
 
 use super::args::{self, ReportFormat};
+use super::command::Running;
 use super::failure::Failure;
+use super::kept::Kept;
 use super::live::{Live, Prepared, Stop};
 use super::wanted::{Sender, Wanted};
-use super::{SETTLE, http, run_command};
+use super::{SETTLE, http};
 use crate::capture::{self, monotonic_ns};
 use crate::correlate::Trace;
 use crate::render::{self, Style};
@@ -50,18 +53,35 @@ pub async fn run(
         .into());
     }
     let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
+    let mut kept = Kept::default();
     let wanted = if active > 0 {
-        active_run(args, &prepared, &mut live).await
+        active_run(args, &prepared, &mut live, &mut kept).await
     } else {
-        passive_run(args, &mut live).await
+        passive_run(args, &mut live, &mut kept).await.map(|()| None)
     };
     // whatever happened, the probes go and the recording is closed before anything else is said
     let finished = live.finish();
     let wanted = wanted?;
-    let (trace, trailer) = finished?;
+    let (rest, trailer) = finished?;
+    match &wanted {
+        Some(wanted) => kept.take(rest, usize::MAX, |trace, index| {
+            can_be_meant(wanted, trace, index)
+        }),
+        None => kept.take(rest, 2, |trace, index| {
+            is_awaited(trace, index, &args.routes)
+        }),
+    };
+    let chosen: Vec<u32> = kept.ids().collect();
+    if wanted.is_some() && kept.left_out > 0 {
+        eprintln!(
+            "warning: {} more requests can be meant; they were not kept",
+            kept.left_out
+        );
+    }
+    let trace = kept.into_trace();
     let columns = match wanted {
         Some(wanted) => wanted.iter().map(|w| w.choose(&trace)).collect(),
-        None => first_two(&trace, &args.routes),
+        None => columns_of(&trace, &chosen),
     };
     let recording = capture::Recording::of_session(prepared.header.clone(), trailer);
     report(&recording, &trace, columns, args.format, style, out)
@@ -71,46 +91,77 @@ async fn active_run(
     args: &args::Compare,
     prepared: &Prepared,
     live: &mut Live<'_>,
+    kept: &mut Kept,
 ) -> Result<Option<Vec<Wanted>>> {
     let socket = prepared.socket.as_deref();
+    // what runs now is in there too: its requests are kept as they end
+    let wanted: RefCell<Vec<Wanted>> = RefCell::default();
+    let begin = |start: u64, label: String, sender: Sender| {
+        wanted.borrow_mut().push(Wanted {
+            label,
+            start,
+            end: u64::MAX,
+            sender,
+        });
+    };
+    let end = || {
+        if let Some(last) = wanted.borrow_mut().last_mut() {
+            last.end = monotonic_ns();
+        }
+    };
     let until = async {
-        let mut wanted = Vec::new();
         for command in &args.commands {
             let start = monotonic_ns();
-            let shell = run_command(command, socket).await?;
-            wanted.push(Wanted {
-                label: command.clone(),
-                start,
-                end: monotonic_ns(),
-                sender: Sender::Command { shell },
-            });
+            let running = Running::start(command, socket)?;
+            let shell = running.shell();
+            begin(start, command.clone(), Sender::Command { shell });
+            running.wait().await?;
+            end();
         }
         for (n, path) in args.gets.iter().enumerate() {
-            let start = monotonic_ns();
             let agent = format!(
                 "mobytrace/{} ({}-{n})",
                 env!("CARGO_PKG_VERSION"),
                 std::process::id()
             );
+            let user_agent = agent.clone();
+            begin(
+                monotonic_ns(),
+                format!("GET {path}"),
+                Sender::Get { user_agent },
+            );
             get(socket, path, &agent).await?;
-            let label = format!("GET {path}");
-            wanted.push(Wanted {
-                label,
-                start,
-                end: monotonic_ns(),
-                sender: Sender::Get { user_agent: agent },
-            });
+            end();
         }
         tokio::time::sleep(SETTLE).await;
-        anyhow::Ok(wanted)
+        anyhow::Ok(())
     };
-    match live.collect(until, |_| Ok(None)).await? {
-        Stop::Done(wanted) => Ok(Some(wanted?)),
+    let stop = live
+        .collect(until, |correlator| {
+            let wanted = wanted.borrow();
+            kept.take(correlator.drain_finished(), usize::MAX, |trace, index| {
+                can_be_meant(&wanted, trace, index)
+            });
+            Ok(None)
+        })
+        .await?;
+    match stop {
+        Stop::Done(done) => done?,
         Stop::Interrupted => {
-            Err(Failure::new("interrupted before the commands ended", "run it again").into())
+            return Err(
+                Failure::new("interrupted before the commands ended", "run it again").into(),
+            );
         }
-        Stop::DaemonEnded => Err(daemon_ended().into()),
+        Stop::DaemonEnded => return Err(daemon_ended().into()),
     }
+    Ok(Some(wanted.into_inner()))
+}
+
+fn can_be_meant(wanted: &[Wanted], trace: &Trace, index: usize) -> bool {
+    trace
+        .requests
+        .get(index)
+        .is_some_and(|request| wanted.iter().any(|w| w.fits(request)))
 }
 
 fn daemon_ended() -> Failure {
@@ -132,7 +183,7 @@ async fn get(socket: Option<&Path>, path: &str, agent: &str) -> Result<()> {
     Ok(())
 }
 
-async fn passive_run(args: &args::Compare, live: &mut Live<'_>) -> Result<Option<Vec<Wanted>>> {
+async fn passive_run(args: &args::Compare, live: &mut Live<'_>, kept: &mut Kept) -> Result<()> {
     eprintln!("run your two commands now (waiting for two list requests)");
     let until = async {
         match args.duration {
@@ -140,21 +191,25 @@ async fn passive_run(args: &args::Compare, live: &mut Live<'_>) -> Result<Option
             None => std::future::pending().await,
         }
     };
-    let mut told = 0;
     let stop = live
         .collect(until, |correlator| {
-            let trace = correlator.snapshot();
-            let found = listing_requests(&trace, &args.routes);
-            for index in found.iter().skip(told).take(2 - told) {
-                let request = &trace.requests[*index];
-                eprintln!("seen: {} {}", request.method, render::escape(&request.path));
+            let batch = correlator.drain_finished();
+            let routes: Vec<(u32, String)> = batch
+                .requests
+                .iter()
+                .map(|r| (r.id, format!("{} {}", r.method, render::escape(&r.path))))
+                .collect();
+            let fresh = kept.take(batch, 2, |trace, index| {
+                is_awaited(trace, index, &args.routes)
+            });
+            for (_, route) in routes.iter().filter(|(id, _)| fresh.contains(id)) {
+                eprintln!("seen: {route}");
             }
-            told = found.len().min(2);
-            Ok((found.len() >= 2).then_some(()))
+            Ok((kept.ids().count() >= 2).then_some(()))
         })
         .await?;
     match stop {
-        Stop::Done(()) | Stop::Interrupted => Ok(None),
+        Stop::Done(()) | Stop::Interrupted => Ok(()),
         Stop::DaemonEnded => Err(daemon_ended().into()),
     }
 }
@@ -167,7 +222,7 @@ fn from_recording(
 ) -> Result<bool> {
     let (recording, trace) = super::show::load(file)?;
     let columns: Vec<render::Column> = if args.requests.is_empty() {
-        first_two(&trace, &[])
+        first_two(&trace)
     } else {
         args.requests
             .iter()
@@ -207,23 +262,31 @@ fn report(
     Ok(comparison.is_certain())
 }
 
-/// Finished requests that own at least one call of a traced function, in order of arrival.
-fn listing_requests(trace: &Trace, routes: &[String]) -> Vec<usize> {
-    render::list_requests(trace)
-        .into_iter()
-        .filter(|index| {
-            let request = &trace.requests[*index];
-            request.end.is_some()
-                && (routes.is_empty() || routes.iter().any(|r| request.path.contains(r.as_str())))
-        })
-        .collect()
+/// Whether a request is over and of a route that is waited for.
+fn is_awaited(trace: &Trace, index: usize, routes: &[String]) -> bool {
+    trace.requests.get(index).is_some_and(|request| {
+        request.end.is_some()
+            && (routes.is_empty() || routes.iter().any(|r| request.path.contains(r.as_str())))
+    })
 }
 
 /// A column each for the first two list requests.
-fn first_two(trace: &Trace, routes: &[String]) -> Vec<render::Column> {
-    listing_requests(trace, routes)
+fn first_two(trace: &Trace) -> Vec<render::Column> {
+    render::list_requests(trace)
         .into_iter()
+        .filter(|index| is_awaited(trace, *index, &[]))
         .take(2)
         .map(|request| render::Column::one(String::new(), request))
+        .collect()
+}
+
+/// A column for each of these requests.
+fn columns_of(trace: &Trace, ids: &[u32]) -> Vec<render::Column> {
+    trace
+        .requests
+        .iter()
+        .enumerate()
+        .filter(|(_, r)| ids.contains(&r.id))
+        .map(|(index, _)| render::Column::one(String::new(), index))
         .collect()
 }

@@ -1,26 +1,26 @@
 //! The command line: parses, runs one command, prints, chooses the exit status.
 
 mod args;
+mod command;
 mod compare;
 mod doctor;
 mod failure;
 mod http;
 mod inspect;
+mod kept;
 mod live;
 mod show;
 mod trace;
 mod wanted;
 
 use std::io::Write;
-use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
 
 use crate::render::Style;
-use failure::Failure;
 
 /// How long after a command's end its handlers may take to return.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -94,38 +94,4 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     })
-}
-
-/// Runs a `--cmd` through the shell, its output on our stderr; DOCKER_HOST names the traced daemon unless already set.
-/// Gives the process id that the shell had.
-async fn run_command(command: &str, socket: Option<&Path>) -> Result<Option<u32>> {
-    let mut child = tokio::process::Command::new("sh");
-    child
-        .arg("-c")
-        .arg(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true);
-    if let Some(socket) = socket
-        && std::env::var_os("DOCKER_HOST").is_none()
-    {
-        child.env("DOCKER_HOST", format!("unix://{}", socket.display()));
-    }
-    let unrun = |e: std::io::Error| {
-        let hint = if e.kind() == std::io::ErrorKind::NotFound {
-            "--cmd needs a shell, and there is none here (an image made from scratch has no programs): use --get PATH, or \
-             `compare` without --cmd and run the commands outside"
-        } else {
-            "--cmd runs its command with `sh -c`"
-        };
-        Failure::new(format!("failed to run `{command}` with sh: {e}"), hint)
-    };
-    let mut child = child.spawn().map_err(unrun)?;
-    let shell = child.id();
-    let status = child.wait().await.map_err(unrun)?;
-    if !status.success() {
-        eprintln!("warning: `{command}` ended with {status}");
-    }
-    Ok(shell)
 }

@@ -5,9 +5,9 @@ use std::io::Write;
 use anyhow::Result;
 
 use super::args::{self, StreamFormat};
+use super::command::Running;
 use super::failure::Failure;
 use super::live::{self, Live, Prepared, Stop};
-use super::run_command;
 use crate::render::{self, Style};
 use crate::target::candidates;
 
@@ -59,7 +59,9 @@ pub async fn run(
     sink.header(out)?;
     let until = async {
         for command in &args.commands {
-            run_command(command, prepared.socket.as_deref()).await?;
+            Running::start(command, prepared.socket.as_deref())?
+                .wait()
+                .await?;
         }
         match args.duration {
             Some(duration) => tokio::time::sleep(duration).await,

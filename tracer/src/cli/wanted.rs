@@ -34,7 +34,8 @@ impl Wanted {
         }
     }
 
-    fn fits(&self, request: &Request) -> bool {
+    /// Whether a request can have come from it, by its time and its sender.
+    pub fn fits(&self, request: &Request) -> bool {
         if !(self.start..=self.end).contains(&request.start) {
             return false;
         }

@@ -66,6 +66,9 @@ impl Lineage {
     /// A request is over: its goroutines are forgotten some time later.
     pub fn request_ended(&mut self, id: u32, at: u64) {
         self.ended.insert(id, at);
+        if self.ended.len() > MOST {
+            self.ended.pop_first();
+        }
     }
 
     fn sweep(&mut self, now: u64) {

@@ -1,0 +1,64 @@
+//! Commands of `--cmd`.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::Result;
+
+use super::failure::Failure;
+
+/// A command that runs through the shell, its errors on our stderr. Dropping it ends the shell.
+#[derive(Debug)]
+pub struct Running<'c> {
+    command: &'c str,
+    child: tokio::process::Child,
+}
+
+impl<'c> Running<'c> {
+    /// Starts it; DOCKER_HOST names the traced daemon unless already set.
+    pub fn start(command: &'c str, socket: Option<&Path>) -> Result<Self> {
+        let mut shell = tokio::process::Command::new("sh");
+        shell
+            .arg("-c")
+            .arg(command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        if let Some(socket) = socket
+            && std::env::var_os("DOCKER_HOST").is_none()
+        {
+            shell.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        }
+        let child = shell.spawn().map_err(|e| unrun(command, &e))?;
+        Ok(Self { command, child })
+    }
+
+    /// Process id of the shell.
+    pub fn shell(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits for its end; what it ended with is said unless that is success.
+    pub async fn wait(mut self) -> Result<()> {
+        let status = self
+            .child
+            .wait()
+            .await
+            .map_err(|e| unrun(self.command, &e))?;
+        if !status.success() {
+            eprintln!("warning: `{}` ended with {status}", self.command);
+        }
+        Ok(())
+    }
+}
+
+fn unrun(command: &str, error: &std::io::Error) -> Failure {
+    let hint = if error.kind() == std::io::ErrorKind::NotFound {
+        "--cmd needs a shell, and there is none here (an image made from scratch has no programs): use --get PATH, or \
+         `compare` without --cmd and run the commands outside"
+    } else {
+        "--cmd runs its command with `sh -c`"
+    };
+    Failure::new(format!("failed to run `{command}` with sh: {error}"), hint)
+}

@@ -1,0 +1,58 @@
+//! What `compare` keeps while it waits: requests that may become columns, with what they need, and nothing else.
+
+use std::collections::BTreeSet;
+
+use crate::correlate::Trace;
+use crate::render;
+
+/// Requests kept, at most: beyond two that can be meant by one command none is picked anyway.
+const MOST: usize = 256;
+
+/// The kept part of a session.
+#[derive(Debug, Default)]
+pub struct Kept {
+    trace: Trace,
+    ids: BTreeSet<u32>,
+    /// Requests that would have been kept, had there been room.
+    pub left_out: u64,
+}
+
+impl Kept {
+    /// Numbers of the kept requests, in order of arrival.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.ids.iter().copied()
+    }
+
+    /// Takes what `choose` wants of the list requests in a batch, while there are less than `most`, and what came late of those
+    /// that are kept already. Gives the numbers of the new ones.
+    pub fn take(
+        &mut self,
+        batch: Trace,
+        most: usize,
+        choose: impl Fn(&Trace, usize) -> bool,
+    ) -> Vec<u32> {
+        let most = most.min(MOST);
+        let mut fresh = Vec::new();
+        for index in render::list_requests(&batch) {
+            let Some(id) = batch.requests.get(index).map(|r| r.id) else {
+                continue;
+            };
+            if self.ids.contains(&id) || !choose(&batch, index) {
+                continue;
+            }
+            if self.ids.len() < most {
+                self.ids.insert(id);
+                fresh.push(id);
+            } else {
+                self.left_out += 1;
+            }
+        }
+        self.trace.absorb(batch.only(&self.ids));
+        fresh
+    }
+
+    /// Everything kept; counts and time are those of the last batch.
+    pub fn into_trace(self) -> Trace {
+        self.trace
+    }
+}
