@@ -11,18 +11,21 @@ mod described;
 mod dwarf;
 mod elf;
 mod error;
+mod functions;
 mod layout;
 mod model;
 mod moduledata;
 mod pclntab;
 mod reader;
 mod rtype;
+mod types;
 
-pub use binary::{GoBinary, SpRange};
+pub use binary::GoBinary;
 pub use buildinfo::BuildInfo;
 pub use dwarf::{DwarfFunction, DwarfParam, EntryPiece, EntryPlace};
 pub use elf::Segment;
 pub use error::Error;
+pub use functions::SpRange;
 pub use model::{
     Arch, ArgInfo, Field, FuncInfo, GoVersion, ImageAddr, InlinedAt, MapGeometry, MapImpl, Method,
     Signature, Type, TypeId, TypeKind,
