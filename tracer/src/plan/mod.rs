@@ -3,6 +3,7 @@
 
 mod abi;
 mod argshape;
+mod blind;
 mod block;
 mod build;
 mod candidate;
@@ -11,14 +12,17 @@ mod debuginfo;
 mod dynamic;
 mod error;
 mod explain;
+mod function;
 mod lower;
 mod policy;
 mod profile;
+mod request;
 mod roles;
 mod schema;
 mod signature;
 mod sites;
 mod spelling;
+mod values;
 mod verify;
 
 pub use build::build;

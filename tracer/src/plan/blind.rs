@@ -1,0 +1,49 @@
+//! Where a probe is blind.
+
+use std::collections::BTreeMap;
+
+use super::schema::{Issue, IssueKind, Plan};
+use super::short_name;
+use crate::gobin::InlinedAt;
+
+/// One-line wrappers and the function they end in.
+const COVERED_BY: &[(&str, &str)] = &[("Containers", "reduceContainers")];
+
+/// Says where a probe is blind because the compiler copied the function's body into its caller, and what sees those calls.
+pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
+    let mut issues = Vec::new();
+    let traced: Vec<String> = plan.functions.iter().map(|f| f.short.clone()).collect();
+    for f in &mut plan.functions {
+        let Some(at) = inlined.get(&f.name) else {
+            continue;
+        };
+        f.inlined_at = at.iter().map(|i| i.caller.clone()).collect();
+        // promoted methods of embedding structs are compiler-made and named by the whole struct
+        let mut callers: Vec<&str> = f
+            .inlined_at
+            .iter()
+            .map(|c| short_name(c))
+            .filter(|c| *c != f.short)
+            .collect();
+        callers.sort_unstable();
+        callers.dedup();
+        if callers.is_empty() {
+            continue;
+        }
+        let cover = COVERED_BY
+            .iter()
+            .find(|(inner, _)| *inner == f.short)
+            .filter(|(_, by)| traced.iter().any(|short| short == by))
+            .map_or_else(String::new, |(_, by)| format!("; {by} sees those calls"));
+        issues.push(Issue {
+            function: f.name.clone(),
+            kind: IssueKind::InlinedAt,
+            text: format!(
+                "{} is inlined into {}: its probe cannot see calls from there{cover}",
+                f.short,
+                callers.join(", ")
+            ),
+        });
+    }
+    plan.issues.append(&mut issues);
+}

@@ -1,0 +1,226 @@
+//! One function of a plan: its sites, signature, values and what is said where one of them is missing.
+
+use tracer_ebpf::wire::site::{
+    SAVE_NONE, SAVE_STACK, SITE_ENTRY, SITE_RESTORE, SITE_RETURN, SITE_SAVE, SITE_STACK,
+};
+
+use super::lower::Lowering;
+use super::profile::Wish;
+use super::schema::{
+    ArgPlace, FuncSchema, Issue, IssueKind, PlaceKind, Plan, Role, SiteSchema, TypeKindSchema,
+};
+use super::sites::{self, Spot};
+use super::values::{FunctionMaker, Ranges, SiteBlocks};
+use super::{Error, roles, short_name, verify};
+use crate::gobin::{FuncInfo, ImageAddr};
+
+/// Adds a function to the plan, or an issue that says why not.
+///
+/// # Errors
+/// Its code or type data cannot be read.
+pub fn add(
+    lowering: &mut Lowering<'_, '_, '_>,
+    f: &FuncInfo,
+    wish: Option<&Wish>,
+    role: Role,
+) -> Result<(), Error> {
+    let binary = lowering.binary;
+    let spots = sites::choose(binary, f, lowering.plan.g.tls.is_some())?;
+    let issue = |kind, text: String| Issue {
+        function: f.name.clone(),
+        kind,
+        text,
+    };
+    let short = short_name(&f.name).to_owned();
+    let entry = match spots.entry {
+        Ok(entry) => entry,
+        Err(why) => {
+            lowering.plan.issues.push(issue(
+                IssueKind::NoSite,
+                format!("{short} is not traced: {why}"),
+            ));
+            return Ok(());
+        }
+    };
+    let returns = match spots.returns {
+        // it never returns
+        _ if role == Role::Recovery => Vec::new(),
+        Ok(returns) if returns.is_empty() => {
+            lowering.plan.issues.push(issue(
+                IssueKind::NoReturn,
+                format!("{short} has no return instruction: its results cannot be seen"),
+            ));
+            returns
+        }
+        Ok(returns) => returns,
+        Err(why) => {
+            lowering.plan.issues.push(issue(
+                IssueKind::NoSite,
+                format!("returns of {short} are not traced: {why}"),
+            ));
+            Vec::new()
+        }
+    };
+    let by_registers = matches!(role, Role::Recovery | Role::Join);
+    let chosen = match verify::signature_of(binary, f)? {
+        _ if by_registers => None,
+        Ok(verified) => Some(verified),
+        // then goroutines name their creators themselves, where the release keeps that
+        Err(_) if role == Role::Birth => return Ok(()),
+        Err(refused) => {
+            let (kind, text) = if refused.is_empty() {
+                (
+                    IssueKind::NoSignature,
+                    if short.contains(".func") || short.ends_with("-fm") {
+                        format!(
+                            "{short} is a closure: neither its signature nor the variables that it captured are described in this binary; calls are traced without them"
+                        )
+                    } else {
+                        format!(
+                            "the signature of {short} is not in this binary: calls are traced without their arguments"
+                        )
+                    },
+                )
+            } else {
+                let why = refused.join("; ");
+                (
+                    IssueKind::Disagreement,
+                    format!("arguments of {short} are not decoded: {why}"),
+                )
+            };
+            lowering.plan.issues.push(issue(kind, text));
+            None
+        }
+    };
+    let func = u32::try_from(lowering.plan.functions.len()).unwrap_or(u32::MAX);
+    let mut maker = FunctionMaker {
+        lowering,
+        role,
+        explicit: wish.is_some_and(|w| w.explicit),
+    };
+    let mut schema = FuncSchema {
+        name: f.name.clone(),
+        short,
+        role,
+        signature: String::new(),
+        signature_source: "none".to_owned(),
+        entry: f.entry.0,
+        end: f.end.0,
+        params: Vec::new(),
+        results: Vec::new(),
+        out: Vec::new(),
+        inlined_at: Vec::new(),
+    };
+    let (mut entry_blocks, mut return_blocks) = (SiteBlocks::default(), SiteBlocks::default());
+    if role == Role::Join {
+        (schema.params, schema.results) = roles::join_values(maker.lowering, f);
+    }
+    if let Some(verified) = chosen {
+        let (candidate, placement) = (&verified.candidate, &verified.placement);
+        schema.signature = verified.text;
+        schema.signature_source = candidate.source.to_owned();
+        for ((ty, place), (index, name)) in candidate
+            .params
+            .iter()
+            .zip(&placement.params)
+            .zip(verified.names.into_iter().enumerate())
+        {
+            let policy = maker.parameter_policy(ty, &name, candidate.has_receiver && index == 0)?;
+            let value = maker.value(name, ty, place, policy, &mut entry_blocks)?;
+            schema.params.push(value);
+        }
+        if role == Role::Request
+            && let Some(rw) = schema.params.iter().position(|p| p.name == "rw")
+        {
+            let value = maker.client(
+                &candidate.params[rw],
+                &placement.params[rw],
+                &mut entry_blocks,
+            )?;
+            schema.params.push(value);
+        }
+        for (index, (ty, place)) in candidate.results.iter().zip(&placement.results).enumerate() {
+            let name = maker.result_name(ty, index, candidate.results.len());
+            let policy = maker.result_policy();
+            let value = maker.value(name, ty, place, policy, &mut return_blocks)?;
+            schema.results.push(value);
+        }
+    }
+    let mut save_regs = [SAVE_NONE; 4];
+    if role == Role::Request
+        && let Some(rw) = schema.params.iter().find(|p| p.name == "rw")
+        && let Some(words) = saved_words(&rw.place)
+    {
+        save_regs = [words[0], words[1], SAVE_NONE, SAVE_NONE];
+        let value = maker.response(&mut return_blocks)?;
+        schema.out.extend(value);
+    }
+    let saves = !schema.out.is_empty();
+    let (entry_ranges, return_ranges) = (
+        entry_blocks.append(maker.lowering),
+        return_blocks.append(maker.lowering),
+    );
+    let plan = &mut *maker.lowering.plan;
+    let site = |spot: &Spot, kind: u8, ranges: &Ranges, flags: u16, class: u8| SiteSchema {
+        func,
+        kind,
+        addr: spot.addr,
+        file_offset: binary.file_offset(ImageAddr(spot.addr)).unwrap_or(0),
+        bytes: binary
+            .bytes_at(ImageAddr(spot.addr), spot.len)
+            .unwrap_or_default()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect(),
+        insn: spot.insn.clone(),
+        why: spot.why.to_owned(),
+        cond: spot.cond,
+        g_source: spot.g_source,
+        class,
+        flags,
+        reg_ops: ranges.regs.0,
+        reg_count: ranges.regs.1,
+        stack_ops: ranges.stack.0,
+        stack_count: ranges.stack.1,
+        save_regs: if kind == SITE_ENTRY {
+            save_regs
+        } else {
+            [SAVE_NONE; 4]
+        },
+    };
+    let flags = if role == Role::Call { SITE_STACK } else { 0 } | if saves { SITE_SAVE } else { 0 };
+    plan.sites
+        .push(site(&entry, SITE_ENTRY, &entry_ranges, flags, 0));
+    let flags = if saves { SITE_RESTORE } else { 0 };
+    let class = u8::from(role == Role::Call && return_blocks_are_large(&schema, plan));
+    for spot in &returns {
+        plan.sites
+            .push(site(spot, SITE_RETURN, &return_ranges, flags, class));
+    }
+    plan.functions.push(schema);
+    Ok(())
+}
+
+/// Where the two words of an interface parameter are saved from at the entry.
+fn saved_words(place: &ArgPlace) -> Option<[u8; 2]> {
+    match (place.kind, place.leaves.as_slice()) {
+        (PlaceKind::Registers, [tab, data]) => Some([tab.reg, data.reg]),
+        (PlaceKind::Stack, _) => {
+            let word = u8::try_from(place.offset / 8).ok().filter(|w| *w < 0x40)?;
+            Some([SAVE_STACK | word, SAVE_STACK | (word + 1)])
+        }
+        _ => None,
+    }
+}
+
+/// Whether a function returns lists, whose capture wants a large entry.
+fn return_blocks_are_large(f: &FuncSchema, plan: &Plan) -> bool {
+    let kind = |ty: u32| plan.types.get(ty as usize).map(|t| &t.kind);
+    f.results.iter().any(|r| match kind(r.ty) {
+        Some(TypeKindSchema::Slice { .. } | TypeKindSchema::Map { .. }) => true,
+        Some(TypeKindSchema::Pointer { elem }) => {
+            matches!(kind(*elem), Some(TypeKindSchema::Struct { .. }))
+        }
+        _ => false,
+    })
+}
