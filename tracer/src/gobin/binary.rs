@@ -10,6 +10,7 @@ use super::error::Error;
 use super::layout::NEWEST_KNOWN;
 use super::model::{Arch, GoVersion, ImageAddr, Type, TypeId};
 use super::moduledata::{self, ModuleData};
+use super::names::NameIndex;
 use super::pclntab::{self, Pclntab};
 
 /// A Go binary. Tables are searched where they lie; nothing large is copied.
@@ -22,6 +23,8 @@ pub struct GoBinary<'data> {
     pub(super) module: ModuleData,
     pub(super) types: RefCell<HashMap<TypeId, Type>>,
     pub(super) roots: OnceCell<Vec<TypeId>>,
+    pub(super) listed_names: OnceCell<NameIndex>,
+    pub(super) all_names: OnceCell<NameIndex>,
     data: &'data [u8],
     pub(super) dwarf: OnceCell<Result<Option<Dwarf<'data>>, Error>>,
 }
@@ -69,6 +72,8 @@ impl<'data> GoBinary<'data> {
             module,
             types: RefCell::default(),
             roots: OnceCell::new(),
+            listed_names: OnceCell::new(),
+            all_names: OnceCell::new(),
             data,
             dwarf: OnceCell::new(),
         })

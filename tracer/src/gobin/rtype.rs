@@ -17,7 +17,7 @@ const TFLAG_EXTRA_STAR: u8 = 2;
 const TFLAG_NAMED: u8 = 4;
 const TFLAG_DIRECT: u8 = 32;
 /// Bounds on counts; far above anything a compiler emits.
-const MOST_MEMBERS: u64 = 1 << 16;
+pub(super) const MOST_MEMBERS: u64 = 1 << 16;
 const MOST_NAME: u64 = 1 << 20;
 
 /// The type region of a module.
@@ -30,11 +30,11 @@ pub struct Types<'a, 'data> {
 
 /// What every kind has.
 #[derive(Clone, Copy, Debug)]
-struct Header {
+pub(super) struct Header {
     size: u64,
     tflag: u8,
     align: u8,
-    kind: u8,
+    pub(super) kind: u8,
     direct: bool,
     str_off: i32,
 }
@@ -54,11 +54,11 @@ impl<'data> Types<'_, 'data> {
         }
     }
 
-    fn word(&self, addr: u64, at: u64) -> Option<u64> {
+    pub(super) fn word(&self, addr: u64, at: u64) -> Option<u64> {
         self.elf.word(ImageAddr(addr.checked_add(at)?))
     }
 
-    fn header(&self, id: TypeId) -> Result<Header, Error> {
+    pub(super) fn header(&self, id: TypeId) -> Result<Header, Error> {
         let bytes = self
             .elf
             .bytes_at(ImageAddr(id.0), COMMON as usize)
@@ -111,7 +111,7 @@ impl<'data> Types<'_, 'data> {
         (addr < self.module.etypes).then(|| self.name(addr))?
     }
 
-    fn type_off(&self, offset: i32) -> Option<TypeId> {
+    pub(super) fn type_off(&self, offset: i32) -> Option<TypeId> {
         let offset = u64::try_from(offset).ok().filter(|o| *o != 0)?;
         let addr = self.module.types.checked_add(offset)?;
         (addr < self.module.etypes).then_some(TypeId(addr))
@@ -139,7 +139,7 @@ impl<'data> Types<'_, 'data> {
         Some(self.name(self.word(fields, 0)?)?.text == "ctrl")
     }
 
-    fn struct_fields(&self, id: TypeId) -> Option<(u64, u64)> {
+    pub(super) fn struct_fields(&self, id: TypeId) -> Option<(u64, u64)> {
         (self.header(id).ok()?.kind == 25).then_some(())?;
         Some((
             self.word(id.0, 56)?,
@@ -180,6 +180,11 @@ impl<'data> Types<'_, 'data> {
             }
             _ => Some(short.to_owned()),
         }
+    }
+
+    /// Full name; `None`: no descriptor, or damaged.
+    pub fn name_of(&self, id: TypeId) -> Option<String> {
+        self.full_name(id, &self.header(id).ok()?)
     }
 
     /// Reads one descriptor.
@@ -239,15 +244,20 @@ impl<'data> Types<'_, 'data> {
         })
     }
 
-    fn func(&self, id: TypeId, header: &Header) -> Option<TypeKind> {
+    /// Of a function type: where its parameters begin in the descriptor, how many there are, and results (bit 15: variadic).
+    pub(super) fn func_parts(&self, id: TypeId, header: &Header) -> Option<(u64, u64, u64)> {
         let counts = self.elf.bytes_at(ImageAddr(id.0.checked_add(48)?), 4)?;
-        let (inputs, outputs) = (u64::from(u16_at(counts, 0)?), u16_at(counts, 2)?);
-        let start = 56
-            + if header.tflag & TFLAG_UNCOMMON != 0 {
-                16
-            } else {
-                0
-            };
+        let uncommon = if header.tflag & TFLAG_UNCOMMON != 0 {
+            16
+        } else {
+            0
+        };
+        let (inputs, outputs) = (u16_at(counts, 0)?, u16_at(counts, 2)?);
+        Some((56 + uncommon, u64::from(inputs), u64::from(outputs)))
+    }
+
+    fn func(&self, id: TypeId, header: &Header) -> Option<TypeKind> {
+        let (start, inputs, outputs) = self.func_parts(id, header)?;
         let list = |from: u64, n: u64| -> Option<Vec<TypeId>> {
             (0..n)
                 .map(|i| self.word(id.0, start + 8 * (from + i)).map(TypeId))
@@ -255,7 +265,7 @@ impl<'data> Types<'_, 'data> {
         };
         Some(TypeKind::Func {
             params: list(0, inputs)?,
-            results: list(inputs, u64::from(outputs & 0x7fff))?,
+            results: list(inputs, outputs & 0x7fff)?,
             variadic: outputs & 0x8000 != 0,
         })
     }
@@ -366,21 +376,22 @@ impl<'data> Types<'_, 'data> {
         Some((TypeId(self.word(id.0, 48)?), self.word(id.0, 64)?))
     }
 
+    /// Address and length of the method table of a concrete type that has one.
+    pub(super) fn method_table(&self, id: TypeId, header: &Header) -> Option<(u64, u64)> {
+        let uncommon = self.uncommon(id, header)?;
+        let bytes = self.elf.bytes_at(ImageAddr(uncommon), 16)?;
+        let start = uncommon.checked_add(u64::from(u32_at(bytes, 8)?))?;
+        Some((start, u64::from(u16_at(bytes, 4)?)))
+    }
+
     /// Method table of a concrete type.
     pub fn methods(&self, id: TypeId) -> Result<Vec<Method>, Error> {
         let header = self.header(id)?;
-        let Some(uncommon) = self.uncommon(id, &header) else {
+        if self.uncommon(id, &header).is_none() {
             return Ok(Vec::new());
-        };
+        }
         let damaged = || self.err(id.0, "its method table is damaged");
-        let bytes = self
-            .elf
-            .bytes_at(ImageAddr(uncommon), 16)
-            .ok_or_else(damaged)?;
-        let count = u64::from(u16_at(bytes, 4).ok_or_else(damaged)?);
-        let start = uncommon
-            .checked_add(u64::from(u32_at(bytes, 8).ok_or_else(damaged)?))
-            .ok_or_else(damaged)?;
+        let (start, count) = self.method_table(id, &header).ok_or_else(damaged)?;
         (0..count)
             .map(|i| {
                 let bytes = self

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::binary::GoBinary;
 use super::error::Error;
 use super::model::{Method, Type, TypeId, TypeKind};
+use super::names::NameIndex;
 use super::rtype::Types;
 
 /// Largest type believed, bytes.
 const MOST_SIZE: u64 = 1 << 40;
-/// Bound on types visited in a closure.
-const MOST_TYPES: usize = 1 << 20;
+/// Types kept after they were read.
+const MOST_KEPT: usize = 4096;
 
 impl<'data> GoBinary<'data> {
     pub(super) fn type_reader(&self) -> Types<'_, 'data> {
@@ -33,6 +34,16 @@ impl<'data> GoBinary<'data> {
         if let Some(known) = self.types.borrow().get(&id) {
             return Ok(known.clone());
         }
+        let ty = self.read_type(id)?;
+        let mut known = self.types.borrow_mut();
+        if known.len() >= MOST_KEPT {
+            known.clear();
+        }
+        known.insert(id, ty.clone());
+        Ok(ty)
+    }
+
+    fn read_type(&self, id: TypeId) -> Result<Type, Error> {
         let ty = match id.dwarf() {
             None => self.type_reader().read(id)?,
             Some(offset) => self.dwarf_type(offset)?,
@@ -47,7 +58,6 @@ impl<'data> GoBinary<'data> {
                 ),
             });
         }
-        self.types.borrow_mut().insert(id, ty.clone());
         Ok(ty)
     }
 
@@ -60,133 +70,127 @@ impl<'data> GoBinary<'data> {
             Some(rest) => (true, rest),
             None => (false, full_name),
         };
-        // the listed types are unnamed: a named type T is reached through *T, whose text ends in the package *name* and T
-        let tail = wanted.rsplit('/').next().unwrap_or(wanted);
         let reader = self.type_reader();
+        // the listed types are unnamed: a named type T is reached through *T
         let mut found = BTreeSet::new();
-        for root in self.roots() {
-            let Some(text) = reader.short_name(*root) else {
-                continue;
-            };
-            let elem_text = text.strip_prefix('*');
-            if !pointer && text == full_name {
-                found.insert(*root);
+        for root in self.listed_names().candidates(wanted) {
+            if !pointer && reader.short_name(root) == Some(full_name) {
+                found.insert(root);
             }
-            if elem_text.is_some_and(|t| t == tail || t == wanted || same_base(t, tail))
-                && let Ok(Type {
-                    kind: TypeKind::Pointer { elem },
-                    ..
-                }) = self.type_by_id(*root)
-                && self.type_by_id(elem).is_ok_and(|t| t.name == wanted)
+            if let Some(elem) = self.pointed_at(root)
+                && self.is_named(elem, wanted)
             {
-                found.insert(if pointer { *root } else { elem });
+                found.insert(if pointer { root } else { elem });
             }
         }
-        if found.is_empty() {
-            let mut all = self.find_types(&mut |name| name == wanted)?;
-            if all.is_empty() {
-                all = self.dwarf_types_named(wanted);
-            }
-            if !pointer {
-                return Ok(all);
-            }
-            for id in self.closure() {
-                if let Ok(Type {
-                    kind: TypeKind::Pointer { elem },
-                    ..
-                }) = self.type_by_id(id)
-                    && all.contains(&elem)
-                {
-                    found.insert(id);
-                }
-            }
+        if !found.is_empty() {
+            return Ok(found.into_iter().collect());
+        }
+        let mut all: Vec<TypeId> = self
+            .all_names()
+            .candidates(wanted)
+            .filter(|id| self.is_named(*id, wanted))
+            .collect();
+        if all.is_empty() {
+            all = self.dwarf_types_named(wanted);
+        }
+        if !pointer {
+            all.sort_unstable();
+            return Ok(all);
+        }
+        // DWARF may spell a name that the descriptor spells otherwise
+        let names = all.iter().filter_map(|id| reader.short_name(*id));
+        for name in std::iter::once(wanted).chain(names) {
+            let pointers = self.all_names().candidates(name);
+            found.extend(
+                pointers.filter(|id| self.pointed_at(*id).is_some_and(|e| all.contains(&e))),
+            );
         }
         Ok(found.into_iter().collect())
+    }
+
+    /// What the pointer type at that address points to; `None`: there is none, or its text has no star.
+    fn pointed_at(&self, id: TypeId) -> Option<TypeId> {
+        self.type_reader().short_name(id)?.strip_prefix('*')?;
+        match self.type_by_id(id).ok()?.kind {
+            TypeKind::Pointer { elem } => Some(elem),
+            _ => None,
+        }
+    }
+
+    fn is_named(&self, id: TypeId, full_name: &str) -> bool {
+        self.type_by_id(id).is_ok_and(|t| t.name == full_name)
     }
 
     /// Types of exactly these full names among those that the binary lists or lists a pointer to; cheaper than a search of all.
     pub fn listed_types(&self, names: &[&str]) -> Vec<TypeId> {
         let reader = self.type_reader();
         let mut found = BTreeSet::new();
-        for root in self.roots() {
-            let Some(text) = reader.short_name(*root) else {
-                continue;
-            };
-            let elem = text.strip_prefix('*').is_some_and(|t| names.contains(&t));
-            if !elem && !names.contains(&text) {
-                continue;
-            }
-            let id = match self.type_by_id(*root) {
-                Ok(Type {
-                    kind: TypeKind::Pointer { elem },
-                    ..
-                }) => elem,
-                Ok(_) => *root,
-                Err(_) => continue,
-            };
-            if self
-                .type_by_id(id)
-                .is_ok_and(|t| names.contains(&t.name.as_str()))
-            {
-                found.insert(id);
+        for name in names {
+            for root in self.listed_names().candidates(name) {
+                let Some(text) = reader.short_name(root) else {
+                    continue;
+                };
+                if text.strip_prefix('*').unwrap_or(text) != *name {
+                    continue;
+                }
+                let id = match self.type_by_id(root) {
+                    Ok(Type {
+                        kind: TypeKind::Pointer { elem },
+                        ..
+                    }) => elem,
+                    Ok(_) => root,
+                    Err(_) => continue,
+                };
+                if self
+                    .type_by_id(id)
+                    .is_ok_and(|t| names.contains(&t.name.as_str()))
+                {
+                    found.insert(id);
+                }
             }
         }
         found.into_iter().collect()
     }
 
-    /// All types reachable from the roots whose full name satisfies `pred`.
+    /// All types reachable from the roots whose full name satisfies `pred`, by address.
     ///
     /// # Errors
     /// None at present; unreadable descriptors are passed over.
     pub fn find_types(&self, pred: &mut dyn FnMut(&str) -> bool) -> Result<Vec<TypeId>, Error> {
+        let reader = self.type_reader();
         Ok(self
-            .closure()
+            .reachable()
             .into_iter()
-            .filter(|id| self.type_by_id(*id).is_ok_and(|t| pred(&t.name)))
+            .filter(|id| reader.name_of(*id).is_some_and(|name| pred(&name)))
+            .filter(|id| self.read_type(*id).is_ok())
             .collect())
     }
 
-    fn closure(&self) -> Vec<TypeId> {
-        let mut seen: BTreeSet<TypeId> = BTreeSet::new();
-        let mut open: Vec<TypeId> = self.roots().to_vec();
-        open.extend(
-            self.type_reader()
-                .itabs()
-                .into_iter()
-                .flat_map(|(a, b)| [a, b]),
-        );
-        while let Some(id) = open.pop() {
-            if seen.len() >= MOST_TYPES || !seen.insert(id) {
-                continue;
-            }
-            let Ok(ty) = self.type_by_id(id) else {
-                seen.remove(&id);
-                continue;
-            };
-            match ty.kind {
-                TypeKind::Array { elem, .. }
-                | TypeKind::Chan { elem }
-                | TypeKind::Pointer { elem }
-                | TypeKind::Slice { elem } => open.push(elem),
-                TypeKind::Map { key, elem, .. } => open.extend([key, elem]),
-                TypeKind::Func {
-                    params, results, ..
-                } => open.extend(params.into_iter().chain(results)),
-                TypeKind::Interface { methods } => {
-                    open.extend(methods.into_iter().filter_map(|m| m.ty))
-                }
-                TypeKind::Struct { fields } => open.extend(fields.into_iter().map(|f| f.ty)),
-                _ => {}
-            }
-            open.extend(
-                self.type_reader()
-                    .methods(id)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|m| m.ty),
-            );
-        }
-        seen.into_iter().collect()
+    fn reachable(&self) -> Vec<TypeId> {
+        let reader = self.type_reader();
+        let itabs = reader.itabs().into_iter().flat_map(|(a, b)| [a, b]);
+        reader.reachable(self.roots().iter().copied().chain(itabs))
+    }
+
+    /// Names of the types that the binary lists.
+    fn listed_names(&self) -> &NameIndex {
+        self.listed_names
+            .get_or_init(|| self.index(self.roots().iter().copied()))
+    }
+
+    /// Names of all types, made when the first name is asked for that no listed type has.
+    fn all_names(&self) -> &NameIndex {
+        self.all_names
+            .get_or_init(|| self.index(self.reachable().into_iter()))
+    }
+
+    fn index(&self, types: impl Iterator<Item = TypeId>) -> NameIndex {
+        let reader = self.type_reader();
+        NameIndex::new(
+            self.lowest_vaddr(),
+            types.filter_map(|id| Some((id, reader.short_name(id)?))),
+        )
     }
 
     /// Method table of a concrete type; methods of `*T` are on the pointer type.
@@ -213,12 +217,4 @@ fn is_sane(ty: &Type) -> bool {
         _ => true,
     };
     inside && ty.size <= MOST_SIZE
-}
-
-/// `types.Container` and `v2/types.Container` … : equal from the last dot on.
-fn same_base(a: &str, b: &str) -> bool {
-    match (a.rsplit_once('.'), b.rsplit_once('.')) {
-        (Some((_, a)), Some((_, b))) => a == b,
-        _ => false,
-    }
 }
