@@ -4,7 +4,7 @@ use tracer_ebpf::wire::limits::{MAX_OPS, MAX_SITES};
 
 use super::abi::Abi;
 use super::lower::Lowering;
-use super::profile::{PlanRequest, Wish};
+use super::profile::{AnyWish, PlanRequest, Wish};
 use super::schema::{GSchema, Issue, IssueKind, Plan, Role};
 use super::{Error, blind, function, roles, short_name};
 use crate::gobin::{FuncInfo, GoBinary, TypeKind};
@@ -21,11 +21,13 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
     };
     let mut chosen: Vec<(FuncInfo, Option<&Wish>, Role)> = Vec::new();
     let mut absent: Vec<&Wish> = Vec::new();
+    let any = AnyWish::of(&request.wishes);
+    // one pass over the names for all that is asked for
+    let named = binary.find_functions(&mut |name| any.names(name) || roles::is_supporting(name));
     for wish in &request.wishes {
-        let found: Vec<FuncInfo> = binary
-            .find_functions(&mut |name| wish.names(name))
-            .into_iter()
-            .filter(|f| !f.assembly)
+        let found: Vec<&FuncInfo> = named
+            .iter()
+            .filter(|f| !f.assembly && wish.names(&f.name))
             .collect();
         if found.is_empty() {
             absent.push(wish);
@@ -35,12 +37,12 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
             let wraps = (f.wrapper && found.iter().any(|o| !o.wrapper && o.name == f.name))
                 || (is_promoted(&f.name) && found.iter().any(|o| !is_promoted(&o.name)));
             if !wraps && !chosen.iter().any(|(known, _, _)| known.entry == f.entry) {
-                chosen.push((f.clone(), Some(wish), Role::Call));
+                chosen.push(((*f).clone(), Some(wish), Role::Call));
             }
         }
     }
     plan.issues.extend(absence(&absent));
-    for (f, role) in roles::supporting(binary) {
+    for (f, role) in roles::supporting(binary, &named) {
         if !chosen.iter().any(|(known, _, _)| known.entry == f.entry) {
             chosen.push((f, None, role));
         }

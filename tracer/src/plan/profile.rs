@@ -1,5 +1,7 @@
 //! What to trace: named sets of functions, and patterns for single ones.
 
+use std::collections::HashMap;
+
 use super::Error;
 
 /// One function wished for: a pattern, and whether its absence deserves a word.
@@ -133,6 +135,41 @@ impl Wish {
     }
 }
 
+/// The patterns of all wishes, made ready to tell of each of a hundred thousand names whether one is meant.
+#[derive(Debug)]
+pub struct AnyWish<'w> {
+    globs: Vec<&'w str>,
+    /// The others, by their last byte.
+    suffixes: HashMap<u8, Vec<&'w str>>,
+}
+
+impl<'w> AnyWish<'w> {
+    #[must_use]
+    pub fn of(wishes: &'w [Wish]) -> Self {
+        let mut this = Self {
+            globs: Vec::new(),
+            suffixes: HashMap::new(),
+        };
+        for pattern in wishes.iter().flat_map(|w| w.pattern.split('|')) {
+            match pattern.as_bytes().last() {
+                Some(last) if !is_glob(pattern) => {
+                    this.suffixes.entry(*last).or_default().push(pattern);
+                }
+                _ => this.globs.push(pattern),
+            }
+        }
+        this
+    }
+
+    /// Whether any wish [names](Wish::names) the symbol.
+    #[must_use]
+    pub fn names(&self, symbol: &str) -> bool {
+        let fits = |patterns: &[&str]| patterns.iter().any(|one| matches(one, symbol));
+        let same_end = symbol.as_bytes().last().and_then(|b| self.suffixes.get(b));
+        same_end.is_some_and(|patterns| fits(patterns)) || fits(&self.globs)
+    }
+}
+
 impl PlanRequest {
     /// Profiles by name and functions by pattern; neither: profile `list`.
     ///
@@ -195,12 +232,18 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 }
 
 fn is_glob(pattern: &str) -> bool {
-    pattern.contains('?') || pattern.replace("(*", "").contains('*')
+    let bytes = pattern.as_bytes();
+    (0..bytes.len()).any(|at| bytes[at] == b'?' || is_star(bytes, at))
+}
+
+/// A `*` that is not the one of a receiver.
+fn is_star(pattern: &[u8], at: usize) -> bool {
+    pattern.get(at) == Some(&b'*') && (at == 0 || pattern[at - 1] != b'(')
 }
 
 /// `*` any run, `?` any one character; `(*` is a receiver and stands for itself. Linear in both.
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    let star = |p: usize| pattern.get(p) == Some(&b'*') && (p == 0 || pattern[p - 1] != b'(');
+    let star = |p: usize| is_star(pattern, p);
     let (mut p, mut n) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -257,6 +300,41 @@ mod tests {
     fn an_unknown_profile_is_an_error_that_names_the_known_ones() {
         let error = PlanRequest::new(&["nope".into()], &[]).expect_err("unknown");
         assert!(error.to_string().contains("list"), "{error}");
+    }
+
+    #[test]
+    fn all_wishes_at_once_name_what_each_names() {
+        let patterns = [
+            "Containers",
+            "/daemon.(*Daemon).A|/daemon.(*Daemon).Bs",
+            "x.Cont*s",
+            "?a",
+            "",
+            "a|",
+        ];
+        let wishes: Vec<Wish> = patterns
+            .iter()
+            .map(|p| Wish {
+                pattern: (*p).to_owned(),
+                explicit: true,
+            })
+            .collect();
+        let all = AnyWish::of(&wishes);
+        let names = [
+            NAME,
+            "a/daemon.(*Daemon).Bs",
+            "a/daemon.(*Daemon).B",
+            "a/x.Contents",
+            "b",
+            "",
+            "x.a",
+            "é.a",
+        ];
+        for name in names {
+            let one = wishes.iter().any(|w| w.names(name));
+            assert_eq!(all.names(name), one, "{name}");
+        }
+        assert!(all.names(NAME) && !all.names("a/daemon.(*Daemon).B"));
     }
 
     #[test]

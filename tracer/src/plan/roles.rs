@@ -15,36 +15,53 @@ const GOEXIT: &str = "runtime.Goexit";
 /// Packages with a `Group` whose `Do` runs a function once for all who ask at the same time.
 const SINGLEFLIGHT: &[&str] = &["resenje.org/singleflight", "golang.org/x/sync/singleflight"];
 
-/// The functions of this binary that have such a role.
-pub fn supporting(binary: &GoBinary<'_>) -> Vec<(FuncInfo, Role)> {
+/// Functions by exact name, and their roles.
+const BY_NAME: &[(&str, Role)] = &[
+    (SERVE_HTTP, Role::Request),
+    (NEWPROC1, Role::Birth),
+    (GOEXIT, Role::Recovery),
+];
+
+/// Whether a function of that name may have such a role.
+pub fn is_supporting(name: &str) -> bool {
+    BY_NAME.iter().any(|(known, _)| *known == name) || is_join(name)
+}
+
+/// Those of `functions` that have such a role in this binary.
+pub fn supporting(binary: &GoBinary<'_>, functions: &[FuncInfo]) -> Vec<(FuncInfo, Role)> {
     let mut found: Vec<(FuncInfo, Role)> = Vec::new();
-    for (name, role) in [
-        (SERVE_HTTP, Role::Request),
-        (NEWPROC1, Role::Birth),
-        (GOEXIT, Role::Recovery),
-    ] {
-        let functions = binary.function_named(name).into_iter();
-        found.extend(functions.filter(|f| !f.wrapper).map(|f| (f, role)));
+    for (name, role) in BY_NAME {
+        let named = functions.iter().filter(|f| f.name == *name && !f.wrapper);
+        found.extend(named.map(|f| (f.clone(), *role)));
     }
     // its receiver and results are read from registers
     if !Abi::of(binary.arch(), binary.version()).is_stack() {
-        found.extend(joins(binary).into_iter().map(|f| (f, Role::Join)));
+        found.extend(
+            joins(functions)
+                .into_iter()
+                .map(|f| (f.clone(), Role::Join)),
+        );
     }
     found
 }
 
-/// `Do` of every singleflight group: of generic ones the code that all instances share (`go.shape`), which their wrappers call.
-fn joins(binary: &GoBinary<'_>) -> Vec<FuncInfo> {
-    let mut found = binary.find_functions(&mut |name| {
+/// `Do` of a singleflight group.
+fn is_join(name: &str) -> bool {
+    name.ends_with(").Do") && {
         let name = name.rsplit_once("/vendor/").map_or(name, |(_, rest)| rest);
         SINGLEFLIGHT.iter().any(|package| {
             name.strip_prefix(package)
-                .is_some_and(|rest| rest.starts_with(".(*Group") && rest.ends_with(").Do"))
+                .is_some_and(|rest| rest.starts_with(".(*Group"))
         })
-    });
-    found.retain(|f| !f.wrapper);
+    }
+}
+
+/// `Do` of every group: of generic ones the code that all instances share (`go.shape`), which their wrappers call.
+fn joins(functions: &[FuncInfo]) -> Vec<&FuncInfo> {
+    let joins = functions.iter().filter(|f| !f.wrapper && is_join(&f.name));
+    let mut found: Vec<&FuncInfo> = joins.collect();
     if found.iter().any(|f| f.name.contains("go.shape.")) {
-        found.retain(|f| !f.name.contains("[") || f.name.contains("go.shape."));
+        found.retain(|f| !f.name.contains('[') || f.name.contains("go.shape."));
     }
     found
 }
