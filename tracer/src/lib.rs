@@ -4,7 +4,8 @@
 //! `target` finds the daemon and opens its binary; [`gobin`] reads what the binary says about itself;
 //! [`plan`] turns wishes and binary into ops for the kernel and a schema for the decoder; `probe`
 //! attaches and collects raw records; `capture` writes and reads recordings; [`decode`] turns
-//! records into typed values; [`correlate`] turns values into calls and requests; `render` shows them.
+//! records into typed values; [`correlate`] turns values into calls and requests; [`provenance`] says where their options come
+//! from; `render` shows them.
 
 pub mod capture;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod decode;
 pub mod gobin;
 pub mod plan;
 pub mod probe;
+pub mod provenance;
 pub mod render;
 pub mod replay;
 pub mod target;

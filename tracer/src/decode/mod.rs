@@ -9,6 +9,7 @@ mod errno;
 mod errors;
 mod items;
 mod record;
+mod shape;
 mod value;
 mod well_known;
 
@@ -21,6 +22,7 @@ use build::Builder;
 pub use errors::text as error_text;
 use items::{Block, Parser};
 pub use record::{Assembler, Part, RawHit, RecordError};
+pub use shape::ZERO_TIME;
 pub use value::{Hit, Missing, Value};
 
 /// Turns whole hits into values.

@@ -1,6 +1,6 @@
 //! Values as people read them, on one line.
 
-use crate::decode::{Missing, Value, error_text};
+use crate::decode::{Missing, Value, ZERO_TIME, error_text};
 
 /// Longest string and list shown on a line of the tree.
 const MOST_TEXT: usize = 120;
@@ -57,31 +57,9 @@ pub fn inner(value: &Value) -> &Value {
     }
 }
 
-/// Whether it is Go's zero value.
-pub fn is_zero(value: &Value) -> bool {
-    match value {
-        Value::Bool(b) => !b,
-        Value::Int(n) => *n == 0,
-        Value::Uint(n) => *n == 0,
-        Value::Float(x) => *x == 0.0,
-        Value::Complex(re, im) => *re == 0.0 && *im == 0.0,
-        Value::Time { seconds, nanos } => (*seconds, *nanos) == ZERO_TIME,
-        Value::Duration(ns) => *ns == 0,
-        Value::Str { len, .. } => *len == 0,
-        Value::Nil => true,
-        Value::Struct { fields, .. } => fields.iter().all(|(_, v)| is_zero(v)),
-        Value::Map { len, .. } => *len == 0,
-        Value::List { items, len } => {
-            *len == 0
-                || (!items.is_empty() && items.len() as u64 == *len && items.iter().all(is_zero))
-        }
-        _ => false,
-    }
-}
-
 /// Whether it says nothing: zero, or not captured by the plan.
 pub fn is_silent(value: &Value) -> bool {
-    is_zero(value) || *value == Value::Missing(Missing::NotSelected)
+    value.is_zero() || *value == Value::Missing(Missing::NotSelected)
 }
 
 /// A value on one line. `whole`: nothing is shortened and zero fields are shown too.
@@ -108,7 +86,7 @@ pub fn value(v: &Value, whole: bool) -> String {
                     .map(|(n, v)| format!("{}: {}", escape(n), value(v, whole)))
                     .collect();
                 if shown.is_empty() && !fields.is_empty() {
-                    let all_zero = fields.iter().all(|(_, v)| is_zero(v));
+                    let all_zero = fields.iter().all(|(_, v)| v.is_zero());
                     let said = if all_zero {
                         "{all zero}"
                     } else {
@@ -168,9 +146,6 @@ fn map(entries: &[(Value, Value)], len: u64, whole: bool) -> String {
     }
     format!("{{{}}}", shown.join(", "))
 }
-
-/// Go's zero time: the first second of the year 1.
-const ZERO_TIME: (i64, u32) = (-62_135_596_800, 0);
 
 /// RFC 3339, UTC.
 pub fn time(seconds: i64, nanos: u32) -> String {
@@ -264,7 +239,7 @@ mod tests {
         assert_eq!(value(&with(Value::Bool(false)), false), "{all zero}");
         let unknown = with(Value::Missing(Missing::NotSelected));
         assert_eq!(value(&unknown, false), "{zero as far as captured}");
-        assert!(!is_zero(&unknown));
+        assert!(!unknown.is_zero());
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! What can be said of a value without knowing what it means: zero, whole, pointed to.
+
+use super::Value;
+use super::value::Missing;
+
+/// Go's zero time: the first second of the year 1.
+pub const ZERO_TIME: (i64, u32) = (-62_135_596_800, 0);
+
+impl Value {
+    /// Whether it is Go's zero value; an empty map or slice counts as one.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        match self {
+            Self::Bool(b) => !b,
+            Self::Int(n) => *n == 0,
+            Self::Uint(n) => *n == 0,
+            Self::Float(x) => *x == 0.0,
+            Self::Complex(re, im) => *re == 0.0 && *im == 0.0,
+            Self::Time { seconds, nanos } => (*seconds, *nanos) == ZERO_TIME,
+            Self::Duration(ns) => *ns == 0,
+            Self::Str { len, .. } => *len == 0,
+            Self::Nil => true,
+            Self::Struct { fields, .. } => fields.iter().all(|(_, v)| v.is_zero()),
+            Self::Map { len, .. } => *len == 0,
+            Self::List { items, len } => {
+                *len == 0
+                    || (!items.is_empty()
+                        && items.len() as u64 == *len
+                        && items.iter().all(Self::is_zero))
+            }
+            _ => false,
+        }
+    }
+
+    /// Nothing inside is missing, cut or masked.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Missing(_) | Self::Masked { .. } => false,
+            Self::Str { bytes, len } => bytes.len() as u64 == *len,
+            Self::List { items, len } => {
+                items.len() as u64 == *len && items.iter().all(Self::is_whole)
+            }
+            Self::Map { entries, len } => {
+                entries.len() as u64 == *len
+                    && entries.iter().all(|(k, v)| k.is_whole() && v.is_whole())
+            }
+            Self::Struct { fields, .. } => fields.iter().all(|(_, v)| v.is_whole()),
+            Self::Pointer { to, .. } => to.is_whole(),
+            Self::Iface { value, .. } => value.is_whole(),
+            _ => true,
+        }
+    }
+
+    /// What pointers lead to.
+    #[must_use]
+    pub fn pointed(&self) -> &Self {
+        match self {
+            Self::Pointer { to, .. } => to.pointed(),
+            other => other,
+        }
+    }
+
+    /// The first reason why something inside is not there.
+    #[must_use]
+    pub fn why_missing(&self) -> Option<&Missing> {
+        match self {
+            Self::Missing(why) => Some(why),
+            Self::List { items, .. } => items.iter().find_map(Self::why_missing),
+            Self::Map { entries, .. } => entries
+                .iter()
+                .find_map(|(k, v)| k.why_missing().or_else(|| v.why_missing())),
+            Self::Struct { fields, .. } => fields.iter().find_map(|(_, v)| v.why_missing()),
+            Self::Pointer { to, .. } => to.why_missing(),
+            Self::Iface { value, .. } => value.why_missing(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_value_is_neither_zero_nor_whole() {
+        let cut = Value::Str {
+            bytes: Vec::new(),
+            len: 3,
+        };
+        assert!(!cut.is_zero() && !cut.is_whole());
+        let list = Value::List {
+            items: Vec::new(),
+            len: 2,
+        };
+        assert!(!list.is_zero() && !list.is_whole());
+        let missing = Value::Struct {
+            ty: "T".into(),
+            fields: vec![("A".into(), Value::Missing(Missing::Lost))],
+        };
+        assert!(!missing.is_zero() && !missing.is_whole());
+        assert_eq!(missing.why_missing(), Some(&Missing::Lost));
+        assert!(Value::Nil.is_zero() && Value::Nil.is_whole());
+    }
+}

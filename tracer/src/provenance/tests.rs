@@ -1,0 +1,424 @@
+//! Calls put together by hand.
+
+use super::*;
+use crate::correlate::{CallState, Link};
+use crate::decode::Missing;
+use crate::plan::{ArgPlace, FuncSchema, PlaceKind, Role, ValueSchema};
+
+const DAEMON: &str = "github.com/docker/docker/daemon.(*Daemon).";
+
+fn schema(name: &str) -> ValueSchema {
+    ValueSchema {
+        name: name.into(),
+        ty: 0,
+        place: ArgPlace {
+            kind: PlaceKind::Registers,
+            leaves: Vec::new(),
+            offset: 0,
+            reason: None,
+        },
+        shown: true,
+    }
+}
+
+fn function(name: &str, params: &[&str]) -> FuncSchema {
+    FuncSchema {
+        name: name.into(),
+        short: name.rsplit('.').next().expect("name").into(),
+        role: Role::Call,
+        signature: String::new(),
+        signature_source: String::new(),
+        entry: 0,
+        end: 0,
+        params: params.iter().map(|p| schema(p)).collect(),
+        results: Vec::new(),
+        out: Vec::new(),
+        inlined_at: Vec::new(),
+    }
+}
+
+fn request(method: &str, path: &str, query: &str) -> Request {
+    let version = path.strip_prefix("/v").and_then(|p| p.split('/').next());
+    Request {
+        id: 1,
+        goid: Some(1),
+        start: 0,
+        end: Some(1),
+        method: method.into(),
+        api_version: version.filter(|v| v.contains('.')).map(str::to_owned),
+        path: path.into(),
+        query: query.into(),
+        user_agent: None,
+        status: Some(200),
+        bytes: None,
+        hijacked: false,
+        waits_for: None,
+        client: None,
+        client_unknown: None,
+        state: CallState::Returned,
+    }
+}
+
+fn call(func: u32, params: Vec<Value>, parent: Option<usize>) -> Call {
+    Call {
+        func,
+        goid: Some(1),
+        tid: 1,
+        depth: 1,
+        start: 0,
+        end: Some(1),
+        params,
+        results: Vec::new(),
+        out: Vec::new(),
+        stack: Vec::new(),
+        state: CallState::Returned,
+        owner: Owner::Request {
+            request: 0,
+            link: Link::SameGoroutine,
+        },
+        parent,
+        born_in: None,
+        shared_with: Vec::new(),
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Str {
+        bytes: text.as_bytes().to_vec(),
+        len: text.len() as u64,
+    }
+}
+
+fn filters(of: &[(&str, &str)]) -> Value {
+    let entries = of.iter().map(|(key, value)| {
+        let set = Value::Map {
+            entries: vec![(text(value), Value::Bool(true))],
+            len: 1,
+        };
+        (text(key), set)
+    });
+    Value::Struct {
+        ty: "filters.Args".into(),
+        fields: vec![(
+            "fields".into(),
+            Value::Map {
+                entries: entries.collect(),
+                len: of.len() as u64,
+            },
+        )],
+    }
+}
+
+fn options(fields: Vec<(&str, Value)>) -> Value {
+    Value::Pointer {
+        addr: 0xc000,
+        to: Box::new(Value::Struct {
+            ty: "ListOptions".into(),
+            fields: fields.into_iter().map(|(n, v)| (n.into(), v)).collect(),
+        }),
+    }
+}
+
+/// List options as a request or the daemon makes them.
+fn list(all: bool, size: bool, limit: i64, filter: Value) -> Value {
+    options(vec![
+        ("Size", Value::Bool(size)),
+        ("All", Value::Bool(all)),
+        ("Since", text("")),
+        ("Limit", Value::Int(limit)),
+        ("Filters", filter),
+    ])
+}
+
+fn plan() -> Plan {
+    Plan {
+        functions: vec![
+            function(&format!("{DAEMON}Containers"), &["config"]),
+            function(&format!("{DAEMON}reduceContainers"), &["config"]),
+            function(&format!("{DAEMON}SystemDiskUsage"), &["opts"]),
+            function(&format!("{DAEMON}ContainerInspect"), &["name", "size", "version"]),
+            function(&format!("{DAEMON}refreshImage"), &["s"]),
+            function("github.com/podman/x/daemon.(*Daemon).Containers", &["config"]),
+            function(&format!("{DAEMON}ContainerStop"), &["name", "timeout"]),
+            function(
+                "github.com/docker/docker/daemon/images.(*ImageService).ImageDelete",
+                &["imageRef", "force", "prune"],
+            ),
+        ],
+        ..Plan::default()
+    }
+}
+
+fn origins_with(trace: &Trace, at: usize, symbols: &[(u64, &[&str])]) -> Vec<(String, Origin)> {
+    let symbols: BTreeMap<u64, Vec<String>> = symbols
+        .iter()
+        .map(|(a, names)| (*a, names.iter().map(|n| (*n).to_owned()).collect()))
+        .collect();
+    let plan = plan();
+    let call = &trace.calls[at];
+    Provenance::new(&plan, trace, &symbols)
+        .of_call(call)
+        .into_iter()
+        .map(|(option, origin)| {
+            let parameter = &plan.functions[call.func as usize].params[option.parameter].name;
+            (option.field.unwrap_or(parameter).to_owned(), origin)
+        })
+        .collect()
+}
+
+fn one(request: Request, calls: Vec<Call>) -> Trace {
+    Trace {
+        requests: vec![request],
+        calls,
+        ..Trace::default()
+    }
+}
+
+/// Origin of one option of the only call of a request.
+fn origin(query: &str, config: Value, option: &str) -> Origin {
+    let trace = one(
+        request("GET", "/v1.41/containers/json", query),
+        vec![call(0, vec![config], None)],
+    );
+    let found = origins_with(&trace, 0, &[]);
+    let (_, origin) = found
+        .into_iter()
+        .find(|(name, _)| name == option)
+        .unwrap_or_else(|| panic!("no {option}"));
+    origin
+}
+
+fn query(parameter: &str, sent: &str) -> Origin {
+    Origin::Query {
+        parameter: parameter.into(),
+        sent: sent.into(),
+    }
+}
+
+fn hard_coded(by: &str) -> Origin {
+    Origin::HardCoded { by: by.into() }
+}
+
+fn reason(origin: &Origin) -> String {
+    match origin {
+        Origin::Unknown(why) => why.to_string(),
+        other => panic!("known: {other:?}"),
+    }
+}
+
+#[test]
+fn parameters_of_a_list_request() {
+    let asked = list(true, false, 3, filters(&[("name", "c1")]));
+    let sent = "all=1&limit=3&size=0&filters=%7B%22name%22%3A%5B%22c1%22%5D%7D";
+    let of = |option| origin(sent, asked.clone(), option);
+    assert_eq!(of("All"), query("all", "1"));
+    assert_eq!(of("Limit"), query("limit", "3"));
+    assert_eq!(of("Size"), query("size", "0"));
+    assert_eq!(of("Filters"), query("filters", r#"{"name":["c1"]}"#));
+    assert_eq!(of("Since"), Origin::Default);
+    let sets = "filters=%7B%22name%22%3A%7B%22c1%22%3Atrue%7D%7D";
+    let config = list(false, false, 0, filters(&[("name", "c1")]));
+    assert_eq!(
+        origin(sets, config, "Filters"),
+        query("filters", r#"{"name":{"c1":true}}"#)
+    );
+}
+
+#[test]
+fn a_value_that_the_parameter_does_not_make_is_not_from_it() {
+    let why = reason(&origin("all=1", list(false, false, 0, filters(&[])), "All"));
+    assert_eq!(
+        why,
+        "the request says all=1, which makes true; the call has false"
+    );
+    let why = reason(&origin(
+        "limit=3",
+        list(false, false, 4, filters(&[])),
+        "Limit",
+    ));
+    assert!(why.ends_with("which makes 3; the call has 4"), "{why}");
+    let why = reason(&origin(
+        "filters=%7B%22name%22%3A%5B%22c1%22%5D%7D",
+        list(false, false, 0, filters(&[("name", "c2")])),
+        "Filters",
+    ));
+    assert!(why.contains(r#"the call has {"name":{"c2":true}}"#), "{why}");
+}
+
+#[test]
+fn what_cannot_be_read_has_a_reason() {
+    let cut = origin("all=1&filters=%7B…", list(true, false, 0, filters(&[])), "All");
+    assert!(reason(&cut).contains("cut"), "{cut:?}");
+    let config = options(vec![("All", Value::Missing(Missing::Lost))]);
+    let missing = origin("all=1", config, "All");
+    assert!(reason(&missing).contains("its record was lost"), "{missing:?}");
+    let config = options(vec![("Novel", Value::Bool(false))]);
+    let novel = origin("", config, "Novel");
+    assert!(matches!(novel, Origin::Unknown(Unknown::NotUnderstood(_))), "{novel:?}");
+    // a parameter of a later API may set what no parameter did before
+    let stranger = origin("novel=1", list(false, true, 0, filters(&[])), "Size");
+    assert!(reason(&stranger).contains("\"novel\""), "{stranger:?}");
+    let stranger = origin("novel=1", list(false, false, 0, filters(&[])), "Size");
+    assert!(reason(&stranger).contains("\"novel\""), "{stranger:?}");
+    // no parameter, not zero, and no caller known
+    let made = origin("", list(false, true, 0, filters(&[])), "Size");
+    assert!(reason(&made).contains("the caller that made it is not known"), "{made:?}");
+}
+
+fn disk_usage(path: &str, query: &str) -> Trace {
+    let opts = Value::Struct {
+        ty: "DiskUsageOptions".into(),
+        fields: vec![
+            ("Containers".into(), Value::Bool(true)),
+            ("Images".into(), Value::Bool(false)),
+        ],
+    };
+    let config = list(true, true, 0, Value::Nil);
+    one(
+        request("GET", path, query),
+        vec![
+            call(2, vec![opts], None),
+            call(0, vec![config.clone()], Some(0)),
+            call(1, vec![config], Some(1)),
+        ],
+    )
+}
+
+#[test]
+fn what_the_daemon_makes_is_hard_coded_by_the_nearest_caller_that_did_not_get_it() {
+    let trace = disk_usage("/v1.41/system/df", "");
+    // Containers hands its options on to reduceContainers
+    for at in [1, 2] {
+        let found = origins_with(&trace, at, &[]);
+        let of = |name: &str| {
+            let (_, origin) = found.iter().find(|(n, _)| n == name).expect("option");
+            origin.clone()
+        };
+        assert_eq!(of("Size"), hard_coded("SystemDiskUsage"));
+        assert_eq!(of("All"), hard_coded("SystemDiskUsage"));
+        assert_eq!(of("Limit"), Origin::Default);
+        assert_eq!(of("Filters"), Origin::Default);
+    }
+    // names on the stack are nearer than traced calls
+    let mut trace = trace;
+    trace.calls[2].stack = vec![1, 2, 3];
+    let inlined = [format!("{DAEMON}Containers"), format!("{DAEMON}containerDiskUsage.func1")];
+    let inlined: Vec<&str> = inlined.iter().map(String::as_str).collect();
+    let group = ["resenje.org/singleflight.(*Group[...]).Do.func1"];
+    let found = origins_with(&trace, 2, &[(1, &group), (2, &inlined)]);
+    assert_eq!(found[0].1, hard_coded("containerDiskUsage"));
+    let unnamed = origins_with(&trace, 2, &[(2, &inlined)]);
+    assert_eq!(unnamed[0].1, hard_coded("SystemDiskUsage"), "the stack is not named from its top");
+}
+
+#[test]
+fn a_parameter_that_another_route_has_sets_nothing() {
+    let found = origins_with(&disk_usage("/v1.41/system/df", "type=container&verbose=1"), 1, &[]);
+    assert_eq!(found[0].1, hard_coded("SystemDiskUsage"), "{found:?}");
+    let found = origins_with(&disk_usage("/v1.41/system/df", "size=1"), 1, &[]);
+    assert!(reason(&found[0].1).contains("\"size\""), "{found:?}");
+}
+
+#[test]
+fn parameters_count_from_their_api_version_on() {
+    let of = |path: &str, query: &str| {
+        let found = origins_with(&disk_usage(path, query), 0, &[]);
+        (found[0].1.clone(), found[1].1.clone())
+    };
+    let asked = query("type", "container");
+    assert_eq!(of("/v1.44/system/df", "type=container"), (asked.clone(), asked));
+    // before, it is ignored, and all types were asked for
+    let (containers, images) = of("/v1.41/system/df", "type=container");
+    assert!(reason(&containers).contains("caller"), "{containers:?}");
+    assert_eq!(images, Origin::Default);
+    let (containers, _) = of("/system/df", "type=container");
+    assert!(reason(&containers).contains("API version"), "{containers:?}");
+}
+
+#[test]
+fn no_owner_no_claim() {
+    let mut trace = disk_usage("/v1.41/system/df", "");
+    for call in &mut trace.calls {
+        call.owner = Owner::Internal;
+    }
+    for at in 0..3 {
+        for (name, origin) in origins_with(&trace, at, &[]) {
+            assert_eq!(origin, Origin::Unknown(Unknown::Owner), "{name}");
+        }
+    }
+}
+
+#[test]
+fn unknown_routes_functions_and_builds() {
+    let config = list(true, false, 0, Value::Nil);
+    let not_understood = |path: &str, func: u32| {
+        let trace = one(
+            request("GET", path, "all=1"),
+            vec![call(func, vec![config.clone()], None)],
+        );
+        for (_, origin) in origins_with(&trace, 0, &[]) {
+            assert!(
+                matches!(origin, Origin::Unknown(Unknown::NotUnderstood(_))),
+                "{path}: {origin:?}"
+            );
+        }
+    };
+    not_understood("/v1.41/tasks", 0);
+    not_understood("/v1.41/containers/json", 4);
+    not_understood("/v1.41/containers/json", 5);
+    not_understood("/v1.41/images/json", 0);
+}
+
+#[test]
+fn names_come_from_the_path() {
+    let inspect = |name: &str, query: &str, size: bool| {
+        let params = vec![text(name), Value::Bool(size), text("1.41")];
+        let trace = one(
+            request("GET", "/v1.41/containers/c1/json", query),
+            vec![call(3, params, None)],
+        );
+        origins_with(&trace, 0, &[])
+    };
+    let part = |part: &str| Origin::Path { part: part.into() };
+    let found = inspect("c1", "size=1", true);
+    assert_eq!(found[0].1, part("c1"));
+    assert_eq!(found[1].1, query("size", "1"));
+    assert_eq!(found[2].1, part("1.41"));
+    assert!(reason(&inspect("c2", "", false)[0].1).contains("the path says \"c1\""));
+}
+
+#[test]
+fn a_body_may_hold_a_form() {
+    let stop = |query: &str, timeout: Value| {
+        let trace = one(
+            request("POST", "/v1.41/containers/c1/stop", query),
+            vec![call(6, vec![text("c1"), timeout], None)],
+        );
+        origins_with(&trace, 0, &[]).remove(1).1
+    };
+    let seconds = |n| Value::Pointer {
+        addr: 0xc000,
+        to: Box::new(Value::Int(n)),
+    };
+    assert_eq!(stop("t=5", seconds(5)), query("t", "5"));
+    assert_eq!(stop("", Value::Nil), Origin::Default);
+    assert!(reason(&stop("", seconds(5))).contains("body"));
+}
+
+#[test]
+fn a_negated_parameter() {
+    let delete = |query: &str, prune: bool, names: &[(u64, &[&str])]| {
+        let params = vec![text("busybox"), Value::Bool(false), Value::Bool(prune)];
+        let mut call = call(7, params, None);
+        call.stack = vec![1];
+        let trace = one(request("DELETE", "/v1.41/images/busybox", query), vec![call]);
+        origins_with(&trace, 0, names).remove(2).1
+    };
+    assert_eq!(delete("noprune=1", false, &[]), query("noprune", "1"));
+    let handler =
+        "github.com/docker/docker/api/server/router/image.(*imageRouter).deleteImages";
+    assert_eq!(
+        delete("", true, &[(1, &[handler])]),
+        hard_coded("deleteImages")
+    );
+}
