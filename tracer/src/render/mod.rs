@@ -5,6 +5,7 @@ mod compare;
 mod jsonl;
 mod line;
 mod markdown;
+mod origin;
 mod style;
 mod text;
 mod tree;

@@ -3,17 +3,34 @@
 use std::io::{self, Write};
 
 use super::super::{Style, markdown};
-use super::Comparison;
+use super::{Cell, Comparison};
 
-/// Width of the text form.
+/// Columns of the text form where stdout is no terminal.
 const WIDTH: usize = 96;
+/// Narrower and wider terminals get these.
+const NARROWEST: usize = 60;
+const WIDEST: usize = 120;
+/// Columns in front of each cell.
+const GAP: usize = 2;
+
+fn terminal_width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
+    match usize::from(columns) {
+        0 => WIDTH,
+        columns => columns.clamp(NARROWEST, WIDEST),
+    }
+}
 
 impl Comparison {
-    /// Aligned text.
+    /// Aligned text, as wide as the terminal.
     ///
     /// # Errors
     /// Writing fails.
     pub fn text(&self, style: Style, out: &mut dyn Write) -> io::Result<()> {
+        self.text_of_width(terminal_width(), style, out)
+    }
+
+    fn text_of_width(&self, whole: usize, style: Style, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", style.dim(&self.title))?;
         let label_width = self
             .rows
@@ -23,11 +40,12 @@ impl Comparison {
             .unwrap_or(0)
             .max(8);
         let columns = self.heads.len().max(1);
-        let room = WIDTH.saturating_sub(label_width + 4) / columns;
-        let width = room.saturating_sub(2).max(16);
+        let room = whole.saturating_sub(GAP + label_width) / columns;
+        let width = room.saturating_sub(GAP).max(16);
         let line =
-            |label: &str, cells: &[String], mark: bool, out: &mut dyn Write| -> io::Result<()> {
-                let wrapped: Vec<Vec<String>> = cells.iter().map(|c| wrap(c, width)).collect();
+            |label: &str, cells: &[Cell], mark: bool, out: &mut dyn Write| -> io::Result<()> {
+                let wrapped: Vec<Vec<String>> =
+                    cells.iter().map(|c| wrap(&c.whole(), width)).collect();
                 let lines = wrapped.iter().map(Vec::len).max().unwrap_or(1);
                 for n in 0..lines {
                     let label = if n == 0 { label } else { "" };
@@ -38,31 +56,29 @@ impl Comparison {
                         text.push_str(&format!("  {part:<width$}"));
                     }
                     let text = text.trim_end();
-                    writeln!(
-                        out,
-                        "{}",
-                        if mark {
-                            style.differs(text)
-                        } else {
-                            text.to_owned()
-                        }
-                    )?;
+                    let text = if mark {
+                        style.differs(text)
+                    } else {
+                        // what stands out is what somebody asked for
+                        text.replace("(default)", &style.dim("(default)"))
+                    };
+                    writeln!(out, "{text}")?;
                 }
                 Ok(())
             };
-        line("", &self.heads, false, out)?;
+        let heads: Vec<Cell> = self.heads.iter().cloned().map(Cell::shown).collect();
+        line("", &heads, false, out)?;
         for row in &self.rows {
-            let cells: Vec<String> = row.cells.iter().map(|c| c.text.clone()).collect();
-            line(&row.label, &cells, row.is_marked(), out)?;
+            line(&row.label, &row.cells, row.is_marked(), out)?;
         }
         writeln!(out)?;
         for sentence in &self.verdict {
-            for part in wrap_words(sentence, WIDTH) {
+            for part in wrap_words(sentence, whole) {
                 writeln!(out, "{}", style.bold(&part))?;
             }
         }
         for note in &self.notes {
-            for part in wrap_words(&format!("note: {note}"), WIDTH) {
+            for part in wrap_words(&format!("note: {note}"), whole) {
                 writeln!(out, "{}", style.dim(&part))?;
             }
         }
@@ -86,7 +102,7 @@ impl Comparison {
             writeln!(out, "|---|{}---|", "---|".repeat(heads.len()))?;
             for row in &self.rows {
                 let cells: Vec<String> =
-                    row.cells.iter().map(|c| markdown::cell(&c.text)).collect();
+                    row.cells.iter().map(|c| markdown::cell(&c.whole())).collect();
                 let mark = if row.is_marked() { "**≠**" } else { "" };
                 writeln!(
                     out,
@@ -117,12 +133,13 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = chars.as_slice();
     while rest.len() > width {
-        // break behind the last separator that fits
+        // break behind the last separator that fits, unless that leaves most of the line empty
         let at = rest[..width]
             .iter()
-            .rposition(|c| " ,&;".contains(*c))
-            .map_or(width, |p| p + 1)
-            .max(width / 3);
+            .rposition(|c| " ,&;?".contains(*c))
+            .map(|p| p + 1)
+            .filter(|at| *at >= width / 3)
+            .unwrap_or(width);
         lines.push(rest[..at].iter().collect::<String>().trim_end().to_owned());
         rest = &rest[at..];
     }

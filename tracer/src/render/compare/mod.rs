@@ -1,4 +1,5 @@
-//! Code paths side by side: the options each one passed, what it got back, where they part, and what follows from it.
+//! Code paths side by side: the options each one passed and where they come from, what it got back, where the paths part, and what
+//! follows from it.
 //!
 //! `rows` finds what to compare, `verdict` says what follows, `layout` writes it.
 
@@ -6,13 +7,16 @@ mod layout;
 mod rows;
 mod verdict;
 
+use std::collections::BTreeMap;
+
 use super::Clock;
 use super::text::{duration, escape};
 use super::tree::route;
 use crate::capture::Recording;
 use crate::correlate::{CallState, Request, Trace};
 use crate::plan::Plan;
-use rows::Returned;
+use crate::provenance::Provenance;
+use rows::Outcome;
 
 /// What one column is to show: a label, and the requests that can be meant. More than one is ambiguous, and none is picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +37,14 @@ impl Column {
     }
 }
 
-/// One cell: its text, and what it is compared by (`None`: unknown, neither equal nor different).
+/// One cell.
 #[derive(Clone, Debug, PartialEq)]
 struct Cell {
     text: String,
+    /// What it is compared by; `None`: unknown, neither equal nor different.
     key: Option<String>,
+    /// Where an option's value comes from.
+    from: Option<String>,
 }
 
 impl Cell {
@@ -45,10 +52,22 @@ impl Cell {
         Self {
             key: Some(text.clone()),
             text,
+            from: None,
         }
     }
     fn shown(text: String) -> Self {
-        Self { text, key: None }
+        Self {
+            text,
+            key: None,
+            from: None,
+        }
+    }
+    /// `true (query all=1)`
+    fn whole(&self) -> String {
+        match &self.from {
+            Some(from) => format!("{} ({from})", self.text),
+            None => self.text.clone(),
+        }
     }
 }
 
@@ -135,7 +154,10 @@ impl Comparison {
             this.not_unique(recording, trace, columns);
             return this;
         }
-        this.compare(plan, trace, &picked);
+        let symbols = recording
+            .trailer()
+            .map_or_else(BTreeMap::new, |t| t.symbols.iter().cloned().collect());
+        this.compare(plan, trace, &Provenance::new(plan, trace, &symbols), &picked);
         this
     }
 
@@ -183,7 +205,13 @@ impl Comparison {
         });
     }
 
-    fn compare(&mut self, plan: &Plan, trace: &Trace, picked: &[usize]) {
+    fn compare(
+        &mut self,
+        plan: &Plan,
+        trace: &Trace,
+        provenance: &Provenance<'_>,
+        picked: &[usize],
+    ) {
         let requests: Vec<&Request> = picked
             .iter()
             .filter_map(|i| trace.requests.get(*i))
@@ -211,21 +239,24 @@ impl Comparison {
         self.row("reached by", RowKind::About, &calls, |call| {
             Cell::shown(rows::path_to(plan, trace, call))
         });
-        self.rows.extend(rows::options(function, &calls));
+        let (options, unknown) = rows::options(function, provenance, &calls);
+        self.rows.extend(options);
         let noun = rows::noun(plan, function);
-        let returned: Vec<Option<Returned>> =
-            calls.iter().map(|c| rows::returned(function, c)).collect();
-        let both: Vec<_> = calls.iter().zip(&returned).collect();
+        let outcomes: Vec<Outcome> = calls.iter().map(|c| rows::outcome(function, c)).collect();
+        let both: Vec<_> = calls.iter().zip(&outcomes).collect();
         self.row(
             "returned",
             RowKind::Result,
             &both,
-            |(call, returned)| match (returned, &call.state) {
-                (Some(r), _) => Cell::known(format!("{} {noun}", r.count)),
-                (None, CallState::Returned) => {
+            |(call, outcome)| match outcome {
+                Outcome::List(r) => Cell::known(noun.counted(r.count)),
+                Outcome::Failed(_) => Cell::shown("nothing".into()),
+                Outcome::Unknown(why) if call.state != CallState::Returned => {
+                    Cell::shown((*why).to_owned())
+                }
+                Outcome::Unknown(_) => {
                     Cell::shown(super::call::results(&function.results, &call.results))
                 }
-                _ => Cell::shown("did not return while traced".into()),
             },
         );
         self.row("error", RowKind::Result, &calls, |call| {
@@ -237,7 +268,19 @@ impl Comparison {
                 |end| duration(end.saturating_sub(call.start)),
             ))
         });
-        self.conclude(&returned, noun);
+        for (head, reasons) in self.heads.iter().zip(unknown) {
+            for (why, options) in reasons {
+                self.notes.insert(
+                    0,
+                    format!(
+                        "where {} of {head} comes from is not known: {}",
+                        options.join(", "),
+                        escape(&why)
+                    ),
+                );
+            }
+        }
+        self.conclude(&outcomes, noun);
     }
 }
 

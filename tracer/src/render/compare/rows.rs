@@ -1,32 +1,68 @@
 //! What a comparison is made of: the call that every path reached, its options, what it returned.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use super::super::origin;
 use super::super::text::{self, escape};
 use super::{Cell, Row, RowKind};
 use crate::correlate::{Call, CallState, Link, Owner, Trace};
 use crate::decode::Value;
 use crate::plan::{FuncSchema, Plan};
+use crate::provenance::{OptionValue, Origin, Provenance};
 
 /// Traced calls within each other; a damaged recording may claim any number.
 const MOST_CALLERS: usize = 64;
 
 /// What one path got back.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    List(Returned),
+    /// The call came back with this error.
+    Failed(String),
+    /// And why.
+    Unknown(&'static str),
+}
+
+/// A list that came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Returned {
     pub count: u64,
-    /// IDs, if every element's ID was captured.
-    pub ids: Option<BTreeSet<String>>,
+    /// Names by ID, if every element's ID was captured.
+    pub objects: Option<BTreeMap<String, String>>,
+}
+
+/// What is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noun {
+    one: &'static str,
+    pub many: &'static str,
+}
+
+impl Noun {
+    /// `1 container`, `85 containers`
+    pub fn counted(self, count: u64) -> String {
+        format!("{count} {}", if count == 1 { self.one } else { self.many })
+    }
 }
 
 /// What the listed objects are, as far as their type tells.
-pub fn noun(plan: &Plan, function: &FuncSchema) -> &'static str {
+pub fn noun(plan: &Plan, function: &FuncSchema) -> Noun {
     let listed = function
         .results
         .first()
         .and_then(|r| plan.types.get(r.ty as usize))
         .is_some_and(|t| t.name.to_ascii_lowercase().contains("container"));
-    if listed { "containers" } else { "objects" }
+    if listed {
+        Noun {
+            one: "container",
+            many: "containers",
+        }
+    } else {
+        Noun {
+            one: "object",
+            many: "objects",
+        }
+    }
 }
 
 fn calls_of(trace: &Trace, request: usize) -> impl Iterator<Item = &Call> {
@@ -106,130 +142,145 @@ pub fn path_to(plan: &Plan, trace: &Trace, call: &Call) -> String {
     }
 }
 
-/// One row per option: the fields of struct parameters, other parameters as they are.
-pub fn options(function: &FuncSchema, calls: &[&Call]) -> Vec<Row> {
+/// One row per option: the fields of struct parameters, other parameters as they are; and why origins are not known.
+pub fn options(
+    function: &FuncSchema,
+    provenance: &Provenance<'_>,
+    calls: &[&Call],
+) -> (Vec<Row>, Vec<UnknownOrigins>) {
+    type Place<'v> = (usize, Option<&'v str>);
+    let known: Vec<Vec<(OptionValue<'_>, Origin)>> =
+        calls.iter().map(|c| provenance.of_call(c)).collect();
+    let mut places: Vec<Place<'_>> = Vec::new();
+    for (option, _) in known.iter().flatten() {
+        let place = (option.parameter, option.field);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    // the fields of one struct side by side, also where a column has more of them
+    places.sort_by_key(|(parameter, _)| *parameter);
+    let mut unknown: Vec<UnknownOrigins> = calls.iter().map(|_| Vec::new()).collect();
     let mut rows = Vec::new();
-    for (position, schema) in function.params.iter().enumerate().filter(|(_, p)| p.shown) {
-        let values: Vec<Option<&Value>> = calls.iter().map(|c| c.params.get(position)).collect();
-        let mut fields: Vec<String> = Vec::new();
-        for value in values.iter().flatten() {
-            if let Value::Struct { fields: f, .. } = pointed(value) {
-                for (name, _) in f {
-                    if !fields.contains(name) {
-                        fields.push(name.clone());
-                    }
+    for (parameter, field) in places {
+        let name = function.params.get(parameter).map_or("?", |p| &p.name);
+        let label = escape(field.unwrap_or(name));
+        let found: Vec<Option<&(OptionValue<'_>, Origin)>> = known
+            .iter()
+            .map(|options| {
+                let here = |o: &OptionValue<'_>| (o.parameter, o.field) == (parameter, field);
+                options.iter().find(|(o, _)| here(o))
+            })
+            .collect();
+        let mut cells: Vec<Cell> = found.iter().map(|o| option_cell(*o)).collect();
+        // Go reads a nil map as an empty one
+        let is_map = |o: &(OptionValue<'_>, Origin)| {
+            matches!(text::inner(o.0.value), Value::Map { .. })
+        };
+        if found.iter().flatten().any(|o| is_map(o)) {
+            for cell in &mut cells {
+                if cell.key.as_deref() == Some("nil") {
+                    cell.key = Some("{}".to_owned());
                 }
             }
         }
-        if fields.is_empty() {
-            rows.push(Row {
-                label: escape(&schema.name),
-                kind: RowKind::Option,
-                cells: values.iter().map(|v| option_cell(*v)).collect(),
-            });
+        for (reasons, option) in unknown.iter_mut().zip(&found) {
+            let Some((_, Origin::Unknown(why))) = option else {
+                continue;
+            };
+            let why = why.to_string();
+            match reasons.iter_mut().find(|(w, _)| *w == why) {
+                Some((_, labels)) => labels.push(label.clone()),
+                None => reasons.push((why, vec![label.clone()])),
+            }
         }
-        for name in fields {
-            let cells = values
-                .iter()
-                .map(|v| match v.map(pointed) {
-                    Some(Value::Struct { fields, .. }) => {
-                        option_cell(fields.iter().find(|(n, _)| *n == name).map(|(_, v)| v))
-                    }
-                    other => option_cell(other),
-                })
-                .collect();
-            rows.push(Row {
-                label: escape(&name),
-                kind: RowKind::Option,
-                cells,
-            });
-        }
+        rows.push(Row {
+            label,
+            kind: RowKind::Option,
+            cells,
+        });
     }
-    rows
+    (rows, unknown)
 }
 
-fn pointed(value: &Value) -> &Value {
-    match value {
-        Value::Pointer { to, .. } => pointed(to),
-        other => other,
+/// Of one column: reasons, and the options that they are about.
+pub type UnknownOrigins = Vec<(String, Vec<String>)>;
+
+fn option_cell(option: Option<&(OptionValue<'_>, Origin)>) -> Cell {
+    let Some((OptionValue { value, .. }, from)) = option else {
+        return Cell::shown("?".into());
+    };
+    Cell {
+        text: text::value(value, false),
+        key: value.is_whole().then(|| text::value(value, true)),
+        from: Some(origin::short(from)),
     }
 }
 
-fn option_cell(value: Option<&Value>) -> Cell {
-    match value {
-        None => Cell::shown("?".into()),
-        Some(v) if is_whole(v) => Cell {
-            text: text::value(v, false),
-            key: Some(text::value(v, true)),
-        },
-        Some(v) => Cell::shown(text::value(v, false)),
-    }
-}
-
-/// Nothing inside is missing or cut.
-fn is_whole(v: &Value) -> bool {
-    match v {
-        Value::Missing(_) => false,
-        Value::Str { bytes, len } => bytes.len() as u64 == *len,
-        Value::List { items, len } => items.len() as u64 == *len && items.iter().all(is_whole),
-        Value::Map { entries, len } => {
-            entries.len() as u64 == *len && entries.iter().all(|(k, v)| is_whole(k) && is_whole(v))
-        }
-        Value::Struct { fields, .. } => fields.iter().all(|(_, v)| is_whole(v)),
-        Value::Pointer { to, .. } => is_whole(to),
-        Value::Iface { value, .. } => is_whole(value),
-        _ => true,
-    }
-}
-
-/// The first list among the results.
-pub fn returned(function: &FuncSchema, call: &Call) -> Option<Returned> {
+/// What the call came back with: its error, else the first list among its results.
+pub fn outcome(function: &FuncSchema, call: &Call) -> Outcome {
     if call.state != CallState::Returned {
-        return None;
+        return Outcome::Unknown("it did not return while it was traced");
+    }
+    match error_of(function, call) {
+        Some(Value::Nil) | None => {}
+        Some(error) if error.why_missing().is_none() => {
+            return Outcome::Failed(text::value(error, false));
+        }
+        Some(_) => return Outcome::Unknown("whether it failed was not captured"),
     }
     let value = function
         .results
         .iter()
         .zip(&call.results)
         .find(|(s, _)| s.name != "error")
-        .map(|(_, v)| v)?;
+        .map(|(_, v)| v);
     match value {
-        Value::Nil => Some(Returned {
+        Some(Value::Nil) => Outcome::List(Returned {
             count: 0,
-            ids: Some(BTreeSet::new()),
+            objects: Some(BTreeMap::new()),
         }),
-        Value::List { items, len } => {
-            let ids: Option<BTreeSet<String>> = items.iter().map(id_of).collect();
-            Some(Returned {
+        Some(Value::List { items, len }) => {
+            let objects: Option<BTreeMap<String, String>> = items.iter().map(identity).collect();
+            Outcome::List(Returned {
                 count: *len,
-                ids: ids.filter(|ids| ids.len() as u64 == *len),
+                objects: objects.filter(|o| o.len() as u64 == *len),
             })
         }
-        _ => None,
+        Some(Value::Missing(_)) | None => Outcome::Unknown("its result was not captured"),
+        Some(_) => Outcome::Unknown("its result is no list"),
     }
 }
 
-fn id_of(value: &Value) -> Option<String> {
-    let Value::Struct { fields, .. } = pointed(value) else {
+/// ID and name of a listed object.
+fn identity(value: &Value) -> Option<(String, String)> {
+    let Value::Struct { fields, .. } = value.pointed() else {
         return None;
     };
-    match fields.iter().find(|(n, _)| n == "ID").map(|(_, v)| v)? {
+    let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+    let whole = |value: &Value| match value {
         Value::Str { bytes, len } if bytes.len() as u64 == *len => {
             Some(String::from_utf8_lossy(bytes).into_owned())
         }
         _ => None,
-    }
+    };
+    let id = whole(field("ID")?)?;
+    let name = match field("Names") {
+        Some(Value::List { items, .. }) => items.first().and_then(whole),
+        _ => field("Name").and_then(whole),
+    };
+    let name = name.map_or_else(String::new, |n| n.trim_start_matches('/').to_owned());
+    Some((id, name))
+}
+
+fn error_of<'c>(function: &FuncSchema, call: &'c Call) -> Option<&'c Value> {
+    let position = function.results.iter().position(|s| s.name == "error")?;
+    call.results.get(position)
 }
 
 /// The error among the results.
 pub fn error(function: &FuncSchema, call: &Call) -> Cell {
-    let error = function
-        .results
-        .iter()
-        .zip(&call.results)
-        .find(|(s, _)| s.name == "error")
-        .map(|(_, v)| v);
-    match error {
+    match error_of(function, call) {
         Some(Value::Nil) => Cell::known("none".into()),
         Some(v) => Cell::known(text::value(v, false)),
         None => Cell::shown("?".into()),
