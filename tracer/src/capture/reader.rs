@@ -1,5 +1,6 @@
 //! Reads a recording. It is untrusted: bounded memory, and a damaged tail does not cost what is whole before it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, TRAILER, Trailer, VERSION};
@@ -173,6 +174,13 @@ impl Recording {
     #[must_use]
     pub fn trailer(&self) -> Option<&Trailer> {
         self.trailer.as_ref()
+    }
+
+    /// Names of return addresses in caller stacks, innermost inlined frame first.
+    #[must_use]
+    pub fn symbols(&self) -> BTreeMap<u64, Vec<String>> {
+        let named = self.trailer.iter().flat_map(|t| &t.symbols);
+        named.cloned().collect()
     }
 
     #[must_use]

@@ -17,6 +17,8 @@ use crate::plan::{self, Plan};
 use crate::probe::{self, Links, Session, SessionOptions, TargetProc, ThreadPointer};
 use crate::target::{Image, Process, Selection, find, listening_socket};
 
+/// Different return addresses that are named, at most: a program has few, damaged stacks may have any.
+const MOST_CALLERS: usize = 1 << 16;
 /// How often the daemon is checked for being alive.
 const ALIVE: Duration = Duration::from_millis(500);
 
@@ -145,7 +147,7 @@ pub struct Live<'p> {
     decoder: Decoder<'p>,
     correlator: Correlator,
     writer: Option<capture::Writer>,
-    /// Return addresses in recorded caller stacks: named at the end, when the binary is read again.
+    /// Return addresses in caller stacks: named at the end, when the binary is read again.
     callers: BTreeSet<u64>,
     /// Caught from before the first probe on: a Ctrl-C right after it ends the session as any other does.
     signals: Option<(StopSignal, StopSignal)>,
@@ -305,7 +307,7 @@ impl<'p> Live<'p> {
                 }
             }
             if let Some(hit) = hit {
-                if self.writer.is_some() {
+                if self.callers.len() < MOST_CALLERS {
                     self.callers.extend(&hit.stack);
                 }
                 self.correlator.push(hit);
@@ -337,8 +339,8 @@ impl<'p> Live<'p> {
         let lost = counters.iter().map(|c| c.drops).sum();
         let trace = self.correlator.finish(lost, ended);
         let mut trailer = capture::Trailer::new(&counters, Vec::new(), ended);
+        trailer.symbols = symbols(&parse_binary(&self.prepared.image)?, self.callers);
         if let Some(writer) = self.writer {
-            trailer.symbols = symbols(&parse_binary(&self.prepared.image)?, self.callers);
             writer.finish(&trailer).map_err(write_failure)?;
         }
         Ok((trace, trailer))

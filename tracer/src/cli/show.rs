@@ -1,6 +1,5 @@
 //! `mobytrace show`: replays a recording; needs no root, no kernel and no binary.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -29,9 +28,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
                 render::View {
                     root: args.root.clone(),
                     stack: args.stack,
-                    symbols: recording
-                        .trailer()
-                        .map_or_else(BTreeMap::new, |t| t.symbols.iter().cloned().collect()),
+                    symbols: recording.symbols(),
                     ..render::View::of_stdout()
                 },
                 recording.header(),

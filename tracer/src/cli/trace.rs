@@ -39,10 +39,8 @@ pub async fn run(
     }
     let prepared = Prepared::daemon(&daemon, &args.profiles, &args.functions)?;
     let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
-    let binary = args
-        .stack
-        .then(|| live::parse_binary(&prepared.image))
-        .transpose()?;
+    // names the callers: who made a value, and `--stack`
+    let binary = live::parse_binary(&prepared.image)?;
     let mut sink = render::Stream::new(
         match args.format {
             StreamFormat::Tree => render::StreamKind::Tree,
@@ -76,9 +74,7 @@ pub async fn run(
         .collect(until, |correlator| {
             let fresh = correlator.drain_finished();
             seen += fresh.calls.len() as u64;
-            if let Some(binary) = &binary {
-                sink.name(live::symbols(binary, sink.nameless(&fresh)));
-            }
+            sink.name(live::symbols(&binary, sink.nameless(&fresh)));
             sink.write(&fresh, out)?;
             out.flush()?;
             Ok(args
@@ -96,9 +92,7 @@ pub async fn run(
     }
     let (rest, trailer) = finished?;
     seen += rest.calls.len() as u64;
-    if let Some(binary) = &binary {
-        sink.name(live::symbols(binary, sink.nameless(&rest)));
-    }
+    sink.name(live::symbols(&binary, sink.nameless(&rest)));
     sink.write(&rest, out)?;
     sink.finish(&rest.summary, &trailer.completeness(), out)?;
     eprintln!("{}", trailer.completeness());

@@ -1,14 +1,16 @@
 //! One JSON object per line: `trace`, then `request` and `call` as they finish, `end`. Schema: docs/events.schema.json.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json, json};
 
 use super::{Clock, text};
 use crate::capture::Header;
-use crate::correlate::{CallState, Client, Link, Owner, Summary, Trace};
+use crate::correlate::{Call, CallState, Client, Link, Owner, Summary, Trace};
 use crate::decode::{Value, error_text};
 use crate::plan::{Plan, ValueSchema};
+use crate::provenance::{Origin, Provenance};
 
 fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, json)?;
@@ -44,7 +46,14 @@ fn state(state: &CallState) -> &'static str {
     }
 }
 
-pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(
+    plan: &Plan,
+    clock: &Clock,
+    trace: &Trace,
+    symbols: &BTreeMap<u64, Vec<String>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let provenance = Provenance::new(plan, trace, symbols);
     for r in &trace.requests {
         let event = json!({
             "type": "request",
@@ -106,6 +115,7 @@ pub fn write(plan: &Plan, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> 
             "goroutine": c.goid,
             "state": state(&c.state),
             "params": named(&f.params, &c.params),
+            "origins": origins(&f.params, provenance, c),
             "results": named(&f.results, &c.results),
         });
         line(&event, out)?;
@@ -128,6 +138,31 @@ pub fn finish(summary: &Summary, completeness: &str, out: &mut dyn Write) -> io:
 
 fn client(c: &Client) -> Json {
     json!({"pid": c.pid, "uid": c.uid, "comm": c.comm, "ancestors": c.ancestors, "container": c.container})
+}
+
+/// By parameter, and field of its struct: `config.All`.
+fn origins(schemas: &[ValueSchema], provenance: Provenance<'_>, call: &Call) -> Json {
+    let mut found = Map::new();
+    for (option, origin) in provenance.of_call(call) {
+        let Some(schema) = schemas.get(option.parameter) else {
+            continue;
+        };
+        let name = match option.field {
+            Some(field) => format!("{}.{field}", schema.name),
+            None => schema.name.clone(),
+        };
+        let origin = match origin {
+            Origin::Query { parameter, sent } => {
+                json!({"from": "query", "parameter": parameter, "sent": sent})
+            }
+            Origin::Path { part } => json!({"from": "path", "part": part}),
+            Origin::HardCoded { by } => json!({"from": "hard-coded", "by": by}),
+            Origin::Default => json!({"from": "default"}),
+            Origin::Unknown(why) => json!({"from": "unknown", "why": why.to_string()}),
+        };
+        found.insert(name, origin);
+    }
+    Json::Object(found)
 }
 
 fn named(schemas: &[ValueSchema], values: &[Value]) -> Json {

@@ -32,7 +32,10 @@ pub fn markdown(recording: &Recording, trace: &Trace, out: &mut dyn Write) -> io
         &Clock::of(recording.header()),
         trace,
         Style::new(Some(false)),
-        &View::default(),
+        &View {
+            symbols: recording.symbols(),
+            ..View::default()
+        },
         &mut body,
     )?;
     let body = String::from_utf8_lossy(&body);

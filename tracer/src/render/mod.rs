@@ -137,9 +137,6 @@ impl<'h> Stream<'h> {
     /// Addresses in the calls' stacks that have no names yet.
     #[must_use]
     pub fn nameless(&self, trace: &Trace) -> BTreeSet<u64> {
-        if !self.view.stack {
-            return BTreeSet::new();
-        }
         let all = trace.calls.iter().flat_map(|c| &c.stack);
         all.filter(|a| !self.view.symbols.contains_key(a))
             .copied()
@@ -176,7 +173,13 @@ impl<'h> Stream<'h> {
                 &self.view,
                 out,
             ),
-            StreamKind::Jsonl => jsonl::write(&self.header.plan, &self.clock, trace, out),
+            StreamKind::Jsonl => jsonl::write(
+                &self.header.plan,
+                &self.clock,
+                trace,
+                &self.view.symbols,
+                out,
+            ),
         }
     }
 

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use super::call::{arguments, results};
 use super::line::{Line, Look};
 use super::text::{self, duration, escape};
-use super::{Clock, Style, View};
+use super::{Clock, Style, View, origin};
 use crate::capture::Header;
 use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Trace};
 use crate::plan::Plan;
+use crate::provenance::Provenance;
 
 /// Deepest nesting shown; only a damaged recording has more.
 const MOST_LEVELS: usize = 64;
@@ -101,6 +102,7 @@ struct Tree<'a> {
     trace: &'a Trace,
     style: Style,
     view: &'a View,
+    provenance: Provenance<'a>,
     /// Calls below each call: made by it, or on a goroutine born in it.
     below: BTreeMap<usize, Vec<usize>>,
     /// Topmost calls of each request.
@@ -132,6 +134,7 @@ impl<'a> Tree<'a> {
             trace,
             style,
             view,
+            provenance: Provenance::new(plan, trace, &view.symbols),
             below: BTreeMap::new(),
             own: BTreeMap::new(),
             shared: BTreeMap::new(),
@@ -348,6 +351,9 @@ impl<'a> Tree<'a> {
                 let age = self.trace.until.saturating_sub(call.start);
                 line.push(Look::Warn, format!("  in flight for {}", duration(age)));
             }
+        }
+        if let Some(origins) = origin::of_call(self.plan, self.trace, self.provenance, call) {
+            line.push(Look::Dim, format!("  [{origins}]"));
         }
         let under = above(call).and_then(|a| self.trace.calls.get(a));
         if let Owner::Request {

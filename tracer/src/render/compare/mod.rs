@@ -7,8 +7,6 @@ mod layout;
 mod rows;
 mod verdict;
 
-use std::collections::BTreeMap;
-
 use super::Clock;
 use super::text::{duration, escape};
 use super::tree::route;
@@ -154,9 +152,7 @@ impl Comparison {
             this.not_unique(recording, trace, columns);
             return this;
         }
-        let symbols = recording
-            .trailer()
-            .map_or_else(BTreeMap::new, |t| t.symbols.iter().cloned().collect());
+        let symbols = recording.symbols();
         this.compare(plan, trace, &Provenance::new(plan, trace, &symbols), &picked);
         this
     }
