@@ -33,12 +33,13 @@ fn passive_ambiguous_and_from_a_recording() {
     let finished = running.wait().expect("ended").expect(0);
     for said in [
         "path A",
-        "≠ All         false                                    true",
-        "≠ Size        false                                    true",
-        "≠ returned    1 containers                             6 containers",
-        "First difference: Size is false for path A, true for path B.",
-        "the paths part inside dockerd: it returned 1 containers for path A, 6 for path B",
-        "Only in path B: 5",
+        "≠ All         false (default)                           true (hard-coded by SystemDiskUsage)",
+        "≠ Size        false (default)                           true (hard-coded by SystemDiskUsage)",
+        "  Limit       0 (default)                               0 (default)",
+        "≠ returned    1 container                               6 containers",
+        "First difference: Size is false (default) for path A, true (hard-coded by SystemDiskUsage) for\npath B.",
+        "the paths part inside dockerd: it returned 1 container for path A, 6 containers for\npath B, and they asked with different options",
+        "Only in path B: 5 (c1 ",
     ] {
         assert!(
             finished.stdout.contains(said),

@@ -205,7 +205,7 @@ fn the_only_daemon_is_found_by_itself() {
     assert!(
         finished
             .stdout
-            .contains("the daemon returned the same 1 containers on both paths"),
+            .contains("the daemon returned the same 1 container on both paths"),
         "{}",
         finished.stdout
     );

@@ -111,8 +111,9 @@ fn the_demo_prints_what_it_recorded() {
     for said in [
         "GET /v1.41/containers/json?all=1",
         "GET /v1.41/system/df",
-        "≠ Size        false                                    true",
-        "returned    85 containers                            85 containers",
+        "≠ Size        false (default)                           true (hard-coded by SystemDiskUsage)",
+        "All         true (query all=1)                        true (hard-coded by SystemDiskUsage)",
+        "returned    85 containers                             85 containers",
         "First difference: Size",
         "the daemon returned the same 85 containers on both paths",
     ] {
@@ -121,8 +122,8 @@ fn the_demo_prints_what_it_recorded() {
     // another query, another text
     let other = demo(&["docker ps", "docker ps -a"]);
     for said in [
-        "≠ All         false                                    true",
-        "≠ returned    1 containers                             85 containers",
+        "≠ All         false (default)                           true (query all=1)",
+        "≠ returned    1 container                               85 containers",
         "the paths part inside dockerd",
         "Only in docker ps -a: 84",
     ] {

@@ -229,11 +229,18 @@ mod tests {
     #[test]
     fn times() {
         check(Conversion::Timestamp, "17", Expected::Time(17, 0));
-        check(Conversion::Timestamp, "17.5", Expected::Time(17, 500_000_000));
+        check(
+            Conversion::Timestamp,
+            "17.5",
+            Expected::Time(17, 500_000_000),
+        );
         check(Conversion::Timestamp, "17.000000007", Expected::Time(17, 7));
         check(Conversion::Timestamp, "", Expected::Zero);
         for bad in ["-1", "x", "17.", "17.1234567890", "17.+5"] {
-            assert!(convert(Conversion::Timestamp, &[bad.into()]).is_err(), "{bad}");
+            assert!(
+                convert(Conversion::Timestamp, &[bad.into()]).is_err(),
+                "{bad}"
+            );
         }
     }
 
@@ -244,7 +251,13 @@ mod tests {
         assert_eq!(sets, lists);
         assert_eq!(filters(""), Ok(Filters::new()));
         assert_eq!(filters("{}"), Ok(Filters::new()));
-        for bad in ["[]", "x", r#"{"a":"b"}"#, r#"{"a":null}"#, r#"{"a":{"b":1}}"#] {
+        for bad in [
+            "[]",
+            "x",
+            r#"{"a":"b"}"#,
+            r#"{"a":null}"#,
+            r#"{"a":{"b":1}}"#,
+        ] {
             assert!(filters(bad).is_err(), "{bad}");
         }
     }

@@ -79,7 +79,10 @@ mod tests {
         check("containerDiskUsage.func1", "containerDiskUsage");
         check("containerDiskUsage.func1.2", "containerDiskUsage");
         check("SystemDiskUsage.gowrap3", "SystemDiskUsage");
-        check("SystemDiskUsage.(*Daemon).containerDiskUsage.func2", "containerDiskUsage");
+        check(
+            "SystemDiskUsage.(*Daemon).containerDiskUsage.func2",
+            "containerDiskUsage",
+        );
         check("Containers-fm", "Containers");
         check("SystemDiskUsage.func1-range2", "SystemDiskUsage");
         check("func1x", "func1x");

@@ -122,11 +122,7 @@ struct Context<'a> {
 
 impl<'a> Provenance<'a> {
     #[must_use]
-    pub fn new(
-        plan: &'a Plan,
-        trace: &'a Trace,
-        symbols: &'a BTreeMap<u64, Vec<String>>,
-    ) -> Self {
+    pub fn new(plan: &'a Plan, trace: &'a Trace, symbols: &'a BTreeMap<u64, Vec<String>>) -> Self {
         Self {
             plan,
             trace,
@@ -222,7 +218,10 @@ impl<'a> Provenance<'a> {
             }
             Source::Since(parameter, conversion, since) => {
                 let version = context.request.api_version.as_deref();
-                match (context.query.get(parameter), version.and_then(routes::version)) {
+                match (
+                    context.query.get(parameter),
+                    version.and_then(routes::version),
+                ) {
                     (Some(_), None) => unknown(format!(
                         "whether the handler reads {parameter} depends on the API version, which the path does not tell"
                     )),

@@ -17,7 +17,10 @@ impl Query {
         }
         // up to Go 1.16 it separates parameters, later it is an error
         if raw.contains(';') {
-            return Err("the request's query holds a semicolon, which releases of Go read differently".into());
+            return Err(
+                "the request's query holds a semicolon, which releases of Go read differently"
+                    .into(),
+            );
         }
         let mut query = Self::default();
         for pair in raw.split('&').filter(|p| !p.is_empty()) {
@@ -85,7 +88,14 @@ mod tests {
 
     #[test]
     fn what_go_may_read_differently_is_refused() {
-        for raw in ["all=1;size=1", "a=%", "a=%4", "a=%zz", "a=%ff", "filters=%7B…"] {
+        for raw in [
+            "all=1;size=1",
+            "a=%",
+            "a=%4",
+            "a=%zz",
+            "a=%ff",
+            "filters=%7B…",
+        ] {
             assert!(Query::parse(raw).is_err(), "{raw}");
         }
     }

@@ -606,11 +606,20 @@ mod tests {
     #[test]
     fn routes_of_requests() {
         let check = |method, path, route: &'static str, name: &str| {
-            assert_eq!(found(method, path), Some((route, name.to_owned())), "{path}");
+            assert_eq!(
+                found(method, path),
+                Some((route, name.to_owned())),
+                "{path}"
+            );
         };
         check("GET", "/v1.41/containers/json", "/containers/json", "");
         check("GET", "/containers/json", "/containers/json", "");
-        check("GET", "/v1.41/containers/c1/json", "/containers/{name}/json", "c1");
+        check(
+            "GET",
+            "/v1.41/containers/c1/json",
+            "/containers/{name}/json",
+            "c1",
+        );
         check("GET", "/images/a/b:c/json", "/images/{name}/json", "a/b:c");
         check("GET", "/v1.24/images/json", "/images/json", "");
         check("GET", "/volumes", "/volumes", "");
@@ -652,13 +661,21 @@ mod tests {
     fn the_table_is_consistent() {
         let mut seen = std::collections::BTreeSet::new();
         for route in ROUTES {
-            assert!(seen.insert((route.method, route.path)), "{} twice", route.path);
+            assert!(
+                seen.insert((route.method, route.path)),
+                "{} twice",
+                route.path
+            );
             for called in route.called {
                 let mut options = std::collections::BTreeSet::new();
                 for (option, source) in called.options {
                     assert!(options.insert(option), "{}: {option} twice", route.path);
                     let braces = route.path.contains('{');
-                    assert!(braces || !matches!(source, Path | PathFilter), "{}", route.path);
+                    assert!(
+                        braces || !matches!(source, Path | PathFilter),
+                        "{}",
+                        route.path
+                    );
                 }
             }
         }

@@ -136,9 +136,15 @@ fn plan() -> Plan {
             function(&format!("{DAEMON}Containers"), &["config"]),
             function(&format!("{DAEMON}reduceContainers"), &["config"]),
             function(&format!("{DAEMON}SystemDiskUsage"), &["opts"]),
-            function(&format!("{DAEMON}ContainerInspect"), &["name", "size", "version"]),
+            function(
+                &format!("{DAEMON}ContainerInspect"),
+                &["name", "size", "version"],
+            ),
             function(&format!("{DAEMON}refreshImage"), &["s"]),
-            function("github.com/podman/x/daemon.(*Daemon).Containers", &["config"]),
+            function(
+                "github.com/podman/x/daemon.(*Daemon).Containers",
+                &["config"],
+            ),
             function(&format!("{DAEMON}ContainerStop"), &["name", "timeout"]),
             function(
                 "github.com/docker/docker/daemon/images.(*ImageService).ImageDelete",
@@ -242,19 +248,32 @@ fn a_value_that_the_parameter_does_not_make_is_not_from_it() {
         list(false, false, 0, filters(&[("name", "c2")])),
         "Filters",
     ));
-    assert!(why.contains(r#"the call has {"name":{"c2":true}}"#), "{why}");
+    assert!(
+        why.contains(r#"the call has {"name":{"c2":true}}"#),
+        "{why}"
+    );
 }
 
 #[test]
 fn what_cannot_be_read_has_a_reason() {
-    let cut = origin("all=1&filters=%7B…", list(true, false, 0, filters(&[])), "All");
+    let cut = origin(
+        "all=1&filters=%7B…",
+        list(true, false, 0, filters(&[])),
+        "All",
+    );
     assert!(reason(&cut).contains("cut"), "{cut:?}");
     let config = options(vec![("All", Value::Missing(Missing::Lost))]);
     let missing = origin("all=1", config, "All");
-    assert!(reason(&missing).contains("its record was lost"), "{missing:?}");
+    assert!(
+        reason(&missing).contains("its record was lost"),
+        "{missing:?}"
+    );
     let config = options(vec![("Novel", Value::Bool(false))]);
     let novel = origin("", config, "Novel");
-    assert!(matches!(novel, Origin::Unknown(Unknown::NotUnderstood(_))), "{novel:?}");
+    assert!(
+        matches!(novel, Origin::Unknown(Unknown::NotUnderstood(_))),
+        "{novel:?}"
+    );
     // a parameter of a later API may set what no parameter did before
     let stranger = origin("novel=1", list(false, true, 0, filters(&[])), "Size");
     assert!(reason(&stranger).contains("\"novel\""), "{stranger:?}");
@@ -262,7 +281,10 @@ fn what_cannot_be_read_has_a_reason() {
     assert!(reason(&stranger).contains("\"novel\""), "{stranger:?}");
     // no parameter, not zero, and no caller known
     let made = origin("", list(false, true, 0, filters(&[])), "Size");
-    assert!(reason(&made).contains("the caller that made it is not known"), "{made:?}");
+    assert!(
+        reason(&made).contains("the caller that made it is not known"),
+        "{made:?}"
+    );
 }
 
 fn disk_usage(path: &str, query: &str) -> Trace {
@@ -302,18 +324,29 @@ fn what_the_daemon_makes_is_hard_coded_by_the_nearest_caller_that_did_not_get_it
     // names on the stack are nearer than traced calls
     let mut trace = trace;
     trace.calls[2].stack = vec![1, 2, 3];
-    let inlined = [format!("{DAEMON}Containers"), format!("{DAEMON}containerDiskUsage.func1")];
+    let inlined = [
+        format!("{DAEMON}Containers"),
+        format!("{DAEMON}containerDiskUsage.func1"),
+    ];
     let inlined: Vec<&str> = inlined.iter().map(String::as_str).collect();
     let group = ["resenje.org/singleflight.(*Group[...]).Do.func1"];
     let found = origins_with(&trace, 2, &[(1, &group), (2, &inlined)]);
     assert_eq!(found[0].1, hard_coded("containerDiskUsage"));
     let unnamed = origins_with(&trace, 2, &[(2, &inlined)]);
-    assert_eq!(unnamed[0].1, hard_coded("SystemDiskUsage"), "the stack is not named from its top");
+    assert_eq!(
+        unnamed[0].1,
+        hard_coded("SystemDiskUsage"),
+        "the stack is not named from its top"
+    );
 }
 
 #[test]
 fn a_parameter_that_another_route_has_sets_nothing() {
-    let found = origins_with(&disk_usage("/v1.41/system/df", "type=container&verbose=1"), 1, &[]);
+    let found = origins_with(
+        &disk_usage("/v1.41/system/df", "type=container&verbose=1"),
+        1,
+        &[],
+    );
     assert_eq!(found[0].1, hard_coded("SystemDiskUsage"), "{found:?}");
     let found = origins_with(&disk_usage("/v1.41/system/df", "size=1"), 1, &[]);
     assert!(reason(&found[0].1).contains("\"size\""), "{found:?}");
@@ -326,13 +359,19 @@ fn parameters_count_from_their_api_version_on() {
         (found[0].1.clone(), found[1].1.clone())
     };
     let asked = query("type", "container");
-    assert_eq!(of("/v1.44/system/df", "type=container"), (asked.clone(), asked));
+    assert_eq!(
+        of("/v1.44/system/df", "type=container"),
+        (asked.clone(), asked)
+    );
     // before, it is ignored, and all types were asked for
     let (containers, images) = of("/v1.41/system/df", "type=container");
     assert!(reason(&containers).contains("caller"), "{containers:?}");
     assert_eq!(images, Origin::Default);
     let (containers, _) = of("/system/df", "type=container");
-    assert!(reason(&containers).contains("API version"), "{containers:?}");
+    assert!(
+        reason(&containers).contains("API version"),
+        "{containers:?}"
+    );
 }
 
 #[test]
@@ -411,12 +450,14 @@ fn a_negated_parameter() {
         let params = vec![text("busybox"), Value::Bool(false), Value::Bool(prune)];
         let mut call = call(7, params, None);
         call.stack = vec![1];
-        let trace = one(request("DELETE", "/v1.41/images/busybox", query), vec![call]);
+        let trace = one(
+            request("DELETE", "/v1.41/images/busybox", query),
+            vec![call],
+        );
         origins_with(&trace, 0, names).remove(2).1
     };
     assert_eq!(delete("noprune=1", false, &[]), query("noprune", "1"));
-    let handler =
-        "github.com/docker/docker/api/server/router/image.(*imageRouter).deleteImages";
+    let handler = "github.com/docker/docker/api/server/router/image.(*imageRouter).deleteImages";
     assert_eq!(
         delete("", true, &[(1, &[handler])]),
         hard_coded("deleteImages")

@@ -101,8 +101,11 @@ impl Comparison {
             writeln!(out, "| | {} | |", heads.join(" | "))?;
             writeln!(out, "|---|{}---|", "---|".repeat(heads.len()))?;
             for row in &self.rows {
-                let cells: Vec<String> =
-                    row.cells.iter().map(|c| markdown::cell(&c.whole())).collect();
+                let cells: Vec<String> = row
+                    .cells
+                    .iter()
+                    .map(|c| markdown::cell(&c.whole()))
+                    .collect();
                 let mark = if row.is_marked() { "**≠**" } else { "" };
                 writeln!(
                     out,

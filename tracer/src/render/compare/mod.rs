@@ -153,7 +153,12 @@ impl Comparison {
             return this;
         }
         let symbols = recording.symbols();
-        this.compare(plan, trace, &Provenance::new(plan, trace, &symbols), &picked);
+        this.compare(
+            plan,
+            trace,
+            &Provenance::new(plan, trace, &symbols),
+            &picked,
+        );
         this
     }
 

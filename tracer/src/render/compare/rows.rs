@@ -174,9 +174,8 @@ pub fn options(
             .collect();
         let mut cells: Vec<Cell> = found.iter().map(|o| option_cell(*o)).collect();
         // Go reads a nil map as an empty one
-        let is_map = |o: &(OptionValue<'_>, Origin)| {
-            matches!(text::inner(o.0.value), Value::Map { .. })
-        };
+        let is_map =
+            |o: &(OptionValue<'_>, Origin)| matches!(text::inner(o.0.value), Value::Map { .. });
         if found.iter().flatten().any(|o| is_map(o)) {
             for cell in &mut cells {
                 if cell.key.as_deref() == Some("nil") {

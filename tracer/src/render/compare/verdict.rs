@@ -95,7 +95,11 @@ impl Comparison {
         let all = failed.len() == outcomes.len();
         let said = format!(
             "Conclusion: {} inside dockerd: {}.",
-            if all { "every path fails" } else { "the paths part" },
+            if all {
+                "every path fails"
+            } else {
+                "the paths part"
+            },
             failed.join(", ")
         );
         (vec![said], true)
@@ -114,7 +118,11 @@ impl Comparison {
         let same_count = others.iter().all(|r| r.count == first.count);
         let all_known = lists.iter().all(|r| r.objects.is_some());
         let ids = |r: &Returned| -> Vec<String> {
-            r.objects.iter().flatten().map(|(id, _)| id.clone()).collect()
+            r.objects
+                .iter()
+                .flatten()
+                .map(|(id, _)| id.clone())
+                .collect()
         };
         if same_count && !all_known {
             return (
@@ -157,8 +165,7 @@ impl Comparison {
                 Asked::Differently => ", and they asked with different options",
                 Asked::TheSame =>
                     " with the same options: what there was to list changed in between",
-                Asked::Unknown =>
-                    "; whether they asked with the same options is not known",
+                Asked::Unknown => "; whether they asked with the same options is not known",
             }
         )];
         for (n, other) in others.iter().enumerate() {
