@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -142,12 +143,13 @@ pub enum Stop<T> {
 /// Probes attached, records flowing.
 pub struct Live<'p> {
     prepared: &'p Prepared,
+    binary: Rc<GoBinary<'p>>,
     session: Session,
     assembler: Assembler,
     decoder: Decoder<'p>,
     correlator: Correlator,
     writer: Option<capture::Writer>,
-    /// Return addresses in caller stacks: named at the end, when the binary is read again.
+    /// Return addresses in caller stacks, named at the end.
     callers: BTreeSet<u64>,
     /// Caught from before the first probe on: a Ctrl-C right after it ends the session as any other does.
     signals: Option<(StopSignal, StopSignal)>,
@@ -184,6 +186,8 @@ impl<'p> Live<'p> {
         };
         prepared.process.check().map_err(Failure::from)?;
         let signals = Some(stop_signals()?);
+        // before the first probe: nothing waits for it then
+        let binary = Rc::new(parse_binary(&prepared.image)?);
         let started = Instant::now();
         let exe = prepared.image.attach_path();
         let target = TargetProc {
@@ -235,6 +239,7 @@ impl<'p> Live<'p> {
         );
         Ok(Self {
             prepared,
+            binary,
             session,
             assembler: Assembler::default(),
             decoder: Decoder::new(prepared.plan(), prepared.load_bias()),
@@ -243,6 +248,11 @@ impl<'p> Live<'p> {
             callers: BTreeSet::new(),
             signals,
         })
+    }
+
+    /// The daemon's binary, to name callers by.
+    pub fn binary(&self) -> Rc<GoBinary<'p>> {
+        self.binary.clone()
     }
 
     /// Reads records until `until` ends, the user interrupts, or the daemon ends. `each` sees the correlator after
@@ -339,7 +349,7 @@ impl<'p> Live<'p> {
         let lost = counters.iter().map(|c| c.drops).sum();
         let trace = self.correlator.finish(lost, ended);
         let mut trailer = capture::Trailer::new(&counters, Vec::new(), ended);
-        trailer.symbols = symbols(&parse_binary(&self.prepared.image)?, self.callers);
+        trailer.symbols = symbols(&self.binary, self.callers);
         if let Some(writer) = self.writer {
             writer.finish(&trailer).map_err(write_failure)?;
         }

@@ -40,7 +40,7 @@ pub async fn run(
     let prepared = Prepared::daemon(&daemon, &args.profiles, &args.functions)?;
     let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
     // names the callers: who made a value, and `--stack`
-    let binary = live::parse_binary(&prepared.image)?;
+    let binary = live.binary();
     let mut sink = render::Stream::new(
         match args.format {
             StreamFormat::Tree => render::StreamKind::Tree,

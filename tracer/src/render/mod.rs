@@ -41,6 +41,8 @@ pub struct View {
     pub symbols: BTreeMap<u64, Vec<String>>,
 }
 
+/// Addresses that get names, at most: a program has few, damaged stacks may have any.
+const MOST_SYMBOLS: usize = 1 << 16;
 /// Columns where the output is no terminal, or tells none.
 const WIDTH: usize = 80;
 /// Narrower terminals get rows of this width all the same.
@@ -137,6 +139,9 @@ impl<'h> Stream<'h> {
     /// Addresses in the calls' stacks that have no names yet.
     #[must_use]
     pub fn nameless(&self, trace: &Trace) -> BTreeSet<u64> {
+        if self.view.symbols.len() >= MOST_SYMBOLS {
+            return BTreeSet::new();
+        }
         let all = trace.calls.iter().flat_map(|c| &c.stack);
         all.filter(|a| !self.view.symbols.contains_key(a))
             .copied()
