@@ -10,6 +10,7 @@ mod http;
 mod memory;
 mod numbers;
 mod parity;
+mod proxy;
 mod tool;
 
 pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
@@ -20,6 +21,7 @@ pub use http::{Answer, Connection, request};
 pub use memory::{changed_code, status_kib};
 pub use numbers::Numbers;
 pub use parity::{Counts, parity};
+pub use proxy::Proxy;
 pub use tool::{Finished, Running, Tool, json_lines};
 
 /// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set
