@@ -1,5 +1,6 @@
 //! What a live session saw, as its JSON Lines say it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -106,4 +107,36 @@ pub fn list_options(quiet: bool, changes: &Value) -> Value {
         all[name] = value.clone();
     }
     all
+}
+
+/// Types of the events, each of which has what docs/events.schema.json requires of it, and nothing that is not there.
+///
+/// # Panics
+/// One has not.
+#[must_use]
+pub fn types_by_schema(events: &[Value]) -> BTreeSet<String> {
+    let schema = std::fs::read_to_string(crate::workspace_root().join("docs/events.schema.json"));
+    let schema: Value = serde_json::from_str(&schema.expect("schema")).expect("JSON");
+    let kinds = schema["oneOf"].as_array().expect("oneOf");
+    let mut seen = BTreeSet::new();
+    for event in events {
+        let kind = kinds
+            .iter()
+            .find(|k| k["properties"]["type"]["const"] == event["type"])
+            .unwrap_or_else(|| panic!("an event that the schema does not know: {event}"));
+        seen.insert(event["type"].as_str().expect("type").to_owned());
+        let object = event.as_object().expect("object");
+        let properties = kind["properties"].as_object().expect("properties");
+        for name in kind["required"].as_array().expect("required") {
+            let name = name.as_str().expect("name");
+            assert!(object.contains_key(name), "{name} in {event}");
+        }
+        for name in object.keys() {
+            assert!(
+                properties.contains_key(name),
+                "{name} is not in the schema: {event}"
+            );
+        }
+    }
+    seen
 }

@@ -15,7 +15,7 @@ mod tool;
 
 pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
 pub use daemon::Daemon;
-pub use events::{Events, list_options, the_one, traced};
+pub use events::{Events, list_options, the_one, traced, types_by_schema};
 pub use fixture::Fixture;
 pub use http::{Answer, Connection, request};
 pub use memory::{changed_code, status_kib};

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -43,13 +44,41 @@ impl Finished {
     }
 }
 
+/// What a run wrote so far.
+type Shared = Arc<Mutex<Vec<u8>>>;
+
+fn text(shared: &Shared) -> String {
+    shared.lock().map_or_else(
+        |_| String::new(),
+        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+    )
+}
+
+/// Reads to the end, in a thread.
+fn read(mut from: impl Read + Send + 'static) -> (Shared, std::thread::JoinHandle<()>) {
+    let shared = Shared::default();
+    let into = shared.clone();
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0u8; 4096];
+        while let Ok(n) = from.read(&mut buffer) {
+            if n == 0 {
+                break;
+            }
+            if let Ok(mut bytes) = into.lock() {
+                bytes.extend_from_slice(&buffer[..n]);
+            }
+        }
+    });
+    (shared, reader)
+}
+
 /// A run in progress.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    stdout: std::thread::JoinHandle<String>,
-    stderr: std::sync::Arc<std::sync::Mutex<String>>,
-    reader: std::thread::JoinHandle<()>,
+    stdout: Shared,
+    stderr: Shared,
+    readers: [std::thread::JoinHandle<()>; 2],
 }
 
 impl Tool {
@@ -111,31 +140,13 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("{command:?}"))?;
-        let mut out = child.stdout.take().context("stdout")?;
-        let mut err = child.stderr.take().context("stderr")?;
-        let stdout = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = out.read_to_end(&mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
-        });
-        let stderr = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-        let shared = stderr.clone();
-        let reader = std::thread::spawn(move || {
-            let mut buffer = [0u8; 4096];
-            while let Ok(n) = err.read(&mut buffer) {
-                if n == 0 {
-                    break;
-                }
-                if let Ok(mut text) = shared.lock() {
-                    text.push_str(&String::from_utf8_lossy(&buffer[..n]));
-                }
-            }
-        });
+        let (stdout, out) = read(child.stdout.take().context("stdout")?);
+        let (stderr, err) = read(child.stderr.take().context("stderr")?);
         Ok(Self {
             child,
             stdout,
             stderr,
-            reader,
+            readers: [out, err],
         })
     }
 
@@ -149,23 +160,38 @@ impl Running {
     /// # Errors
     /// It ends or takes too long.
     pub fn wait_for(&mut self, text: &str) -> Result<()> {
+        self.wait_until(text, |running| running.said().contains(text))
+    }
+
+    /// Waits until what it wrote to stdout satisfies `done`; gives that.
+    ///
+    /// # Errors
+    /// It ends or takes too long.
+    pub fn wait_for_output(&mut self, done: impl Fn(&str) -> bool) -> Result<String> {
+        self.wait_until("the expected output", |running| {
+            done(&text(&running.stdout))
+        })?;
+        Ok(text(&self.stdout))
+    }
+
+    fn wait_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Result<()> {
         let started = Instant::now();
         loop {
-            if self.stderr.lock().is_ok_and(|t| t.contains(text)) {
+            if done(self) {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("ended with {status} before {text:?}: {}", self.said());
+                bail!("ended with {status} before {what:?}: {}", self.said());
             }
             if started.elapsed() > PATIENCE {
-                bail!("{text:?} did not come: {}", self.said());
+                bail!("{what:?} did not come: {}", self.said());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
     fn said(&self) -> String {
-        self.stderr.lock().map(|t| t.clone()).unwrap_or_default()
+        text(&self.stderr)
     }
 
     /// Sends a signal.
@@ -192,13 +218,13 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(10));
         };
-        let stdout = self.stdout.join().unwrap_or_default();
-        let _ = self.reader.join();
-        let stderr = self.stderr.lock().map(|t| t.clone()).unwrap_or_default();
+        for reader in self.readers {
+            let _ = reader.join();
+        }
         Ok(Finished {
             code: status.code(),
-            stdout,
-            stderr,
+            stdout: text(&self.stdout),
+            stderr: text(&self.stderr),
         })
     }
 }

@@ -198,7 +198,7 @@ fn calls_of_every_command_are_under_its_request() {
                 "-p",
                 "containers",
                 "-f",
-                "(*Daemon).ContainerInspect",
+                "(*Daemon).SubscribeToEvents",
             ],
             || {
                 get(daemon, "/v1.41/containers/json?all=1", "t-ps-a");
@@ -238,6 +238,7 @@ fn calls_of_every_command_are_under_its_request() {
             ("ContainerStart", "/start"),
             ("ContainerStop", "/stop"),
             ("ContainerRm", &format!("/containers/{id}")),
+            ("SubscribeToEvents", "/events"),
         ];
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
         for call in events.of_type("call") {
@@ -265,6 +266,7 @@ fn calls_of_every_command_are_under_its_request() {
             "ContainerStart",
             "ContainerStop",
             "ContainerRm",
+            "SubscribeToEvents",
         ] {
             assert!(
                 seen.contains_key(short),
@@ -280,6 +282,9 @@ fn calls_of_every_command_are_under_its_request() {
             "{suite}: {}",
             of("t-ps-a")
         );
+        let subscribed = events.call_of("t-events", "SubscribeToEvents");
+        assert_eq!(subscribed["link"]["by"], "same-goroutine", "{suite}");
+        assert_eq!(subscribed["state"], "returned", "{suite}");
         assert!(
             of("t-ps-a")["bytes"].as_u64().is_some_and(|n| n > 2),
             "{suite}"

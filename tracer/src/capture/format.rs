@@ -9,8 +9,9 @@ use crate::plan::Plan;
 
 /// First bytes of every recording.
 pub const MAGIC: &[u8; 8] = b"MOBYTRC\n";
-/// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops and types for the client of a request.
-pub const VERSION: u32 = 2;
+/// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops and types for the client of a request. 3: functions
+/// by which handlers take connections over; what the daemon says of itself.
+pub const VERSION: u32 = 3;
 /// Frame kinds.
 pub const HEADER: u32 = 1;
 pub const RECORD: u32 = 2;
@@ -27,6 +28,12 @@ pub struct Daemon {
     pub build_id: Option<String>,
     /// Run-time minus image addresses.
     pub load_bias: u64,
+    /// Version of dockerd, as it says itself over its API; not asked for except with `--all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Path of the unix socket that it listens on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
 }
 
 /// The machine.

@@ -60,7 +60,8 @@ pub struct Daemon {
 pub struct Trace {
     #[command(flatten)]
     pub daemon: Daemon,
-    /// Trace every dockerd found
+    /// Trace every dockerd found; with -o trace.mobytrace each gets a
+    /// recording of its own: trace.PID.mobytrace
     #[arg(long, conflicts_with_all = ["pid", "socket"])]
     pub all: bool,
     /// Set of functions to trace (repeatable): list, containers, images,

@@ -16,6 +16,17 @@ impl Failure {
             hint: hint.into(),
         }
     }
+
+    /// Any error as a failure.
+    pub fn of(error: &anyhow::Error) -> Self {
+        match error.downcast_ref::<Self>() {
+            Some(failure) => Self::new(&failure.message, &failure.hint),
+            None => Self::new(
+                format!("{error:#}"),
+                "run with -v for details; `mobytrace doctor` checks this machine",
+            ),
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -37,11 +48,7 @@ impl From<crate::target::Error> for Failure {
 pub fn print(error: &anyhow::Error) {
     // names of processes and paths of sockets are in there, which their owners choose
     let one_line = |text: &str| crate::render::escape(&text.replace(['\n', '\r'], " "));
-    if let Some(failure) = error.downcast_ref::<Failure>() {
-        eprintln!("error: {}", one_line(&failure.message));
-        eprintln!("hint: {}", one_line(&failure.hint));
-    } else {
-        eprintln!("error: {}", one_line(&format!("{error:#}")));
-        eprintln!("hint: run with -v for details; `mobytrace doctor` checks this machine");
-    }
+    let failure = Failure::of(error);
+    eprintln!("error: {}", one_line(&failure.message));
+    eprintln!("hint: {}", one_line(&failure.hint));
 }

@@ -1,4 +1,4 @@
-//! `compare --get`: one GET over the daemon's unix socket, marked so that its request can be told apart.
+//! GETs over the daemon's unix socket: those of `compare --get`, marked so that their requests can be told apart.
 
 use std::path::Path;
 
@@ -22,6 +22,23 @@ pub async fn get(socket: &Path, path: &str, user_agent: &str) -> std::io::Result
         .position(|b| *b == b'\r' || *b == b'\n')
         .unwrap_or(answer.len().min(200));
     Ok(String::from_utf8_lossy(answer.get(..end).unwrap_or_default()).into_owned())
+}
+
+/// The body of an answer to `GET path`, at most 1 MiB of it; in HTTP/1.0, so that it is not in chunks.
+pub async fn body(socket: &Path, path: &str) -> std::io::Result<Vec<u8>> {
+    let mut stream = UnixStream::connect(socket).await?;
+    let request = format!(
+        "GET {path} HTTP/1.0\r\nHost: docker\r\nUser-Agent: mobytrace/{}\r\n\r\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(1 << 20).read_to_end(&mut answer).await?;
+    let body = answer.windows(4).position(|w| w == b"\r\n\r\n");
+    Ok(body
+        .and_then(|at| answer.get(at + 4..))
+        .unwrap_or_default()
+        .to_vec())
 }
 
 /// Whether a path can be put into a request line as it is.

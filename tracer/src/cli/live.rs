@@ -30,6 +30,8 @@ pub struct Prepared {
     /// What a recording of this session begins with; the plan is in it.
     pub header: capture::Header,
     pub socket: Option<PathBuf>,
+    /// What tells it from other daemons that are traced at the same time.
+    pub label: Option<String>,
 }
 
 /// Parses the binary of an image; failures name the file.
@@ -85,15 +87,26 @@ impl Prepared {
                 go_version,
                 build_id,
                 load_bias,
+                version: None,
+                socket: socket.as_ref().map(|s| s.display().to_string()),
             },
             plan,
         );
         Ok(Self {
+            label: None,
             process,
             image,
             header,
             socket,
         })
+    }
+
+    /// A line on stderr about this daemon.
+    pub fn say(&self, text: &str) {
+        match &self.label {
+            Some(label) => eprintln!("{} {text}", crate::render::escape(label)),
+            None => eprintln!("{text}"),
+        }
     }
 
     pub fn plan(&self) -> &Plan {
@@ -216,18 +229,18 @@ impl<'p> Live<'p> {
         };
         let report = session.attach_report();
         for failed in report.failures() {
-            eprintln!("warning: {failed}");
+            prepared.say(&format!("warning: {failed}"));
         }
         if verbose {
             say_sites(prepared.plan(), &session);
         }
         for note in report.notes() {
-            eprintln!("note: {note}");
+            prepared.say(&format!("note: {note}"));
         }
         for issue in &prepared.plan().issues {
-            eprintln!("note: {}", issue.text);
+            prepared.say(&format!("note: {}", issue.text));
         }
-        eprintln!(
+        prepared.say(&format!(
             "attached to {} pid {} ({}): {} sites in {} ms, {}, {}; Ctrl-C stops",
             program_name(&prepared.image.shown),
             prepared.process.pid,
@@ -236,7 +249,7 @@ impl<'p> Live<'p> {
             started.elapsed().as_millis(),
             report.variant(),
             report.links().text(),
-        );
+        ));
         Ok(Self {
             prepared,
             binary,
@@ -302,7 +315,9 @@ impl<'p> Live<'p> {
             Err(error) => damaged = Some(error),
         });
         if let Some(error) = damaged {
-            eprintln!("warning: a record of the kernel cannot be read: {error}");
+            self.prepared.say(&format!(
+                "warning: a record of the kernel cannot be read: {error}"
+            ));
         }
         self.take(hits)
     }
@@ -337,7 +352,7 @@ impl<'p> Live<'p> {
             .map_err(|e| Failure::new(e.to_string(), e.hint()));
         let ended = capture::monotonic_ns();
         let sites = self.session.attach_report().attached();
-        eprintln!("detaching {sites} sites …");
+        self.prepared.say(&format!("detaching {sites} sites …"));
         let started = Instant::now();
         self.session
             .detach()
@@ -405,20 +420,22 @@ fn write_failure(error: std::io::Error) -> Failure {
 fn report_code(prepared: &Prepared, started: Instant) {
     let process = &prepared.process;
     if !process.is_alive() {
-        eprintln!("the daemon ended; nothing is left attached");
+        prepared.say("the daemon ended; nothing is left attached");
         return;
     }
     match probe::check_bytes(process.pid, prepared.load_bias(), prepared.plan()) {
-        Ok(mismatches) if mismatches.is_empty() => eprintln!(
+        Ok(mismatches) if mismatches.is_empty() => prepared.say(&format!(
             "detached in {} ms; the bytes at every site equal the file's",
             started.elapsed().as_millis()
-        ),
+        )),
         Ok(mismatches) => {
             for m in &mismatches {
-                eprintln!("warning: {m}");
+                prepared.say(&format!("warning: {m}"));
             }
         }
-        Err(error) => eprintln!("warning: the daemon's code could not be checked: {error}"),
+        Err(error) => prepared.say(&format!(
+            "warning: the daemon's code could not be checked: {error}"
+        )),
     }
 }
 

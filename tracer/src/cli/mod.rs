@@ -1,5 +1,6 @@
 //! The command line: parses, runs one command, prints, chooses the exit status.
 
+mod all;
 mod args;
 mod command;
 mod compare;
@@ -9,6 +10,7 @@ mod http;
 mod inspect;
 mod kept;
 mod live;
+mod session;
 mod show;
 mod trace;
 mod wanted;
@@ -73,6 +75,7 @@ impl log::Log for KernelLog {
 
 fn run(cli: &args::Cli, style: Style, out: &mut dyn Write) -> Result<bool> {
     match &cli.command {
+        args::Command::Trace(args) if args.all => all::run(args, style, cli.verbose, out),
         args::Command::Trace(args) => block_on(trace::run(args, style, cli.verbose, out)),
         args::Command::Compare(args) => block_on(compare::run(args, style, cli.verbose, out)),
         args::Command::Show(args) => show::run(args, style, out),

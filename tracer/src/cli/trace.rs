@@ -6,10 +6,10 @@ use anyhow::Result;
 
 use super::args::{self, StreamFormat};
 use super::command::Running;
-use super::failure::Failure;
-use super::live::{self, Live, Prepared, Stop};
+use super::live::{Live, Prepared, Stop};
+use super::session::{self, Batch};
+use crate::capture::Header;
 use crate::render::{self, Style};
-use crate::target::candidates;
 
 /// `Ok(false)`: nothing was traced.
 pub async fn run(
@@ -18,83 +18,68 @@ pub async fn run(
     verbose: bool,
     out: &mut dyn Write,
 ) -> Result<bool> {
-    let mut daemon = args.daemon.clone();
-    if args.all {
-        match candidates().as_slice() {
-            [one] => daemon.pid = Some(one.pid),
-            [] => return Err(Failure::from(crate::target::no_daemon()).into()),
-            several => {
-                let pids: Vec<String> = several.iter().map(|c| c.pid.to_string()).collect();
-                return Err(Failure::new(
-                    format!(
-                        "{} dockerd processes run (pids {}); one session traces one",
-                        several.len(),
-                        pids.join(", ")
-                    ),
-                    "run one mobytrace per daemon: `mobytrace trace --pid N`",
-                )
-                .into());
-            }
-        }
-    }
-    let prepared = Prepared::daemon(&daemon, &args.profiles, &args.functions)?;
-    let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
-    // names the callers: who made a value, and `--stack`
-    let binary = live.binary();
-    let mut sink = render::Stream::new(
-        match args.format {
-            StreamFormat::Tree => render::StreamKind::Tree,
-            StreamFormat::Jsonl => render::StreamKind::Jsonl,
-        },
-        style,
-        render::View {
-            root: args.root.clone(),
-            stack: args.stack,
-            ..render::View::of_stdout()
-        },
-        &prepared.header,
-    );
+    let prepared = Prepared::daemon(&args.daemon, &args.profiles, &args.functions)?;
+    let live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
+    let mut sink = stream(args, style, &prepared.header, None);
     sink.header(out)?;
-    let until = async {
-        for command in &args.commands {
-            Running::start(command, prepared.socket.as_deref())?
-                .wait()
-                .await?;
-        }
-        match args.duration {
-            Some(duration) => tokio::time::sleep(duration).await,
-            None if args.commands.is_empty() => std::future::pending::<()>().await,
-            // the daemon writes its answer before its handler returns
-            None => tokio::time::sleep(super::SETTLE).await,
-        }
-        anyhow::Ok(())
-    };
+    let socket = prepared.socket.as_deref();
     let mut seen = 0u64;
-    let stop = live
-        .collect(until, |correlator| {
-            let fresh = correlator.drain_finished();
-            seen += fresh.calls.len() as u64;
-            sink.name(live::symbols(&binary, sink.nameless(&fresh)));
-            sink.write(&fresh, out)?;
-            out.flush()?;
-            Ok(args
-                .calls
-                .is_some_and(|most| seen >= most)
-                .then_some(Ok(())))
-        })
-        .await;
-    // whatever happened, the probes go and the recording is closed before anything else is said
-    let finished = live.finish();
-    match stop? {
-        Stop::Done(result) => result?,
-        Stop::DaemonEnded => eprintln!("the daemon ended"),
-        Stop::Interrupted => {}
+    let ended = session::run(live, until(args, socket), |batch| {
+        seen += batch.trace.calls.len() as u64;
+        write(&mut sink, batch, out)?;
+        Ok(args.calls.is_some_and(|most| seen >= most))
+    })
+    .await?;
+    if ended.stop == Stop::DaemonEnded {
+        eprintln!("the daemon ended");
     }
-    let (rest, trailer) = finished?;
-    seen += rest.calls.len() as u64;
-    sink.name(live::symbols(&binary, sink.nameless(&rest)));
-    sink.write(&rest, out)?;
-    sink.finish(&rest.summary, &trailer.completeness(), out)?;
-    eprintln!("{}", trailer.completeness());
+    seen += ended.rest.trace.calls.len() as u64;
+    write(&mut sink, ended.rest, out)?;
+    sink.finish(&ended.summary, &ended.completeness, out)?;
+    eprintln!("{}", ended.completeness);
     Ok(seen > 0)
+}
+
+/// The stream that the arguments ask for. `daemon`: what stands in front of what is this one's.
+pub fn stream<'h>(
+    args: &args::Trace,
+    style: Style,
+    header: &'h Header,
+    daemon: Option<String>,
+) -> render::Stream<'h> {
+    let kind = match args.format {
+        StreamFormat::Tree => render::StreamKind::Tree,
+        StreamFormat::Jsonl => render::StreamKind::Jsonl,
+    };
+    let view = render::View {
+        root: args.root.clone(),
+        stack: args.stack,
+        daemon,
+        ..render::View::of_stdout()
+    };
+    render::Stream::new(kind, style, view, header)
+}
+
+/// Writes a batch at once.
+pub fn write(sink: &mut render::Stream<'_>, batch: Batch, out: &mut dyn Write) -> Result<()> {
+    sink.name(batch.symbols);
+    sink.write(&batch.trace, out)?;
+    if let Some(open) = &batch.open {
+        sink.open(open, out)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Runs the commands, then waits: for `--duration`, or, where there are no commands, for ever.
+pub async fn until(args: &args::Trace, socket: Option<&std::path::Path>) -> Result<()> {
+    for command in &args.commands {
+        Running::start(command, socket)?.wait().await?;
+    }
+    match args.duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None if args.commands.is_empty() => std::future::pending::<()>().await,
+        // the daemon writes its answer before its handler returns
+        None => tokio::time::sleep(super::SETTLE).await,
+    }
+    Ok(())
 }

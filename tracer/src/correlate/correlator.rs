@@ -4,7 +4,7 @@
 //! stack. A goroutine inherits the owner that its creator had when it was born. Nothing is concluded across a loss: what was open
 //! when hits were lost is given up, because its end, and the beginning of what follows, may be among them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
@@ -29,6 +29,7 @@ enum What {
     Request(u32),
     Call(u64),
     Join(u64),
+    Hijack,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,8 @@ pub struct Correlator {
     next_request: u32,
     next_call: u64,
     until: u64,
+    /// Hits lost before the last one.
+    lost_before: u64,
     summary: Summary,
 }
 
@@ -114,6 +117,7 @@ impl Correlator {
             next_request: 1,
             next_call: 0,
             until: 0,
+            lost_before: 0,
             summary: Summary::default(),
         }
     }
@@ -122,6 +126,7 @@ impl Correlator {
     pub fn push(&mut self, hit: Hit) {
         self.summary.hits += 1;
         self.until = self.until.max(hit.ktime);
+        self.lost_before = self.lost_before.max(hit.lost_before);
         if let Some(goid) = hit.goid {
             self.distrust(goid, hit.lost_before);
         }
@@ -135,7 +140,13 @@ impl Correlator {
             (Role::Request, true) => self.request_begins(&hit, function.parameters),
             (Role::Call, true) => self.call_begins(hit),
             (Role::Join, true) => self.join_begins(&hit, function.only_key),
-            (Role::Request | Role::Call | Role::Join, false) => self.returns(hit, function),
+            (Role::Hijack, true) => {
+                self.leave_deeper(&hit);
+                self.enter(&hit, What::Hijack);
+            }
+            (Role::Request | Role::Call | Role::Join | Role::Hijack, false) => {
+                self.returns(hit, function);
+            }
             (Role::Recovery, _) => {
                 if let Some(goid) = hit.goid {
                     self.abandon(goid, |_| true);
@@ -182,6 +193,7 @@ impl Correlator {
                 }
                 What::Call(serial) => call = call.or(Some(serial)),
                 What::Join(serial) => join = join.or(Some(serial)),
+                What::Hijack => {}
             }
         }
         let from = match request {
@@ -249,6 +261,7 @@ impl Correlator {
                     }
                 }
                 What::Join(serial) => self.joins.give_up(serial),
+                What::Hijack => {}
             }
         }
         if frames.is_empty() {
@@ -325,7 +338,7 @@ impl Correlator {
             .and_then(|frames| {
                 frames.iter().rev().find_map(|f| match f.what {
                     What::Call(serial) => Some(serial),
-                    What::Request(_) | What::Join(_) => None,
+                    What::Request(_) | What::Join(_) | What::Hijack => None,
                 })
             });
         let serial = self.next_call;
@@ -418,6 +431,12 @@ impl Correlator {
                 let second = if function.two_words { word(1) } else { Some(0) };
                 let result = word(0).zip(second).map(|(a, b)| [a, b]);
                 self.joins.finish(serial, result, hit.ktime);
+            }
+            Some(What::Hijack) => {
+                let work = hit.goid.and_then(|goid| self.work_of(goid));
+                if let Some(request) = work.and_then(|w| self.requests.get_mut(&w.request)) {
+                    request.hijacked = Some(true);
+                }
             }
             None => self.summary.unmatched_returns += 1,
         }
@@ -512,10 +531,50 @@ impl Correlator {
         over.into_iter().filter(|id| ready.contains(id)).collect()
     }
 
-    /// Everything that is there now, finished or not.
+    /// Number and start (monotonic ns) of every request that is open.
+    pub fn open_requests(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.requests
+            .values()
+            .filter(|r| r.state == CallState::InFlight)
+            .map(|r| (r.id, r.start))
+    }
+
+    /// Some of the requests that are there, with what they have done so far; nothing is taken out. `now`: monotonic ns.
     #[must_use]
-    pub fn snapshot(&self) -> Trace {
-        self.trace(&self.requests, &self.calls)
+    pub fn glance(&self, wanted: &BTreeSet<u32>, now: u64) -> Trace {
+        let requests: BTreeMap<u32, Request> = wanted
+            .iter()
+            .filter_map(|id| Some((*id, self.requests.get(id)?.clone())))
+            .collect();
+        let calls: BTreeMap<u64, OpenCall> = self
+            .calls
+            .iter()
+            .filter(|(_, c)| c.request.is_some_and(|(id, _)| wanted.contains(&id)))
+            .map(|(serial, c)| (*serial, c.clone()))
+            .collect();
+        let mut trace = self.trace(&requests, &calls);
+        trace.until = trace.until.max(now);
+        trace
+    }
+
+    /// Open requests whose handlers certainly have not taken their connections over: nothing was lost since they began, and every
+    /// return of `Hijack` tells its goroutine.
+    fn not_hijacked(&self) -> HashSet<u32> {
+        let hijack = self.functions.iter().position(|f| f.role == Role::Hijack);
+        let seen = hijack.and_then(|f| u32::try_from(f).ok());
+        if seen.is_none_or(|f| self.blind.contains(&f)) {
+            return HashSet::new();
+        }
+        self.open
+            .values()
+            .filter(|frames| frames.iter().all(|f| f.what != What::Hijack))
+            .flatten()
+            .filter(|f| f.lost_before == self.lost_before)
+            .filter_map(|f| match f.what {
+                What::Request(id) => Some(id),
+                What::Call(_) | What::Join(_) | What::Hijack => None,
+            })
+            .collect()
     }
 
     /// Everything that was not given out yet; what is still open stays in flight. `lost`: entries lost in the kernel;
@@ -572,7 +631,15 @@ impl Correlator {
                 }
             })
             .collect();
-        let mut requests: Vec<Request> = requests.values().cloned().collect();
+        let untouched = self.not_hijacked();
+        let mut requests: Vec<Request> = requests
+            .values()
+            .cloned()
+            .map(|r| Request {
+                hijacked: r.hijacked.or(untouched.contains(&r.id).then_some(false)),
+                ..r
+            })
+            .collect();
         for (waits, runs) in self.joins.waiting() {
             if let Some(index) = request_index.get(&waits) {
                 requests[*index].waits_for = Some(runs);

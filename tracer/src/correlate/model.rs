@@ -112,8 +112,8 @@ pub struct Request {
     pub status: Option<i64>,
     /// Bytes of the body that the handler wrote.
     pub bytes: Option<u64>,
-    /// The handler took the connection over (`attach`, `exec`): status and bytes are not the HTTP server's any more.
-    pub hijacked: bool,
+    /// The handler took the connection over (`attach`, `exec`): status and bytes are not the HTTP server's any more. `None`: not known.
+    pub hijacked: Option<bool>,
     /// Number of the request whose running execution this one waits for (`singleflight`).
     pub waits_for: Option<u32>,
     pub client: Option<Client>,

@@ -47,7 +47,7 @@ pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
         user_agent: req.and_then(user_agent),
         status: None,
         bytes: None,
-        hijacked: false,
+        hijacked: None,
         waits_for: None,
         client,
         client_unknown,
@@ -64,9 +64,11 @@ pub fn ended(request: &mut Request, hit: &Hit) {
     };
     request.status = int_at(response, "status").filter(|s| *s != 0);
     request.bytes = int_at(response, "written").and_then(|n| u64::try_from(n).ok());
-    request.hijacked = field(response, "conn")
-        .and_then(|conn| field(conn, "hijackedv"))
-        .is_some_and(|v| *v == Value::Bool(true));
+    if let Some(Value::Bool(hijacked)) =
+        field(response, "conn").and_then(|conn| field(conn, "hijackedv"))
+    {
+        request.hijacked = Some(*hijacked);
+    }
 }
 
 /// `1.41` of `/v1.41/info`.

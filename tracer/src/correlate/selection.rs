@@ -181,7 +181,7 @@ mod tests {
             api_version: None,
             status: None,
             bytes: None,
-            hijacked: false,
+            hijacked: Some(false),
             waits_for: None,
             client: None,
             client_unknown: None,

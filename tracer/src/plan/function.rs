@@ -61,7 +61,8 @@ pub fn add(
             Vec::new()
         }
     };
-    let by_registers = matches!(role, Role::Recovery | Role::Join);
+    // of these only a few raw words matter, or that they were called
+    let by_registers = matches!(role, Role::Recovery | Role::Join | Role::Hijack);
     let chosen = match verify::signature_of(binary, f)? {
         _ if by_registers => None,
         Ok(verified) => Some(verified),

@@ -49,6 +49,7 @@ pub const PROFILES: &[(&str, &str, &[&str])] = &[
             "/daemon.(*Daemon).ContainerRm",
             "/daemon.(*Daemon).ContainerInspect",
             "/daemon.(*Daemon).ContainerLogs",
+            "/daemon.(*Daemon).ContainerAttach",
             "/daemon.(*Daemon).ContainerExecCreate",
             "/daemon.(*Daemon).ContainerExecStart",
             "/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune",

@@ -12,6 +12,9 @@ const SERVE_HTTP: &str = "net/http.serverHandler.ServeHTTP";
 const NEWPROC1: &str = "runtime.newproc1";
 /// Ends a goroutine without returning from its functions (runtime/panic.go).
 const GOEXIT: &str = "runtime.Goexit";
+/// Gives a handler its connection. Whenever it returns the connection is taken over, also when it returns an error: the only ones are
+/// that it was before, and one that comes after (`hijackLocked`, net/http/server.go, Go 1.13 to 1.27).
+const HIJACK: &str = "net/http.(*response).Hijack";
 /// Packages with a `Group` whose `Do` runs a function once for all who ask at the same time.
 const SINGLEFLIGHT: &[&str] = &["resenje.org/singleflight", "golang.org/x/sync/singleflight"];
 
@@ -20,6 +23,7 @@ const BY_NAME: &[(&str, Role)] = &[
     (SERVE_HTTP, Role::Request),
     (NEWPROC1, Role::Birth),
     (GOEXIT, Role::Recovery),
+    (HIJACK, Role::Hijack),
 ];
 
 /// Whether a function of that name may have such a role.

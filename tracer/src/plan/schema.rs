@@ -76,6 +76,8 @@ pub enum Role {
     Recovery,
     /// `singleflight.(*Group).Do`: one execution may serve several callers.
     Join,
+    /// `net/http.(*response).Hijack`: a handler takes the connection of its request over.
+    Hijack,
 }
 
 /// One probed function.

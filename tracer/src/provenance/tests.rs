@@ -51,7 +51,7 @@ fn request(method: &str, path: &str, query: &str) -> Request {
         user_agent: None,
         status: Some(200),
         bytes: None,
-        hijacked: false,
+        hijacked: Some(false),
         waits_for: None,
         client: None,
         client_unknown: None,

@@ -1,15 +1,16 @@
-//! One JSON object per line: `trace`, then `request` and `call` as they finish, `end`. Schema: docs/events.schema.json.
+//! One JSON object per line: `trace`, then `request` and `call` as they finish, `open` for what takes long, `end`. Schema:
+//! docs/events.schema.json.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Clock, text};
+use super::{Clock, open_calls, text};
 use crate::capture::Header;
-use crate::correlate::{Call, CallState, Client, Link, Owner, Summary, Trace};
+use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Summary, Trace};
 use crate::decode::{Value, error_text};
-use crate::plan::{Plan, ValueSchema};
+use crate::plan::ValueSchema;
 use crate::provenance::{Origin, Provenance};
 
 fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
@@ -30,7 +31,14 @@ pub fn header(header: &Header, clock: &Clock, out: &mut dyn Write) -> io::Result
         "mobytrace": header.mobytrace,
         "time": clock.date_time(header.monotonic_ns),
         "host": {"kernel": header.host.kernel, "arch": header.host.arch},
-        "daemon": {"pid": d.pid, "exe": d.exe, "go": d.go_version, "build_id": d.build_id},
+        "daemon": {
+            "pid": d.pid,
+            "exe": d.exe,
+            "go": d.go_version,
+            "build_id": d.build_id,
+            "version": d.version,
+            "socket": d.socket,
+        },
         "functions": header.plan.functions.iter().map(|f| &f.name).collect::<Vec<_>>(),
         "issues": issues,
     });
@@ -46,18 +54,29 @@ fn state(state: &CallState) -> &'static str {
     }
 }
 
-pub fn write(
-    plan: &Plan,
-    clock: &Clock,
-    trace: &Trace,
-    symbols: &BTreeMap<u64, Vec<String>>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let provenance = Provenance::new(plan, trace, symbols);
-    for r in &trace.requests {
-        let event = json!({
-            "type": "request",
+/// Requests that are still open, each with the traced calls that it is in.
+pub fn open(header: &Header, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    for (index, r) in trace.requests.iter().enumerate() {
+        let inside: Vec<&str> = open_calls(&header.plan, trace, index)
+            .map(|f| f.short.as_str())
+            .collect();
+        let mut event = request("open", header, clock, trace, r);
+        if let Json::Object(fields) = &mut event {
+            fields.insert("inside".to_owned(), json!(inside));
+        }
+        line(&event, out)?;
+    }
+    Ok(())
+}
+
+fn request(ty: &str, header: &Header, clock: &Clock, trace: &Trace, r: &Request) -> Json {
+    let in_flight = r.state == CallState::InFlight;
+    let age = in_flight.then(|| trace.until.saturating_sub(r.start));
+    json!({
+            "type": ty,
+            "daemon_pid": header.daemon.pid,
             "id": r.id,
+            "age_ns": age,
             "time": clock.date_time(r.start),
             "start_ns": r.start,
             "end_ns": r.end,
@@ -74,8 +93,20 @@ pub fn write(
             "client": r.client.as_ref().map(client),
             "client_unknown": r.client_unknown,
             "state": state(&r.state),
-        });
-        line(&event, out)?;
+    })
+}
+
+pub fn write(
+    header: &Header,
+    clock: &Clock,
+    trace: &Trace,
+    symbols: &BTreeMap<u64, Vec<String>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let plan = &header.plan;
+    let provenance = Provenance::new(plan, trace, symbols);
+    for r in &trace.requests {
+        line(&request("request", header, clock, trace, r), out)?;
     }
     for (index, c) in trace.calls.iter().enumerate() {
         let Some(f) = plan.functions.get(c.func as usize) else {
@@ -101,6 +132,7 @@ pub fn write(
             .collect();
         let event = json!({
             "type": "call",
+            "daemon_pid": header.daemon.pid,
             "index": index,
             "parent": c.parent,
             "function": f.name,
@@ -123,9 +155,15 @@ pub fn write(
     Ok(())
 }
 
-pub fn finish(summary: &Summary, completeness: &str, out: &mut dyn Write) -> io::Result<()> {
+pub fn finish(
+    header: &Header,
+    summary: &Summary,
+    completeness: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let event = json!({
         "type": "end",
+        "daemon_pid": header.daemon.pid,
         "hits": summary.hits,
         "unmatched_returns": summary.unmatched_returns,
         "internal": summary.internal,

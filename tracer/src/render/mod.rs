@@ -10,7 +10,7 @@ mod style;
 mod text;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 pub use compare::{Column, Comparison};
@@ -19,7 +19,8 @@ pub use style::Style;
 pub use text::{escape, go_duration};
 
 use crate::capture::Header;
-use crate::correlate::{Owner, Summary, Trace};
+use crate::correlate::{CallState, Owner, Summary, Trace};
+use crate::plan::{FuncSchema, Plan};
 
 /// Form of a stream of requests and calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +40,10 @@ pub struct View {
     pub stack: bool,
     /// Names of return addresses, innermost inlined frame first.
     pub symbols: BTreeMap<u64, Vec<String>>,
+    /// Where several daemons are traced: what stands in front of everything that is this one's.
+    pub daemon: Option<String>,
 }
 
-/// Addresses that get names, at most: a program has few, damaged stacks may have any.
-const MOST_SYMBOLS: usize = 1 << 16;
 /// Columns where the output is no terminal, or tells none.
 const WIDTH: usize = 80;
 /// Narrower terminals get rows of this width all the same.
@@ -55,6 +56,7 @@ impl Default for View {
             root: None,
             stack: false,
             symbols: BTreeMap::new(),
+            daemon: None,
         }
     }
 }
@@ -136,18 +138,6 @@ impl<'h> Stream<'h> {
         }
     }
 
-    /// Addresses in the calls' stacks that have no names yet.
-    #[must_use]
-    pub fn nameless(&self, trace: &Trace) -> BTreeSet<u64> {
-        if self.view.symbols.len() >= MOST_SYMBOLS {
-            return BTreeSet::new();
-        }
-        let all = trace.calls.iter().flat_map(|c| &c.stack);
-        all.filter(|a| !self.view.symbols.contains_key(a))
-            .copied()
-            .collect()
-    }
-
     /// Gives names to return addresses.
     pub fn name(&mut self, names: impl IntoIterator<Item = (u64, Vec<String>)>) {
         self.view.symbols.extend(names);
@@ -159,7 +149,7 @@ impl<'h> Stream<'h> {
     /// Writing fails.
     pub fn header(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.kind {
-            StreamKind::Tree => tree::header(self.header, self.style, self.view.width, out),
+            StreamKind::Tree => tree::header(self.header, self.style, &self.view, out),
             StreamKind::Jsonl => jsonl::header(self.header, &self.clock, out),
         }
     }
@@ -178,13 +168,27 @@ impl<'h> Stream<'h> {
                 &self.view,
                 out,
             ),
-            StreamKind::Jsonl => jsonl::write(
+            StreamKind::Jsonl => {
+                jsonl::write(self.header, &self.clock, trace, &self.view.symbols, out)
+            }
+        }
+    }
+
+    /// Requests that are still open, while the session goes on.
+    ///
+    /// # Errors
+    /// Writing fails.
+    pub fn open(&self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+        match self.kind {
+            StreamKind::Tree => tree::open(
                 &self.header.plan,
                 &self.clock,
                 trace,
-                &self.view.symbols,
+                self.style,
+                &self.view,
                 out,
             ),
+            StreamKind::Jsonl => jsonl::open(self.header, &self.clock, trace, out),
         }
     }
 
@@ -200,9 +204,25 @@ impl<'h> Stream<'h> {
     ) -> io::Result<()> {
         match self.kind {
             StreamKind::Tree => Ok(()),
-            StreamKind::Jsonl => jsonl::finish(summary, completeness, out),
+            StreamKind::Jsonl => jsonl::finish(self.header, summary, completeness, out),
         }
     }
+}
+
+/// Functions whose calls a request is in, outermost first.
+fn open_calls<'p>(
+    plan: &'p Plan,
+    trace: &Trace,
+    request: usize,
+) -> impl Iterator<Item = &'p FuncSchema> {
+    trace
+        .calls
+        .iter()
+        .filter(move |c| {
+            let owned = matches!(c.owner, Owner::Request { request: r, .. } if r == request);
+            owned && c.state == CallState::InFlight
+        })
+        .filter_map(|c| plan.functions.get(c.func as usize))
 }
 
 /// Requests that own at least one call, by position in the trace.

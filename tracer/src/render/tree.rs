@@ -17,13 +17,22 @@ const MOST_LEVELS: usize = 64;
 /// How long a request may take before it is shown as open although it reached no traced function, ns.
 const OPEN: u64 = 1_000_000_000;
 
-pub fn header(header: &Header, style: Style, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let d = &header.daemon;
+pub fn header(header: &Header, style: Style, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let (d, width) = (&header.daemon, view.width);
     let mut line = Line::default();
+    prefix(&mut line, view);
+    let version = d
+        .version
+        .as_deref()
+        .map_or_else(String::new, |v| format!(" {}", escape(v)));
+    let socket = d
+        .socket
+        .as_deref()
+        .map_or_else(String::new, |s| format!(", on {}", escape(s)));
     line.push(
         Look::Dim,
         format!(
-            "{} (pid {}, {}, build id {}) on Linux {} {}",
+            "{}{version} (pid {}{socket}, {}, build id {}) on Linux {} {}",
             escape(&d.exe),
             d.pid,
             escape(&d.go_version),
@@ -35,10 +44,18 @@ pub fn header(header: &Header, style: Style, width: usize, out: &mut dyn Write) 
     put(&line, style, width, "", "  ", out)?;
     for issue in &header.plan.issues {
         let mut line = Line::default();
+        prefix(&mut line, view);
         line.push(Look::Warn, format!("note: {}", escape(&issue.text)));
         put(&line, style, width, "", "  ", out)?;
     }
     Ok(())
+}
+
+/// The daemon that a row is about, where there are several.
+fn prefix(line: &mut Line, view: &View) {
+    if let Some(daemon) = &view.daemon {
+        line.push_whole(Look::Dim, format!("{} ", escape(daemon)));
+    }
 }
 
 fn put(
@@ -65,6 +82,24 @@ pub fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     Tree::new(plan, clock, trace, style, view).write(out)
+}
+
+/// One row for each request that is still open, while the session goes on.
+pub fn open(
+    plan: &Plan,
+    clock: &Clock,
+    trace: &Trace,
+    style: Style,
+    view: &View,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let tree = Tree::new(plan, clock, trace, style, view);
+    for (index, request) in trace.requests.iter().enumerate() {
+        if tree.wanted(request, index) {
+            tree.still_open(request, index, out)?;
+        }
+    }
+    Ok(())
 }
 
 /// `GET /v1.41/containers/json?all=1`
@@ -195,6 +230,7 @@ impl<'a> Tree<'a> {
             .collect();
         if !internal.is_empty() {
             let mut line = Line::default();
+            prefix(&mut line, self.view);
             line.push(Look::Bold, "daemon-internal");
             line.push(Look::Plain, " (no request certainly owns these)");
             self.put(&line, "", "  ", out)?;
@@ -441,8 +477,40 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
+    fn still_open(&self, request: &Request, index: usize, out: &mut dyn Write) -> io::Result<()> {
+        let mut line = Line::default();
+        prefix(&mut line, self.view);
+        line.push(
+            Look::Dim,
+            format!(
+                "… #{} {}",
+                request.id,
+                escape(&text::shorten(&route(request), 100, 0))
+            ),
+        );
+        let age = self.trace.until.saturating_sub(request.start);
+        line.push_whole(Look::Dim, format!(" open for {}", duration(age)));
+        if request.hijacked == Some(true) {
+            line.push(Look::Dim, ", connection taken over");
+        }
+        if let Some(runs) = request.waits_for {
+            line.push(Look::Dim, format!(", waits for the run of #{runs}"));
+        }
+        let inside: Vec<String> = super::open_calls(self.plan, self.trace, index)
+            .map(|f| escape(&f.short))
+            .collect();
+        if !inside.is_empty() {
+            line.push(Look::Dim, format!(", in {}", inside.join(" → ")));
+        }
+        if let Some(known) = &request.client {
+            line.push(Look::Dim, format!("  {}", client(known)));
+        }
+        self.put(&line, "", "    ", out)
+    }
+
     fn request(&self, request: &Request, out: &mut dyn Write) -> io::Result<()> {
         let mut line = Line::default();
+        prefix(&mut line, self.view);
         line.push(
             Look::Bold,
             format!(
@@ -456,7 +524,7 @@ impl<'a> Tree<'a> {
             .map(|end| duration(end.saturating_sub(request.start)));
         let age = || duration(self.trace.until.saturating_sub(request.start));
         let (look, state) = match (&request.state, request.status, took) {
-            (CallState::Returned, _, Some(took)) if request.hijacked => {
+            (CallState::Returned, _, Some(took)) if request.hijacked == Some(true) => {
                 (Look::Plain, format!(" connection taken over, {took}"))
             }
             (CallState::Returned, Some(status), Some(took)) => {
@@ -473,6 +541,10 @@ impl<'a> Tree<'a> {
             (CallState::Returned, None, Some(took)) => (Look::Plain, format!(" no status, {took}")),
             (CallState::Abandoned, _, _) => (Look::Warn, " abandoned".to_owned()),
             (CallState::Unpaired, _, _) => (Look::Warn, " return lost".to_owned()),
+            _ if request.hijacked == Some(true) => (
+                Look::Warn,
+                format!(" open for {}, connection taken over", age()),
+            ),
             _ => (Look::Warn, format!(" open for {}", age())),
         };
         line.push_whole(look, state);
