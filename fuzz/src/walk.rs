@@ -236,11 +236,7 @@ fn parse(bytes: &[u8], _: usize) {
 
 fn about(binary: &GoBinary<'_>) {
     let _ = (binary.facts(), binary.build_id(), binary.is_pie());
-    let _ = (
-        binary.version(),
-        binary.build_info(),
-        binary.is_unverified(),
-    );
+    let _ = (binary.version(), binary.build_info(), binary.unverified());
     let _ = (binary.lowest_vaddr(), binary.only_thread_local());
     for segment in binary.load_segments() {
         let _ = binary.file_offset(ImageAddr(segment.vaddr));

@@ -4,23 +4,27 @@
 
 mod assets;
 mod daemon;
+mod damage;
 mod events;
 mod fixture;
 mod http;
 mod memory;
 mod numbers;
 mod parity;
+mod patch;
 mod proxy;
 mod tool;
 
 pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
 pub use daemon::Daemon;
+pub use damage::{Damage, WAYS, Weak, damage};
 pub use events::{Events, list_options, the_one, traced, types_by_schema};
 pub use fixture::Fixture;
 pub use http::{Answer, Connection, request};
 pub use memory::{changed_code, status_kib};
 pub use numbers::Numbers;
 pub use parity::{Counts, parity};
+pub use patch::Patch;
 pub use proxy::Proxy;
 pub use tool::{Finished, Running, Tool, json_lines};
 

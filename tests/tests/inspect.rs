@@ -1,6 +1,6 @@
 //! `inspect` offline, as a user and as a program sees it.
 
-use harness::{Tool, stock_dockerd};
+use harness::{Patch, Tool, stock_dockerd};
 use serde_json::{Value, json};
 
 fn parsed(text: &str) -> Value {
@@ -120,4 +120,97 @@ fn fields_of_other_releases_are_absent_in_this_build() {
             assert!(text.contains(field), "{suite}: {text}");
         }
     }
+}
+
+/// Shapes of programs: what each says about itself.
+#[test]
+fn binaries_of_every_shape() {
+    let tool = Tool::find().expect("tool");
+    let dir = tempfile::tempdir().expect("folder");
+    let shown = |path: &std::path::Path, code| {
+        let path = path.to_str().expect("path");
+        let run = tool.run(&["inspect", "binary", "--binary", path]);
+        run.expect("run").expect(code)
+    };
+    let has = |text: &str, name: &str, value: &str| {
+        let line = text.lines().find(|l| l.starts_with(name));
+        assert!(
+            line.is_some_and(|l| l.contains(value)),
+            "{name} {value}: {text}"
+        );
+    };
+    let fixtures = [
+        (
+            "deep",
+            ["statically", "14, stripped", "none", "no", "none of Go"],
+        ),
+        (
+            "deep-dwarf",
+            [
+                "statically",
+                "symbols",
+                "none",
+                "no",
+                "version 4, 49 Go units",
+            ],
+        ),
+        (
+            "relr",
+            [
+                "dynamically, loader /lib64/",
+                "stripped",
+                "RELR",
+                "yes",
+                "none of Go",
+            ],
+        ),
+    ];
+    for (name, values) in fixtures {
+        let Ok(path) = harness::fixture(name) else {
+            assert!(
+                !harness::is_strict(),
+                "this test needs `cargo xtask fixtures`"
+            );
+            return;
+        };
+        let text = shown(&path, 0).stdout;
+        let names = [
+            "linked",
+            "sections",
+            "relocations",
+            "position independent",
+            "dwarf",
+        ];
+        for (name, value) in names.iter().zip(values) {
+            has(&text, name, value);
+        }
+    }
+    // nothing but what the program itself needs
+    for (suite, arch, go) in [
+        ("bullseye", "amd64", "go1.15.15"),
+        ("bookworm", "arm64", "go1.19.8"),
+        ("sid", "amd64", "go1.27."),
+    ] {
+        let Some(dockerd) = stock_dockerd(suite, arch) else {
+            continue;
+        };
+        let patch = Patch::new(std::fs::read(dockerd).expect("dockerd"));
+        let mut bare = patch.without_section_headers();
+        assert!(bare.replace(b"\xff Go buildinf:", b"\xff No buildinf:") > 0);
+        let path = dir.path().join("bare");
+        std::fs::write(&path, &bare.bytes).expect("copy");
+        let text = shown(&path, 0).stdout;
+        has(&text, "go ", go);
+        has(&text, "go ", "(by runtime.buildVersion");
+        has(&text, "sections", "section headers are missing");
+        has(&text, "moduledata", "layout");
+        assert!(!text.contains("unverified"), "{text}");
+    }
+    let no_go = shown(std::path::Path::new("/bin/sh"), 2);
+    has(&no_go.stdout, "go ", "unknown");
+    assert!(
+        no_go.stderr.contains("no pclntab found"),
+        "{}",
+        no_go.stderr
+    );
 }

@@ -13,6 +13,9 @@ const GO: (&str, &str) = ("bookworm", "1.19");
 /// The Go of trixie, the first one with Swiss maps.
 const SWISS: (&str, &str) = ("trixie", "1.24");
 
+/// One whose compiler writes DWARF 5 (from 1.25 on).
+const DWARF5: (&str, &str) = ("trixie-backports", "1.26");
+
 /// Fixtures, each a folder of `tests/fixtures/go`.
 const FIXTURES: &[&str] = &["deep", "spin", "storm", "values"];
 /// The fixture that is built with every Go, in every shape.
@@ -30,13 +33,15 @@ const SHAPES: [(&str, &str, bool); 3] = [
 /// Architectures, and the C compiler for each.
 const ARCHES: [(&str, &str); 2] = [("amd64", "gcc"), ("arm64", "aarch64-linux-gnu-gcc")];
 
-/// Builds all fixtures for amd64, stripped, one of them with debug information, uncompressed, and one with Swiss maps too.
+/// Builds all fixtures for amd64, stripped; one of them with debug information (DWARF 4 and 5, uncompressed), one with Swiss maps too,
+/// and one with packed relocations.
 pub fn build() -> Result<()> {
     let out = target().join("fixtures");
     make_dir(&out)?;
     let stripped = FIXTURES.iter().map(|name| (*name, *name, "-s -w", GO));
     let others = [
         ("deep", "deep-dwarf", "-compressdwarf=false", GO),
+        ("deep", "deep-dwarf5", "-compressdwarf=false", DWARF5),
         ("values", "values-swiss", "-s -w", SWISS),
     ];
     for (name, file, flags, (suite, release)) in stripped.chain(others) {
@@ -49,7 +54,23 @@ pub fn build() -> Result<()> {
                 .env("CGO_ENABLED", "0"),
         )?;
     }
-    Ok(())
+    packed(&out.join("relr"))
+}
+
+/// One linked by the C compiler, its relative relocations packed (RELR).
+fn packed(out: &Path) -> Result<()> {
+    let (suite, release) = SWISS;
+    let go_root = toolchains::unpack(release, suite)?.root;
+    exec::run(
+        go(&go_root, MATRIX, "amd64")
+            .args(["-buildmode", "pie", "-tags", "with_c", "-ldflags"])
+            .arg("-linkmode=external -s -w -extldflags=-Wl,-z,pack-relative-relocs")
+            .arg("-o")
+            .arg(out)
+            .arg(".")
+            .env("CC", "gcc")
+            .env("CGO_ENABLED", "1"),
+    )
 }
 
 fn go(go_root: &Path, fixture: &str, arch: &str) -> Command {

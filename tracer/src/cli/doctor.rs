@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::args;
 use super::live::Prepared;
+use crate::plan::IssueKind;
 
 #[derive(Debug, Serialize)]
 struct Check {
@@ -234,11 +235,16 @@ fn daemon(selection: &args::Daemon) -> Vec<Check> {
                 ),
                 "",
             ));
-            checks.extend(
-                plan.issues
-                    .iter()
-                    .map(|issue| check("blind spot", Verdict::Limited, issue.text.clone(), "")),
-            );
+            checks.extend(plan.issues.iter().map(|issue| {
+                let (id, remedy) = match issue.kind {
+                    IssueKind::UnverifiedRelease => (
+                        "go release",
+                        "a mobytrace that knows this release, if there is one; else compare what is shown with what you know",
+                    ),
+                    _ => ("blind spot", ""),
+                };
+                check(id, Verdict::Limited, issue.text.clone(), remedy)
+            }));
             checks
         }
     }

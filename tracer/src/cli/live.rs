@@ -36,13 +36,8 @@ pub struct Prepared {
 
 /// Parses the binary of an image; failures name the file.
 pub fn parse_binary(image: &Image) -> Result<GoBinary<'_>> {
-    GoBinary::parse(image.bytes()).map_err(|error| {
-        Failure::new(
-            format!("{}: {error}", image.shown),
-            "a 64-bit little-endian Linux ELF built by Go 1.13 to 1.27 for amd64 or arm64 is needed; `mobytrace inspect binary` shows what is there",
-        )
-        .into()
-    })
+    GoBinary::parse(image.bytes())
+        .map_err(|error| Failure::new(format!("{}: {error}", image.shown), error.hint()).into())
 }
 
 /// Builds the plan for profiles and extra functions.

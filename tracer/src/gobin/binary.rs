@@ -7,17 +7,19 @@ use super::buildinfo::{self, BuildInfo};
 use super::dwarf::Dwarf;
 use super::elf::{Elf, Segment};
 use super::error::Error;
-use super::layout::NEWEST_KNOWN;
 use super::model::{Arch, GoVersion, ImageAddr, Type, TypeId};
 use super::moduledata::{self, ModuleData};
 use super::names::NameIndex;
+use super::outline::{self, Facts};
 use super::pclntab::{self, Pclntab};
+use super::release::Release;
 
 /// A Go binary. Tables are searched where they lie; nothing large is copied.
 #[derive(Debug)]
 pub struct GoBinary<'data> {
     pub(super) elf: Elf<'data>,
     pub(super) version: GoVersion,
+    unverified: Option<String>,
     build_info: Option<BuildInfo>,
     pub(super) table: Pclntab<'data>,
     pub(super) module: ModuleData,
@@ -39,34 +41,38 @@ impl<'data> GoBinary<'data> {
         let build_info = buildinfo::find(&elf);
         let version = build_info
             .as_ref()
-            .and_then(|i| buildinfo::parse_version(&i.version));
-        let minor = version.as_ref().map(|v| v.minor);
+            .and_then(|i| buildinfo::parse_version(&i.version))
+            .or_else(|| buildinfo::find_build_version(&elf));
+        let release = Release(version);
         let mut first_error = None;
         let mut found = None;
         let mut unknown = Vec::new();
         'segments: for candidates in pclntab::candidates(&elf) {
             unknown.extend(candidates.unknown);
             for table in candidates.tables {
-                match moduledata::find(&elf, &table, minor) {
-                    Ok(module) => {
-                        found = Some((table, module));
+                match moduledata::find(&elf, &table, &release) {
+                    Ok((module, minor)) => {
+                        found = Some((table, module, minor));
                         break 'segments;
                     }
                     Err(error) => first_error = first_error.or(Some(error)),
                 }
             }
         }
-        let (table, module) = match (found, first_error) {
+        let (table, module, minor) = match (found, first_error) {
             (Some(found), _) => found,
             (None, Some(error)) => return Err(error),
             (None, None) => return Err(pclntab::no_table(&elf, &unknown)),
         };
-        let version = version
-            .or_else(|| buildinfo::find_build_version(&elf))
-            .ok_or(Error::NoVersion)?;
+        let unverified = release.note(minor);
+        let version = GoVersion {
+            text: release.0.ok_or(Error::NoVersion)?.text,
+            minor,
+        };
         Ok(Self {
             elf,
             version,
+            unverified,
             build_info,
             table,
             module,
@@ -110,8 +116,10 @@ impl<'data> GoBinary<'data> {
 
     /// What was found where, for people.
     #[must_use]
-    pub fn facts(&self) -> Vec<(String, String)> {
-        let mut facts = vec![
+    pub fn facts(&self) -> Facts {
+        let version = Some(self.version.text.as_str());
+        let mut facts = outline::of_file(self.data, &self.elf, version, self.build_info.as_ref());
+        facts.extend([
             (
                 "pclntab".to_owned(),
                 format!(
@@ -144,8 +152,11 @@ impl<'data> GoBinary<'data> {
                 self.type_reader().itabs().len().to_string(),
             ),
             ("functions".to_owned(), self.table.nfunc.to_string()),
-            ("relocations".to_owned(), self.elf.relocations().to_string()),
-        ];
+        ]);
+        let parts = self.module.text_sections.len();
+        if parts > 1 {
+            facts.push(("text sections".to_owned(), parts.to_string()));
+        }
         facts.push((
             "dwarf".to_owned(),
             match self.dwarf() {
@@ -154,16 +165,17 @@ impl<'data> GoBinary<'data> {
                 Err(why) => format!("damaged: {why}"),
             },
         ));
-        if self.is_unverified() {
-            facts.push(("unverified".to_owned(), format!("unverified Go release: newer than go1.{NEWEST_KNOWN}, but a known layout passes every check")));
+        if let Some(note) = &self.unverified {
+            facts.push(("unverified".to_owned(), note.clone()));
         }
         facts
     }
 
-    /// The release is newer than any whose layouts were checked (a known layout passes every check all the same).
+    /// What people must know if the release is none of those whose layouts were checked: it is read by known layouts that pass every
+    /// check all the same.
     #[must_use]
-    pub fn is_unverified(&self) -> bool {
-        self.version.minor > NEWEST_KNOWN
+    pub fn unverified(&self) -> Option<&str> {
+        self.unverified.as_deref()
     }
 
     /// Lowest PT_LOAD address, page aligned.

@@ -1,5 +1,7 @@
 //! Build info: Go version, module and build settings (`debug/buildinfo/buildinfo.go`).
 
+use std::collections::BTreeMap;
+
 use super::elf::Elf;
 use super::model::{GoVersion, ImageAddr};
 use super::reader::{Reader, u64_at};
@@ -7,6 +9,10 @@ use super::reader::{Reader, u64_at};
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 /// Longest text accepted.
 const MOST: usize = 1 << 20;
+/// Texts that may be a version looked at in each segment.
+const MOST_TEXTS: usize = 10_000;
+/// Longest version text, with what is behind it.
+const LONGEST_TEXT: usize = 128;
 
 /// What the linker recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +33,7 @@ pub fn find(elf: &Elf<'_>) -> Option<BuildInfo> {
         .filter(|s| s.writable)
         .chain(elf.segments.iter().filter(|s| !s.writable))
     {
-        let bytes = elf.bytes_from(ImageAddr(segment.vaddr))?;
+        let bytes = elf.bytes_from(ImageAddr(segment.vaddr)).unwrap_or_default();
         for at in memchr::memmem::find_iter(bytes, MAGIC) {
             let addr = segment.vaddr.checked_add(at as u64)?;
             if addr % 16 == 0
@@ -106,32 +112,45 @@ pub fn parse_version(text: &str) -> Option<GoVersion> {
     })
 }
 
-/// `runtime.buildVersion` without build info: a string header in writable data that points at a version text.
+/// `runtime.buildVersion` without build info: a string header in writable data that points at a version text. The linker, which sets
+/// it in newer releases, puts a NUL behind its text (`cmd/link/internal/ld/data.go: addstrdata`), so such texts come first; else
+/// it is a constant among others (`runtime/internal/sys/zversion.go`). If several differ, none is taken.
 pub fn find_build_version(elf: &Elf<'_>) -> Option<GoVersion> {
-    for segment in elf.segments.iter().filter(|s| !s.executable) {
-        let bytes = elf.bytes_from(ImageAddr(segment.vaddr))?;
-        for at in memchr::memmem::find_iter(bytes, b"go1.").take(10_000) {
-            let text = bytes.get(at..)?;
-            let len = text
-                .iter()
-                .take(32)
-                .position(|b| !(b.is_ascii_digit() || *b == b'.' || b"go".contains(b)))
-                .unwrap_or(32);
-            for len in (6..=len).rev() {
-                let addr = segment.vaddr.checked_add(at as u64)?;
-                let is_header = |a: ImageAddr| {
-                    a.0.checked_add(8)
-                        .and_then(|l| elf.bytes_at(ImageAddr(l), 8))
-                        .and_then(|b| u64_at(b, 0))
-                        == Some(len as u64)
-                };
-                if elf.words_equal(addr).into_iter().any(is_header) {
-                    return parse_version(std::str::from_utf8(text.get(..len)?).ok()?);
-                }
+    let mut texts: BTreeMap<u64, &[u8]> = BTreeMap::new();
+    // linkers may put constants beside the code
+    for segment in &elf.segments {
+        let bytes = elf.bytes_from(ImageAddr(segment.vaddr)).unwrap_or_default();
+        for at in memchr::memmem::find_iter(bytes, b"go1.").take(MOST_TEXTS) {
+            let text = bytes.get(at..).unwrap_or_default();
+            if let (Some(addr), Some(text)) = (
+                segment.vaddr.checked_add(at as u64),
+                text.get(..text.len().min(LONGEST_TEXT)),
+            ) {
+                texts.insert(addr, text);
             }
         }
     }
-    None
+    let mut found: Vec<(bool, GoVersion)> = elf
+        .words(|word| texts.contains_key(&word))
+        .into_iter()
+        .filter_map(|(at, word)| {
+            let len = elf.bytes_at(ImageAddr(at.0.checked_add(8)?), 8)?;
+            let len = usize::try_from(u64_at(len, 0)?).ok()?;
+            let bytes = texts.get(&word)?;
+            let text = std::str::from_utf8(bytes.get(..len)?).ok()?;
+            let part = |c: char| c.is_ascii_digit() || c == '.';
+            text.strip_prefix("go1.")?
+                .split([' ', '-'])
+                .next()
+                .filter(|numbers| !numbers.is_empty() && numbers.chars().all(part))?;
+            Some((bytes.get(len) == Some(&0), parse_version(text)?))
+        })
+        .collect();
+    let by_linker = found.iter().any(|(closed, _)| *closed);
+    found.retain(|(closed, _)| *closed == by_linker);
+    let (_, version) = found.first()?;
+    let same = found.iter().all(|(_, other)| other == version);
+    same.then(|| version.clone())
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::error::Error;
 use super::model::{Arch, ImageAddr};
-use super::reader::{u32_at, u64_at};
+use super::reader::{c_str, u64_at};
+use super::relocations::{Image, Places, Relocations};
 
 /// A PT_LOAD segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Segment {
     pub executable: bool,
 }
 
-const RELA_SIZE: usize = 24;
+const PATH_MAX: usize = 4096;
 
 /// The file, with relocated reads.
 #[derive(Debug)]
@@ -28,14 +29,11 @@ pub struct Elf<'data> {
     pub arch: Arch,
     pub pie: bool,
     pub segments: Vec<Segment>,
-    rela: &'data [u8],
-    /// Entries of `rela` before this index are sorted by offset (linkers put RELATIVE entries first, sorted).
-    rela_sorted: usize,
-    /// (offset, index) of the rest, sorted.
-    rela_rest: Vec<(u64, u32)>,
-    symtab: Option<ImageAddr>,
+    relocations: Relocations<'data>,
     /// PT_TLS: size in memory and alignment.
     pub tls: Option<(u64, u64)>,
+    /// The program that loads it, if it is not loaded by the kernel alone.
+    pub interpreter: Option<String>,
     pub build_id: Option<String>,
     pub go_build_id: Option<String>,
 }
@@ -109,71 +107,39 @@ impl<'data> Elf<'data> {
                 data.len()
             )));
         }
+        let file = File {
+            data,
+            segments: &segments,
+        };
+        let dynamic = headers.iter().find(|h| h.p_type(LE) == elf::PT_DYNAMIC);
+        let places = match dynamic.map(|h| h.data(LE, data)) {
+            Some(Ok(entries)) => Places::of_dynamic(entries)?,
+            Some(Err(())) => return Err(damaged("PT_DYNAMIC is not in the file")),
+            None => Places::of_sections(data),
+        };
+        let relocations = Relocations::read(&places, arch, &file)?;
         let mut this = Self {
             data,
             arch,
             pie: header.e_type(LE) == elf::ET_DYN,
             segments,
-            rela: &[],
-            rela_sorted: 0,
-            rela_rest: Vec::new(),
-            symtab: None,
+            relocations,
             tls: None,
+            interpreter: None,
             build_id: None,
             go_build_id: None,
         };
         for h in headers {
             if h.p_type(LE) == elf::PT_NOTE {
                 this.notes(h);
-            } else if h.p_type(LE) == elf::PT_DYNAMIC {
-                this.dynamic(h);
+            } else if h.p_type(LE) == elf::PT_INTERP {
+                let path = h.data(LE, data).ok().and_then(|b| c_str(b, PATH_MAX));
+                this.interpreter = path.map(str::to_owned);
             } else if h.p_type(LE) == elf::PT_TLS {
                 this.tls = Some((h.p_memsz(LE), h.p_align(LE)));
             }
         }
         Ok(this)
-    }
-
-    fn dynamic(&mut self, header: &ProgramHeader64<LE>) {
-        let entries = header.data(LE, self.data).unwrap_or_default();
-        let (mut rela, mut size) = (None, None);
-        for entry in entries.chunks_exact(16) {
-            let (Some(tag), Some(value)) = (u64_at(entry, 0), u64_at(entry, 8)) else {
-                break;
-            };
-            match tag {
-                0 => break,
-                7 => rela = Some(value),
-                8 => size = Some(value),
-                6 => self.symtab = Some(ImageAddr(value)),
-                _ => {}
-            }
-        }
-        if let (Some(at), Some(size)) = (rela, size)
-            && let Ok(size) = usize::try_from(size)
-            && let Some(bytes) = self.bytes_at(ImageAddr(at), size)
-        {
-            self.rela = bytes;
-            let mut last = 0;
-            let mut entries = bytes.chunks_exact(RELA_SIZE);
-            self.rela_sorted = entries
-                .by_ref()
-                .take_while(|e| {
-                    let offset = u64_at(e, 0).unwrap_or(0);
-                    let ordered = offset >= last;
-                    last = offset;
-                    ordered
-                })
-                .count();
-            let sorted = self.rela_sorted;
-            self.rela_rest = bytes
-                .chunks_exact(RELA_SIZE)
-                .enumerate()
-                .skip(sorted)
-                .filter_map(|(i, e)| Some((u64_at(e, 0)?, u32::try_from(i).ok()?)))
-                .collect();
-            self.rela_rest.sort_unstable();
-        }
     }
 
     fn notes(&mut self, header: &ProgramHeader64<LE>) {
@@ -203,19 +169,23 @@ impl<'data> Elf<'data> {
         }
     }
 
-    pub fn relocations(&self) -> usize {
-        self.rela.len() / RELA_SIZE
+    pub fn relocations(&self) -> &Relocations<'data> {
+        &self.relocations
+    }
+
+    fn image(&self) -> File<'_, 'data> {
+        File {
+            data: self.data,
+            segments: &self.segments,
+        }
     }
 
     pub fn segment_at(&self, addr: u64) -> Option<&Segment> {
-        self.segments
-            .iter()
-            .find(|s| addr >= s.vaddr && addr - s.vaddr < s.memsz)
+        self.image().segment_at(addr)
     }
 
     pub fn is_mapped(&self, addr: u64, len: u64) -> bool {
-        self.segment_at(addr)
-            .is_some_and(|s| len <= s.memsz - (addr - s.vaddr))
+        self.image().is_mapped(addr, len)
     }
 
     pub fn file_offset(&self, addr: ImageAddr) -> Option<u64> {
@@ -226,20 +196,16 @@ impl<'data> Elf<'data> {
 
     /// File bytes from an address to the end of its segment's file part.
     pub fn bytes_from(&self, addr: ImageAddr) -> Option<&'data [u8]> {
-        let s = self.segment_at(addr.0)?;
-        let delta = addr.0 - s.vaddr;
-        let start = usize::try_from(s.offset.checked_add(delta)?).ok()?;
-        let end = usize::try_from(s.offset.checked_add(s.filesz)?).ok()?;
-        self.data.get(start..end)
+        self.image().bytes_from(addr)
     }
 
     pub fn bytes_at(&self, addr: ImageAddr, len: usize) -> Option<&'data [u8]> {
-        self.bytes_from(addr)?.get(..len)
+        self.image().bytes_at(addr, len)
     }
 
     /// The 8-byte word at an address after dynamic relocation with load bias 0.
     pub fn word(&self, addr: ImageAddr) -> Option<u64> {
-        if let Some(value) = self.relocated(addr.0) {
+        if let Some(value) = self.relocations.value_at(addr.0, &self.image()) {
             return Some(value);
         }
         match self.bytes_at(addr, 8) {
@@ -249,98 +215,76 @@ impl<'data> Elf<'data> {
         }
     }
 
-    fn relocated(&self, addr: u64) -> Option<u64> {
-        let at = |index: usize| {
-            self.rela
-                .get(index.checked_mul(RELA_SIZE)?..)?
-                .get(..RELA_SIZE)
-        };
-        let (mut low, mut high) = (0, self.rela_sorted);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if u64_at(at(middle)?, 0)? < addr {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        if low < self.rela_sorted
-            && let Some(entry) = at(low)
-            && u64_at(entry, 0) == Some(addr)
-        {
-            return self.value(entry);
-        }
-        let rest = self.rela_rest.partition_point(|(offset, _)| *offset < addr);
-        match self.rela_rest.get(rest) {
-            Some((offset, index)) if *offset == addr => self.value(at(*index as usize)?),
-            _ => None,
-        }
-    }
-
-    fn value(&self, entry: &[u8]) -> Option<u64> {
-        let info = u64_at(entry, 8)?;
-        let addend = u64_at(entry, 16)?;
-        let (relative, absolute) = match self.arch {
-            Arch::Amd64 => (8, 1),
-            Arch::Arm64 => (1027, 257),
-        };
-        match info & 0xffff_ffff {
-            kind if kind == relative => Some(addend),
-            kind if kind == absolute => {
-                // value of a defined symbol; the symbol's *name* is never looked at
-                let symbol = self.bytes_at(
-                    ImageAddr(self.symtab?.0.checked_add((info >> 32).checked_mul(24)?)?),
-                    24,
-                )?;
-                (u32_at(symbol, 4)? >> 16 != 0).then_some(u64_at(symbol, 8)?.wrapping_add(addend))
-            }
-            _ => None,
-        }
-    }
-
     /// Addresses of 8-aligned words equal to `value` in writable segments, relocations included.
     pub fn words_equal(&self, value: u64) -> Vec<ImageAddr> {
         let mut found: Vec<ImageAddr> = self
-            .rela
-            .chunks_exact(RELA_SIZE)
-            .filter(|e| self.value_is(e, value))
-            .filter_map(|e| Some(ImageAddr(u64_at(e, 0)?)))
+            .words(|word| word == value)
+            .into_iter()
+            .map(|(addr, _)| addr)
             .collect();
+        found.dedup();
+        found
+    }
+
+    /// 8-aligned words of writable segments that `wanted` takes, relocations included, by address.
+    pub fn words(&self, wanted: impl Fn(u64) -> bool) -> Vec<(ImageAddr, u64)> {
+        let image = self.image();
+        let mut found: Vec<(ImageAddr, u64)> = self.relocations.values(&image, &wanted).collect();
         for s in self.segments.iter().filter(|s| s.writable) {
             let Some(bytes) =
                 self.bytes_at(ImageAddr(s.vaddr), usize::try_from(s.filesz).unwrap_or(0))
             else {
                 continue;
             };
-            let skew = usize::try_from(s.vaddr.wrapping_neg() & 7).unwrap_or(0);
-            let words = bytes
-                .get(skew..)
+            let skew = s.vaddr.wrapping_neg() & 7;
+            let words = usize::try_from(skew)
+                .ok()
+                .and_then(|skew| bytes.get(skew..))
                 .unwrap_or_default()
-                .chunks_exact(8)
-                .enumerate();
-            found.extend(
-                words
-                    .filter(|(_, w)| u64_at(w, 0) == Some(value))
-                    .filter_map(|(i, _)| {
-                        Some(ImageAddr(
-                            s.vaddr
-                                .checked_add(skew as u64)?
-                                .checked_add(8 * i as u64)?,
-                        ))
-                    }),
-            );
+                .as_chunks::<8>()
+                .0;
+            found.extend(words.iter().zip(0u64..).filter_map(|(word, i)| {
+                let word = u64::from_le_bytes(*word);
+                let addr = s.vaddr.checked_add(skew)?.checked_add(8 * i)?;
+                wanted(word).then_some((ImageAddr(addr), word))
+            }));
         }
         found.sort_unstable();
-        found.dedup();
         found
     }
+}
 
-    fn value_is(&self, entry: &[u8], value: u64) -> bool {
-        // cheap test first: nearly all entries are RELATIVE ones with another addend
-        u64_at(entry, 16) == Some(value) && self.value(entry) == Some(value)
-            || (self.symtab.is_some()
-                && u64_at(entry, 8).is_some_and(|i| i >> 32 != 0)
-                && self.value(entry) == Some(value))
+/// Segments and the file's bytes: what addresses mean.
+#[derive(Clone, Copy, Debug)]
+struct File<'a, 'data> {
+    data: &'data [u8],
+    segments: &'a [Segment],
+}
+
+impl<'a, 'data> File<'a, 'data> {
+    fn segment_at(&self, addr: u64) -> Option<&'a Segment> {
+        self.segments
+            .iter()
+            .find(|s| addr >= s.vaddr && addr - s.vaddr < s.memsz)
+    }
+
+    fn bytes_from(&self, addr: ImageAddr) -> Option<&'data [u8]> {
+        let s = self.segment_at(addr.0)?;
+        let start = s.offset.checked_add(addr.0 - s.vaddr)?;
+        let end = s.offset.checked_add(s.filesz)?;
+        self.data
+            .get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    }
+}
+
+impl<'data> Image<'data> for File<'_, 'data> {
+    fn bytes_at(&self, addr: ImageAddr, len: usize) -> Option<&'data [u8]> {
+        self.bytes_from(addr)?.get(..len)
+    }
+
+    fn is_mapped(&self, addr: u64, len: u64) -> bool {
+        self.segment_at(addr)
+            .is_some_and(|s| len <= s.memsz - (addr - s.vaddr))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a binary cannot be read. Every message names the region, the address, what was found and what was expected.
 
+use super::layout::{NEWEST_KNOWN, OLDEST_KNOWN};
+
 /// Errors of this module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -23,4 +25,23 @@ pub enum Error {
         addr: u64,
         what: String,
     },
+}
+
+impl Error {
+    /// The way out, for the `hint:` line.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotElf { .. } | Self::Unsupported { .. } | Self::NotGo { .. } => format!(
+                "a 64-bit little-endian Linux ELF built by Go 1.{OLDEST_KNOWN} to 1.{NEWEST_KNOWN} for amd64 or arm64 is needed"
+            ),
+            Self::Damaged { .. } | Self::At { .. } => {
+                "compare the file with the package it came from: it is cut, or was changed"
+                    .to_owned()
+            }
+            Self::Pclntab { .. } | Self::Moduledata { .. } | Self::NoVersion => format!(
+                "Go 1.{OLDEST_KNOWN} to 1.{NEWEST_KNOWN} are known: a newer mobytrace may read a newer release; `mobytrace inspect binary` shows what can be said"
+            ),
+        }
+    }
 }

@@ -27,9 +27,6 @@ impl<'data> GoBinary<'data> {
         if self.table.layout.func.wide_entry {
             return Some(raw);
         }
-        if index == self.table.nfunc && self.module.text_sections.len() > 1 {
-            return Some(self.module.etext);
-        }
         self.module.text_addr(raw)
     }
 
@@ -48,7 +45,11 @@ impl<'data> GoBinary<'data> {
             }
         }
         let index = low.checked_sub(1)?;
-        (pc < self.entry(index + 1)?).then_some(index)
+        let end = self
+            .module
+            .text_sections
+            .clip(self.entry(index)?, self.entry(index + 1)?);
+        (pc < end).then_some(index)
     }
 
     fn record_of(&self, f: &FuncInfo) -> Result<(FuncRecord<'data>, u64), Error> {
@@ -65,10 +66,11 @@ impl<'data> GoBinary<'data> {
 
     fn info(&self, index: usize, name: &str) -> Option<FuncInfo> {
         let (record, entry) = self.record(index)?;
+        let next = self.entry(index + 1).filter(|e| *e > entry)?;
         Some(FuncInfo {
             name: name.to_owned(),
             entry: ImageAddr(entry),
-            end: ImageAddr(self.entry(index + 1).filter(|e| *e > entry)?),
+            end: ImageAddr(self.module.text_sections.clip(entry, next)),
             args: record.args(),
             wrapper: record.func_id() == Some(wrapper_id(self.version.minor)),
             assembly: record.flag() & FLAG_ASM != 0,

@@ -3,6 +3,8 @@
 //! Sources: `runtime/symtab.go`, `runtime/runtime2.go` (`_func`), `cmd/link/internal/ld/{pcln,symtab}.go`,
 //! `internal/abi/type.go` of the releases named.
 
+use std::ops::RangeInclusive;
+
 /// pclntab header format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PclnFormat {
@@ -22,6 +24,8 @@ pub struct PclnLayout {
     pub format: PclnFormat,
     pub magic: u32,
     pub releases: &'static str,
+    /// Minor releases that have it, as far as they are known here.
+    pub minors: RangeInclusive<u32>,
     /// Offset of the word with the text base, if the header has one.
     pub text_start: Option<usize>,
     /// Offset of the first of the five table offsets: funcname, cu, filetab, pctab, pcln. `None`: one table, starts at the header.
@@ -52,6 +56,7 @@ pub const PCLN_LAYOUTS: &[PclnLayout] = &[
         format: PclnFormat::Go12,
         magic: 0xffff_fffb,
         releases: "go1.2 to go1.15",
+        minors: OLDEST_KNOWN..=15,
         text_start: None,
         tables: None,
         ftab_entry: 16,
@@ -71,6 +76,7 @@ pub const PCLN_LAYOUTS: &[PclnLayout] = &[
         format: PclnFormat::Go116,
         magic: 0xffff_fffa,
         releases: "go1.16 and go1.17",
+        minors: 16..=17,
         text_start: None,
         tables: Some(24),
         ftab_entry: 16,
@@ -90,6 +96,7 @@ pub const PCLN_LAYOUTS: &[PclnLayout] = &[
         format: PclnFormat::Go118,
         magic: 0xffff_fff0,
         releases: "go1.18 and go1.19",
+        minors: 18..=19,
         text_start: Some(24),
         tables: Some(32),
         ftab_entry: 8,
@@ -109,6 +116,7 @@ pub const PCLN_LAYOUTS: &[PclnLayout] = &[
         format: PclnFormat::Go120,
         magic: 0xffff_fff1,
         releases: "go1.20 to go1.27",
+        minors: 20..=NEWEST_KNOWN,
         text_start: Some(24),
         tables: Some(32),
         ftab_entry: 8,
@@ -131,7 +139,7 @@ pub const PCLN_LAYOUTS: &[PclnLayout] = &[
 pub struct ModuleLayout {
     pub name: &'static str,
     /// Minor releases that have it.
-    pub minors: std::ops::RangeInclusive<u32>,
+    pub minors: RangeInclusive<u32>,
     pub ftab: usize,
     pub minpc: usize,
     pub text: usize,
@@ -145,7 +153,19 @@ pub struct ModuleLayout {
     pub textsectmap: usize,
     pub typelinks: Option<usize>,
     pub itablinks: Option<usize>,
+    /// 1.26+: end of the pclntab.
+    pub epclntab: Option<usize>,
+    /// Followed by pluginpath, pkghashes, inittasks (1.21+), modulename, modulehashes, hasmain.
+    pub ptab: usize,
+    pub inittasks: bool,
     pub hasmain: usize,
+}
+
+impl ModuleLayout {
+    /// Minor releases that have this layout and are in `other` too.
+    pub fn within(&self, other: &RangeInclusive<u32>) -> RangeInclusive<u32> {
+        *self.minors.start().max(other.start())..=*self.minors.end().min(other.end())
+    }
 }
 
 pub const MODULE_LAYOUTS: &[ModuleLayout] = &[
@@ -163,6 +183,9 @@ pub const MODULE_LAYOUTS: &[ModuleLayout] = &[
         textsectmap: 216,
         typelinks: Some(240),
         itablinks: Some(264),
+        epclntab: None,
+        ptab: 288,
+        inittasks: false,
         hasmain: 392,
     },
     ModuleLayout {
@@ -179,6 +202,9 @@ pub const MODULE_LAYOUTS: &[ModuleLayout] = &[
         textsectmap: 296,
         typelinks: Some(320),
         itablinks: Some(344),
+        epclntab: None,
+        ptab: 368,
+        inittasks: false,
         hasmain: 472,
     },
     ModuleLayout {
@@ -195,6 +221,9 @@ pub const MODULE_LAYOUTS: &[ModuleLayout] = &[
         textsectmap: 312,
         typelinks: Some(336),
         itablinks: Some(360),
+        epclntab: None,
+        ptab: 384,
+        inittasks: false,
         hasmain: 488,
     },
     ModuleLayout {
@@ -211,6 +240,9 @@ pub const MODULE_LAYOUTS: &[ModuleLayout] = &[
         textsectmap: 328,
         typelinks: Some(352),
         itablinks: Some(376),
+        epclntab: None,
+        ptab: 400,
+        inittasks: false,
         hasmain: 504,
     },
     ModuleLayout {
@@ -227,6 +259,9 @@ pub const MODULE_LAYOUTS: &[ModuleLayout] = &[
         textsectmap: 328,
         typelinks: Some(352),
         itablinks: Some(376),
+        epclntab: None,
+        ptab: 400,
+        inittasks: true,
         hasmain: 528,
     },
     ModuleLayout {
@@ -243,6 +278,9 @@ pub const MODULE_LAYOUTS: &[ModuleLayout] = &[
         textsectmap: 336,
         typelinks: Some(360),
         itablinks: Some(384),
+        epclntab: Some(328),
+        ptab: 408,
+        inittasks: true,
         hasmain: 536,
     },
     ModuleLayout {
@@ -259,6 +297,9 @@ pub const MODULE_LAYOUTS: &[ModuleLayout] = &[
         textsectmap: 360,
         typelinks: None,
         itablinks: None,
+        epclntab: Some(352),
+        ptab: 384,
+        inittasks: true,
         hasmain: 512,
     },
 ];
@@ -331,5 +372,11 @@ pub fn map_type_size(minor: u32, swiss: bool) -> usize {
     }
 }
 
-/// Newest release whose layouts were checked.
+/// Second word of `runtime.textsect`: length up to 1.17, end from 1.18 (`runtime/symtab.go`).
+pub fn textsect_has_length(minor: u32) -> bool {
+    minor <= 17
+}
+
+/// Oldest and newest release whose layouts were checked.
+pub const OLDEST_KNOWN: u32 = 13;
 pub const NEWEST_KNOWN: u32 = 27;

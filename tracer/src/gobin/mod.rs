@@ -16,9 +16,12 @@ mod layout;
 mod model;
 mod moduledata;
 mod names;
+mod outline;
 mod pclntab;
 mod reach;
 mod reader;
+mod release;
+mod relocations;
 mod rtype;
 mod types;
 
@@ -32,3 +35,4 @@ pub use model::{
     Arch, ArgInfo, Field, FuncInfo, GoVersion, ImageAddr, InlinedAt, MapGeometry, MapImpl, Method,
     Signature, Type, TypeId, TypeKind,
 };
+pub use outline::{Facts, outline};

@@ -24,6 +24,7 @@ pub enum Arch {
 pub struct GoVersion {
     /// As recorded, e.g. `go1.24.4 X:noswissmap`.
     pub text: String,
+    /// The minor release by whose layouts and conventions the binary is read: the recorded one, if those are known.
     pub minor: u32,
 }
 

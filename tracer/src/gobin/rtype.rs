@@ -7,7 +7,7 @@ use super::layout::{
     name_len_is_varint,
 };
 use super::model::{Field, ImageAddr, MapGeometry, MapImpl, Method, Type, TypeId, TypeKind};
-use super::moduledata::ModuleData;
+use super::moduledata::{ItabPlace, ModuleData};
 use super::reader::{Reader, i32_at, u16_at, u32_at, u64_at};
 
 /// Common part of a descriptor.
@@ -19,6 +19,8 @@ const TFLAG_DIRECT: u8 = 32;
 /// Bounds on counts; far above anything a compiler emits.
 pub(super) const MOST_MEMBERS: u64 = 1 << 16;
 const MOST_NAME: u64 = 1 << 20;
+/// How many of the listed types and itabs are looked at before a module is believed.
+const SAMPLES: u64 = 16;
 
 /// The type region of a module.
 #[derive(Debug)]
@@ -423,20 +425,77 @@ impl<'data> Types<'_, 'data> {
                 .collect();
         }
         let mut found = Vec::new();
-        let Some(len) = self.module.typedesclen else {
-            return found;
-        };
+        if let Some(len) = self.module.typedesclen {
+            let _ = self.walk_listed(len, &mut found);
+        }
+        found
+    }
+
+    /// The descriptors at the front of the region (1.27), one behind the other.
+    ///
+    /// # Errors
+    /// They do not end where they should.
+    fn walk_listed(&self, len: u64, found: &mut Vec<TypeId>) -> Result<(), String> {
         let end = self.module.types.saturating_add(len);
         let mut at = self.module.types.saturating_add(8);
         while at < end {
             at = (at.saturating_add(7)) & !7;
-            let Some(size) = self.extent(TypeId(at)) else {
-                break;
-            };
+            let size = self
+                .extent(TypeId(at))
+                .ok_or_else(|| format!("no type descriptor at 0x{at:x}, where one is listed"))?;
             found.push(TypeId(at));
             at = at.saturating_add(size);
         }
-        found
+        if at == end {
+            return Ok(());
+        }
+        Err(format!(
+            "the listed type descriptors end at 0x{at:x} (0x{end:x} expected)"
+        ))
+    }
+
+    /// Whether what the module lists are descriptors and itabs: all of them where they lie in a row (1.27), so that one wrong size
+    /// would show; else some.
+    pub fn check_listed(&self) -> Result<(), String> {
+        if let Some(len) = self.module.typedesclen {
+            self.walk_listed(len, &mut Vec::new())?;
+        }
+        if let Some((at, len)) = self.module.typelinks {
+            for i in (0..SAMPLES).map(|i| i * len / SAMPLES) {
+                let id = at
+                    .checked_add(4 * i)
+                    .and_then(|a| i32_at(self.elf.bytes_at(ImageAddr(a), 4)?, 0))
+                    .and_then(|offset| self.type_off(offset));
+                let read = id.map(|id| self.read(id));
+                if !matches!(read, Some(Ok(_))) {
+                    let why = read.and_then(Result::err).map(|e| e.to_string());
+                    let why = why.unwrap_or_else(|| "outside the type region".to_owned());
+                    return Err(format!("typelink {i} leads to no type descriptor: {why}"));
+                }
+            }
+        }
+        if let Some(place) = self.module.itabs {
+            self.walk_itabs(place, &mut Vec::new())?;
+        }
+        if let Some((at, len)) = self.module.itablinks {
+            for i in (0..SAMPLES.min(len)).map(|i| i * len / SAMPLES.min(len)) {
+                let fits = self
+                    .word(at, 8 * i)
+                    .is_some_and(|itab| self.itab_at(itab).is_some());
+                if !fits {
+                    return Err(format!("itablink {i} leads to no itab"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// (interface, concrete type) of an itab, if it has descriptors of such kinds and the concrete type's hash.
+    fn itab_at(&self, itab: u64) -> Option<(TypeId, TypeId)> {
+        let (interface, concrete) = (TypeId(self.word(itab, 0)?), TypeId(self.word(itab, 8)?));
+        let kinds = self.header(interface).ok()?.kind == 20 && self.header(concrete).is_ok();
+        let hash = |addr: u64| u32_at(self.elf.bytes_at(ImageAddr(addr.checked_add(16)?), 4)?, 0);
+        (kinds && hash(itab)? == hash(concrete.0)?).then_some((interface, concrete))
     }
 
     /// Bytes of a descriptor with everything that belongs to it.
@@ -468,22 +527,38 @@ impl<'data> Types<'_, 'data> {
                 .collect();
         }
         let mut found = Vec::new();
-        let Some((offset, size)) = self.module.itabs else {
-            return found;
-        };
-        let mut at = self.module.types.saturating_add(offset);
-        let end = at.saturating_add(size);
-        while at < end {
-            let Some((interface, concrete)) = pair(at) else {
-                break;
-            };
-            let Some(methods) = self.word(interface.0, 64).filter(|n| *n <= MOST_MEMBERS) else {
-                break;
-            };
-            found.push((interface, concrete));
-            at = at.saturating_add(24 + 8 * methods.max(1));
+        if let Some(place) = self.module.itabs {
+            let _ = self.walk_itabs(place, &mut found);
         }
         found
+    }
+
+    /// The itabs in the type region (1.27), one behind the other.
+    ///
+    /// # Errors
+    /// They do not end where they should.
+    fn walk_itabs(
+        &self,
+        place: ItabPlace,
+        found: &mut Vec<(TypeId, TypeId)>,
+    ) -> Result<(), String> {
+        let mut at = self.module.types.saturating_add(place.offset);
+        let end = at.saturating_add(place.size);
+        while at < end {
+            let here = self.itab_at(at).and_then(|pair| {
+                let methods = self.word(pair.0.0, 64).filter(|n| *n <= MOST_MEMBERS)?;
+                Some((pair, methods))
+            });
+            let Some((pair, methods)) = here else {
+                return Err(format!("no itab at 0x{at:x}, where one is listed"));
+            };
+            found.push(pair);
+            at = at.saturating_add(24 + 8 * methods.max(1));
+        }
+        if at == end {
+            return Ok(());
+        }
+        Err(format!("the itabs end at 0x{at:x} (0x{end:x} expected)"))
     }
 }
 

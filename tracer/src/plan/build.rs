@@ -41,6 +41,11 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
             }
         }
     }
+    plan.issues.extend(binary.unverified().map(|note| Issue {
+        function: String::new(),
+        kind: IssueKind::UnverifiedRelease,
+        text: note.to_owned(),
+    }));
     plan.issues.extend(absence(&absent));
     for (f, role) in roles::supporting(binary, &named) {
         if !chosen.iter().any(|(known, _, _)| known.entry == f.entry) {

@@ -36,7 +36,7 @@ pub struct GSchema {
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Issue {
-    /// Function it is about, as wished for.
+    /// Function it is about, as wished for; empty: the whole binary.
     pub function: String,
     pub kind: IssueKind,
     /// One line for people.
@@ -46,6 +46,8 @@ pub struct Issue {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum IssueKind {
+    /// The Go release is none of those whose layouts were checked; about the whole binary, no function.
+    UnverifiedRelease,
     /// No such function in this build.
     Absent,
     /// Probed, but these call sites inlined it: the probe is blind there.

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::args::{InspectArgs, InspectPlan, InspectWhat};
 use super::failure::Failure;
 use super::live::{parse_binary, plan_for};
+use crate::gobin::{Facts, outline};
 use crate::plan::{self, fold};
 use crate::render;
 use crate::target::{Image, Process, Selection, find};
@@ -41,37 +42,13 @@ fn open(args: &InspectArgs) -> Result<Image> {
 
 fn binary(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
     let image = open(args)?;
-    let binary = parse_binary(&image)?;
-    let mut facts: Vec<(String, String)> = vec![
-        ("file".into(), image.shown.clone()),
-        (
-            "architecture".into(),
-            format!("{:?}", binary.arch()).to_lowercase(),
-        ),
-        ("go".into(), binary.version().text.clone()),
-        (
-            "build id".into(),
-            binary.build_id().unwrap_or_else(|| "none".into()),
-        ),
-        (
-            "position independent".into(),
-            if binary.is_pie() { "yes" } else { "no" }.into(),
-        ),
-    ];
-    if let Some(info) = binary.build_info() {
-        facts.extend(info.path.iter().map(|p| ("package".to_owned(), p.clone())));
-        facts.extend(
-            info.main_module
-                .iter()
-                .map(|(m, v)| ("module".to_owned(), format!("{m} {v}"))),
-        );
-        facts.extend(
-            info.settings
-                .iter()
-                .map(|(k, v)| (format!("build {k}"), v.clone())),
-        );
+    let read = parse_binary(&image);
+    let mut facts: Facts = vec![("file".into(), image.shown.clone())];
+    match &read {
+        Ok(binary) => facts.extend(binary.facts()),
+        // what does not depend on the tables that cannot be read
+        Err(_) => facts.extend(outline(image.bytes())),
     }
-    facts.extend(binary.facts());
     if args.json {
         let map: BTreeMap<&str, &str> = facts
             .iter()
@@ -80,10 +57,14 @@ fn binary(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
         json(out, &map)?;
     } else {
         for (name, value) in &facts {
-            writeln!(out, "{name:<22} {}", fold(&render::escape(value), VALUES))?;
+            // long lists of settings have no spaces
+            let value = render::escape(value)
+                .replace(',', ", ")
+                .replace(",  ", ", ");
+            writeln!(out, "{name:<22} {}", fold(&value, VALUES))?;
         }
     }
-    Ok(true)
+    read.map(|_| true)
 }
 
 fn show_plan(args: &InspectPlan, out: &mut dyn Write) -> Result<bool> {

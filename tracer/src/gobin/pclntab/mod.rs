@@ -1,5 +1,8 @@
 //! pclntab: function table, names, pc-value tables, inline trees, argument info.
 
+mod arginfo;
+mod values;
+
 use super::elf::Elf;
 use super::error::Error;
 use super::layout::{
@@ -7,7 +10,8 @@ use super::layout::{
     funcdata_inltree, inline_entry,
 };
 use super::model::{Arch, ArgInfo, ImageAddr};
-use super::reader::{Reader, c_str, i32_at, u32_at, u64_at};
+use super::reader::{c_str, u32_at, u64_at};
+use values::{InlineTree, PcValues};
 
 /// Longest symbol name read.
 const NAME_MAX: usize = 1 << 16;
@@ -67,14 +71,6 @@ impl FuncRecord<'_> {
             .flatten()
             .filter(|o| *o != 0)
     }
-}
-
-/// One range of a pc-value table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PcRange {
-    pub start: u64,
-    pub end: u64,
-    pub value: i32,
 }
 
 /// What one segment was found to hold.
@@ -187,6 +183,41 @@ impl<'data> Pclntab<'data> {
         (!name.is_empty() && name.bytes().all(|b| b >= b' ' && b != 0x7f)).then_some(this)
     }
 
+    /// Whether the function table is in order, and some of the records say the entry that it says.
+    pub fn check(&self, elf: &Elf<'_>) -> Result<(), String> {
+        let mut last = None;
+        for index in 0..=self.nfunc {
+            let entry = self.raw_entry(elf, index);
+            if entry.is_none() || entry < last || (entry == last && index < self.nfunc) {
+                let shown = |e: Option<u64>| e.map_or("none".into(), |e| format!("0x{e:x}"));
+                return Err(format!(
+                    "function table: entry {index} is {}, the one before {}",
+                    shown(entry),
+                    shown(last)
+                ));
+            }
+            last = entry;
+        }
+        for index in [0, self.nfunc / 2, self.nfunc - 1] {
+            let said = self.raw_entry(elf, index);
+            let own = self.record(elf, index).and_then(|r| {
+                if self.layout.func.wide_entry {
+                    elf.word(ImageAddr(r.addr))
+                } else {
+                    u32_at(r.bytes, 0).map(u64::from)
+                }
+            });
+            if own != said {
+                return Err(format!(
+                    "function record {index} has entry 0x{:x} (0x{:x} by the function table)",
+                    own.unwrap_or(0),
+                    said.unwrap_or(0)
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub fn ftab_entry_size(&self) -> u64 {
         self.layout.ftab_entry as u64
     }
@@ -251,25 +282,13 @@ impl<'data> Pclntab<'data> {
             .checked_add(offset as usize)
             .and_then(|at| self.bytes.get(at..))
             .unwrap_or_default();
-        PcValues {
-            reader: Reader::new(bytes),
-            value: -1,
-            pc: entry,
-            first: true,
-            min_lc: u64::from(self.min_lc),
-        }
+        PcValues::new(bytes, entry, self.min_lc)
     }
 
     pub fn sp_ranges(&self, record: &FuncRecord<'_>, entry: u64) -> PcValues<'data> {
         match u32_at(record.bytes, record.layout.pcsp) {
             Some(offset) if offset != 0 => self.pc_values(offset, entry),
-            _ => PcValues {
-                reader: Reader::new(&[]),
-                value: -1,
-                pc: entry,
-                first: true,
-                min_lc: 1,
-            },
+            _ => PcValues::new(&[], entry, self.min_lc),
         }
     }
 
@@ -313,15 +332,13 @@ impl<'data> Pclntab<'data> {
         let addr = self.funcdata(elf, record, funcdata_inltree(minor), gofunc)?;
         let pcdata = record.pcdata(PCDATA_INLTREE)?;
         let bytes = elf.bytes_from(addr)?;
-        let (size, name, parent) = inline_entry(self.format());
-        Some(InlineTree {
+        let values = self.pc_values(pcdata, entry);
+        Some(InlineTree::new(
             bytes,
-            size,
-            name,
-            parent,
-            values: self.pc_values(pcdata, entry),
+            inline_entry(self.format()),
+            values,
             entry,
-        })
+        ))
     }
 
     pub fn arg_info(
@@ -332,137 +349,7 @@ impl<'data> Pclntab<'data> {
         gofunc: Option<u64>,
     ) -> Option<Vec<ArgInfo>> {
         let addr = self.funcdata(elf, record, funcdata_arginfo(minor)?, gofunc)?;
-        let mut reader = Reader::new(elf.bytes_from(addr)?);
-        arg_list(&mut reader, 0).map(|(list, _)| list)
-    }
-}
-
-/// Parses up to the closing byte (0xff at level 0, 0xfd below).
-fn arg_list(reader: &mut Reader<'_>, level: u32) -> Option<(Vec<ArgInfo>, bool)> {
-    let mut list = Vec::new();
-    while list.len() < 64 {
-        match reader.u8()? {
-            0xff => return (level == 0).then_some((list, true)),
-            0xfd => return (level > 0).then_some((list, true)),
-            0xfe if level < 8 => list.push(ArgInfo::Aggregate(arg_list(reader, level + 1)?.0)),
-            0xfe => return None,
-            0xfc => list.push(ArgInfo::More),
-            0xfb => {
-                list.push(ArgInfo::OffsetTooLarge);
-            }
-            offset => list.push(ArgInfo::Scalar {
-                offset: u32::from(offset),
-                size: u32::from(reader.u8()?),
-            }),
-        }
-    }
-    None
-}
-
-/// Iterator over a pc-value table.
-#[derive(Clone, Debug)]
-pub struct PcValues<'data> {
-    reader: Reader<'data>,
-    value: i32,
-    pc: u64,
-    first: bool,
-    min_lc: u64,
-}
-
-impl Iterator for PcValues<'_> {
-    type Item = PcRange;
-
-    fn next(&mut self) -> Option<PcRange> {
-        let delta = self.reader.uvarint()?;
-        if delta == 0 && !self.first {
-            self.reader = Reader::new(&[]);
-            return None;
-        }
-        self.first = false;
-        let delta = u32::try_from(delta).ok()?;
-        let delta = if delta & 1 != 0 {
-            !(delta >> 1)
-        } else {
-            delta >> 1
-        };
-        self.value = self.value.wrapping_add(delta.cast_signed());
-        let start = self.pc;
-        self.pc = self
-            .pc
-            .checked_add(self.reader.uvarint()?.checked_mul(self.min_lc)?)?;
-        Some(PcRange {
-            start,
-            end: self.pc,
-            value: self.value,
-        })
-    }
-}
-
-/// Inline tree of one function.
-#[derive(Debug)]
-pub struct InlineTree<'data> {
-    bytes: &'data [u8],
-    size: usize,
-    name: usize,
-    parent: usize,
-    values: PcValues<'data>,
-    entry: u64,
-}
-
-impl InlineTree<'_> {
-    /// Number of entries: one more than the largest index in PCDATA, as far as there are bytes for it. Each range read and each
-    /// entry counted is taken from `budget`, so that damaged tables, which may all claim to be endless, end.
-    pub fn len(&self, budget: &mut usize) -> usize {
-        let mut most = 0;
-        for range in self.values.clone() {
-            let Some(left) = budget.checked_sub(1) else {
-                break;
-            };
-            *budget = left;
-            most = most.max(range.value.saturating_add(1));
-        }
-        let len = usize::try_from(most)
-            .unwrap_or(0)
-            .min(self.bytes.len() / self.size.max(1))
-            .min(*budget);
-        *budget -= len;
-        len
-    }
-
-    pub fn name_off(&self, index: usize) -> Option<u32> {
-        u32_at(
-            self.bytes,
-            index.checked_mul(self.size)?.checked_add(self.name)?,
-        )
-    }
-
-    /// Name offsets of the frames inlined at a pc, innermost first.
-    pub fn frames_at(&self, pc: u64) -> Vec<u32> {
-        let mut frames = Vec::new();
-        let mut at = pc;
-        while frames.len() < 64 {
-            let Some(range) = self.values.clone().find(|r| (r.start..r.end).contains(&at)) else {
-                break;
-            };
-            let Ok(index) = usize::try_from(range.value) else {
-                break;
-            };
-            let Some(name) = self.name_off(index) else {
-                break;
-            };
-            frames.push(name);
-            let parent = index
-                .checked_mul(self.size)
-                .and_then(|i| i32_at(self.bytes, i.checked_add(self.parent)?));
-            match parent
-                .and_then(|p| u64::try_from(p).ok())
-                .and_then(|p| self.entry.checked_add(p))
-            {
-                Some(next) => at = next,
-                None => break,
-            }
-        }
-        frames
+        arginfo::read(elf.bytes_from(addr)?)
     }
 }
 
@@ -487,48 +374,5 @@ pub fn no_table(elf: &Elf<'_>, unknown: &[(u64, u32)]) -> Error {
         _ => Error::NotGo {
             searched: elf.segments.iter().map(|s| s.filesz).sum(),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pc_value_table() {
-        // value -1+1=0 for 4 bytes, +56 for 10, -56 for 1, end
-        let values = PcValues {
-            reader: Reader::new(&[2, 4, 112, 10, 111, 1, 0]),
-            value: -1,
-            pc: 100,
-            first: true,
-            min_lc: 1,
-        };
-        let got: Vec<(u64, u64, i32)> = values.map(|r| (r.start, r.end, r.value)).collect();
-        assert_eq!(got, [(100, 104, 0), (104, 114, 56), (114, 115, 0)]);
-    }
-
-    #[test]
-    fn arg_info_nesting() {
-        let mut reader = Reader::new(&[0, 8, 0xfe, 8, 8, 16, 8, 0xfd, 0xfc, 0xff]);
-        let (list, _) = arg_list(&mut reader, 0).expect("well formed");
-        assert_eq!(
-            list,
-            [
-                ArgInfo::Scalar { offset: 0, size: 8 },
-                ArgInfo::Aggregate(vec![
-                    ArgInfo::Scalar { offset: 8, size: 8 },
-                    ArgInfo::Scalar {
-                        offset: 16,
-                        size: 8
-                    }
-                ]),
-                ArgInfo::More
-            ]
-        );
-        assert!(
-            arg_list(&mut Reader::new(&[0xfe; 40]), 0).is_none(),
-            "too deep or cut"
-        );
     }
 }
