@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 const CLIENTS: usize = 20;
 const REQUESTS: usize = 500;
+/// Files in a container that a disk usage request counts.
+const FILES: usize = 30_000;
 
 fn each_daemon(what: impl Fn(&str, &Daemon)) {
     let assets = harness::assets_or_skip!();
@@ -124,9 +126,138 @@ fn none_of_500_mixed_requests_gets_a_call_of_another() {
     });
 }
 
-/// Two `system df` at once: daemons with a singleflight run one, and show it under both.
+/// Makes the disk usage of one container take long: files to be counted, put where its own changes lie.
+fn slow_to_count(daemon: &Daemon) {
+    let inspected = daemon.get("/v1.44/containers/c1/json").expect("answer");
+    let layer = inspected.json().expect("JSON")["GraphDriver"]["Data"]["UpperDir"].clone();
+    let layer = std::path::PathBuf::from(layer.as_str().expect("a layer"));
+    let first = layer.join("0");
+    std::fs::write(&first, "").expect("file");
+    for n in 1..FILES {
+        std::fs::hard_link(&first, layer.join(n.to_string())).expect("file");
+    }
+}
+
+/// Two `system df` that begin at the same time.
+fn two_at_once(daemon: &Daemon) {
+    let start = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for n in 0..2 {
+            let start = &start;
+            scope.spawn(move || {
+                start.wait();
+                get(daemon, "/v1.44/system/df", &format!("t-{n}"));
+            });
+        }
+    });
+}
+
+/// Two `system df` at once: one run, under both, marked shared with each other's number; live, as JSON Lines and as trees.
 #[test]
 fn one_run_for_two_disk_usage_requests_is_shown_under_both() {
+    let assets = harness::assets_or_skip!();
+    std::thread::scope(|scope| {
+        for suite in ["trixie", "sid"] {
+            let assets = &assets;
+            scope.spawn(move || {
+                if let Some(daemon) = daemon_of(assets, suite) {
+                    slow_to_count(&daemon);
+                    one_run_in_events(suite, &daemon);
+                    one_run_in_trees(suite, &daemon);
+                }
+            });
+        }
+    });
+}
+
+fn one_run_in_events(suite: &str, daemon: &Daemon) {
+    let (events, _) = traced(daemon, &[], || two_at_once(daemon));
+    let ids = ["t-0", "t-1"].map(|agent| {
+        let id = &events.request_of(agent)["id"];
+        id.as_u64().expect("id")
+    });
+    let calls: Vec<&Value> = events.of_type("call").collect();
+    let runs: Vec<usize> = (0..calls.len())
+        .filter(|at| calls[*at]["short"] == "Containers")
+        .collect();
+    let [at] = runs[..] else {
+        panic!("{suite}: {} runs for two requests that met", runs.len());
+    };
+    let run = calls[at];
+    let owner = run["request"].as_u64().expect("owner");
+    let [other] = run["shared_with"].as_array().expect("list").as_slice() else {
+        panic!("{suite}: shared with one other: {run}");
+    };
+    let waiter = other["request"].as_u64().expect("request");
+    assert!(
+        ids.contains(&owner) && ids.contains(&waiter) && owner != waiter,
+        "{suite}: {run}"
+    );
+    assert_eq!(other["by"], "singleflight", "{suite}");
+    // what waited is the other's own call; positions are those of one batch
+    let index = |v: &Value| usize::try_from(v.as_u64().expect("index")).expect("small");
+    let within = calls[at - index(&run["index"]) + index(&other["within"])];
+    assert_eq!(within["short"], "containerDiskUsage", "{suite}: {within}");
+    assert_eq!(within["request"], waiter, "{suite}: {within}");
+    // everything else is each request's own
+    for short in ["SystemDiskUsage", "containerDiskUsage"] {
+        for id in ids {
+            let own = calls
+                .iter()
+                .filter(|c| c["short"] == short && c["request"] == id);
+            assert_eq!(own.count(), 1, "{suite}: {short} of #{id}");
+        }
+    }
+}
+
+fn one_run_in_trees(suite: &str, daemon: &Daemon) {
+    let tool = harness::Tool::find().expect("tool");
+    let socket = daemon.socket().display().to_string();
+    let mut session = tool
+        .start(&["trace", "--socket", &socket])
+        .expect("started");
+    session.wait_for("attached to dockerd").expect("attached");
+    two_at_once(daemon);
+    let output = session
+        .wait_for_output(|output| output.matches("GET /v1.44/system/df").count() == 2)
+        .expect("both");
+    session.signal(rustix::process::Signal::INT);
+    session.wait().expect("ended").expect(0);
+    // each tree as one text
+    let trees: Vec<String> = output
+        .split("\n#")
+        .skip(1)
+        .map(|tree| tree.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let number = |tree: &String| tree.split(' ').next().expect("number").to_owned();
+    let one = |said: &str| {
+        let found: Vec<&String> = trees.iter().filter(|t| t.contains(said)).collect();
+        assert_eq!(found.len(), 1, "{suite}: {said:?} in {output}");
+        found[0]
+    };
+    let runs = one("[shared by singleflight with #");
+    let waits = one("[shared by singleflight: the run of #");
+    assert_ne!(number(runs), number(waits), "{suite}");
+    for tree in [runs, waits] {
+        assert_eq!(
+            tree.matches("Containers(config=").count(),
+            1,
+            "{suite}: {tree}"
+        );
+    }
+    assert!(
+        runs.contains(&format!("with #{}]", number(waits))),
+        "{suite}: {runs}"
+    );
+    assert!(
+        waits.contains(&format!("the run of #{}]", number(runs))),
+        "{suite}: {waits}"
+    );
+}
+
+/// Eight at once on daemons that answer fast: how many meet is chance, but each request has exactly one run.
+#[test]
+fn every_one_of_eight_disk_usage_requests_has_one_run() {
     let assets = harness::assets_or_skip!();
     for suite in ["trixie", "sid"] {
         let Some(daemon) = daemon_of(&assets, suite) else {
