@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use harness::{Assets, Daemon, Tool, list_options, the_one, traced};
+use harness::{Daemon, Tool, list_options, stock_dockerd, the_one, traced};
 use serde_json::{Value, json};
 
 /// One request that is made while tracing: how, and how its request is recognised.
@@ -12,8 +12,76 @@ struct Sent {
     query: &'static str,
 }
 
-fn options(changes: Value) -> Value {
-    list_options(true, &changes)
+/// What differs between the generations.
+struct Era {
+    suite: &'static str,
+    /// The options have a field `Quiet`.
+    quiet: bool,
+    /// Traced functions on the path of a list request, outermost first.
+    list: &'static [&'static str],
+    /// Those on the path of a disk usage request, each with the births in between.
+    usage: &'static [(&'static str, u64)],
+    /// Results of the whole disk usage are lists, not structs with lists in them.
+    plain_usage: bool,
+    /// What is said when it is attached.
+    said: &'static [&'static str],
+    /// Its binary names its functions in `.dynsym`.
+    dynamic_names: bool,
+}
+
+const BULLSEYE: Era = Era {
+    suite: "bullseye",
+    quiet: true,
+    list: &["Containers", "reduceContainers"],
+    usage: &[
+        ("SystemDiskUsage", 1),
+        ("Containers", 1),
+        ("reduceContainers", 1),
+    ],
+    plain_usage: true,
+    said: &["containerDiskUsage does not exist in this build"],
+    dynamic_names: true,
+};
+const BOOKWORM: Era = Era {
+    suite: "bookworm",
+    // the compiler put `Containers` into its caller there
+    usage: &[("SystemDiskUsage", 1), ("reduceContainers", 1)],
+    said: &[
+        "containerDiskUsage does not exist in this build",
+        "Containers is inlined into Shutdown, SystemDiskUsage",
+        "reduceContainers sees those calls",
+    ],
+    ..BULLSEYE
+};
+const TRIXIE: Era = Era {
+    suite: "trixie",
+    quiet: false,
+    list: &["Containers"],
+    usage: &[
+        ("SystemDiskUsage", 1),
+        ("containerDiskUsage", 2),
+        ("Containers", 3),
+    ],
+    plain_usage: true,
+    said: &["reduceContainers does not exist in this build"],
+    dynamic_names: true,
+};
+const SID: Era = Era {
+    suite: "sid",
+    plain_usage: false,
+    dynamic_names: false,
+    ..TRIXIE
+};
+const ERAS: [Era; 4] = [BULLSEYE, BOOKWORM, TRIXIE, SID];
+
+impl Era {
+    fn options(&self, changes: &Value) -> Value {
+        list_options(self.quiet, changes)
+    }
+
+    fn dockerd(&self) -> Option<std::path::PathBuf> {
+        stock_dockerd(self.suite, "amd64")
+    }
 }
 
 fn ids(list: &Value) -> BTreeSet<String> {
@@ -45,7 +113,8 @@ fn identities(list: &Value) -> BTreeSet<(String, String, String)> {
 }
 
 /// Everything the issue lists under "must be seen", on one daemon.
-fn check_everything(daemon: &Daemon) {
+fn check_everything(era: &Era, daemon: &Daemon) {
+    let suite = era.suite;
     daemon.import_image().expect("image");
     daemon.create_containers("c", 7).expect("created");
     daemon.run_container("up").expect("running");
@@ -164,12 +233,12 @@ fn check_everything(daemon: &Daemon) {
             }),
             &sent.agent,
         );
-        for short in ["Containers", "reduceContainers"] {
+        for short in era.list {
             let call = the_one(events.calls(request, short), &sent.agent);
             assert_eq!(
                 call["params"]["config"],
-                options(expected.clone()),
-                "{} {short}",
+                era.options(&expected),
+                "{suite}: {} {short}",
                 sent.agent
             );
             assert_eq!(call["link"]["by"], "same-goroutine");
@@ -186,27 +255,29 @@ fn check_everything(daemon: &Daemon) {
         }),
         "ps --filter",
     );
-    let call = the_one(events.calls(filtered, "reduceContainers"), "ps --filter");
     let nested = json!({"fields": {"label": {"a=b": true, "c": true}, "status": {"exited": true}}});
-    assert_eq!(
-        call["params"]["config"],
-        options(json!({"Filters": nested}))
-    );
+    for short in era.list {
+        let call = the_one(events.calls(filtered, short), "ps --filter");
+        assert_eq!(
+            call["params"]["config"],
+            era.options(&json!({"Filters": nested})),
+            "{suite}"
+        );
+    }
 
     for ((path, agent, expected), answer) in raw.iter().zip(&answers) {
         let request = events.request_of(agent);
-        let call = the_one(events.calls(request, "reduceContainers"), agent);
-        assert_eq!(
-            call["params"]["config"],
-            options(expected.clone()),
-            "{path}"
-        );
-        assert_eq!(call["results"]["error"], Value::Null);
-        assert_eq!(
-            identities(&call["results"]["result"]),
-            identities(answer),
-            "{path}"
-        );
+        for short in era.list {
+            let call = the_one(events.calls(request, short), agent);
+            let config = &call["params"]["config"];
+            assert_eq!(*config, era.options(expected), "{suite}: {path}");
+            assert_eq!(call["results"]["error"], Value::Null);
+            assert_eq!(
+                identities(&call["results"]["result"]),
+                identities(answer),
+                "{suite}: {path}"
+            );
+        }
     }
 
     let by_cli = the_one(
@@ -215,22 +286,34 @@ fn check_everything(daemon: &Daemon) {
     );
     let by_raw = the_one(events.requests(|e| e["user_agent"] == "t-df"), "raw df");
     for request in [by_cli, by_raw] {
-        assert!(
-            events.calls(request, "Containers").is_empty(),
-            "inlined there"
-        );
-        let call = the_one(events.calls(request, "reduceContainers"), "df");
-        let expected = options(json!({"Size": true, "All": true, "Filters": {"fields": null}}));
-        assert_eq!(call["params"]["config"], expected);
-        assert_eq!(call["link"], json!({"by": "birth", "hops": 1}));
-        assert_eq!(
-            identities(&call["results"]["result"]),
-            identities(&disk_usage["Containers"])
-        );
+        for short in ["SystemDiskUsage", "containerDiskUsage"]
+            .iter()
+            .chain(era.list)
+        {
+            let calls = events.calls(request, short);
+            let Some((_, hops)) = era.usage.iter().find(|(f, _)| f == short) else {
+                assert!(calls.is_empty(), "{suite}: {short}: {calls:?}");
+                continue;
+            };
+            let call = the_one(calls, short);
+            let link = json!({"by": "birth", "hops": hops});
+            assert_eq!(call["link"], link, "{suite}: {short}");
+            if era.list.contains(short) {
+                let expected = json!({"Size": true, "All": true, "Filters": {"fields": null}});
+                assert_eq!(call["params"]["config"], era.options(&expected), "{suite}");
+                assert_eq!(
+                    identities(&call["results"]["result"]),
+                    identities(&disk_usage["Containers"]),
+                    "{suite}"
+                );
+            }
+        }
         let usage = the_one(events.calls(request, "SystemDiskUsage"), "df");
         let result = &usage["results"]["result"];
-        assert_eq!(ids(&result["Containers"]), ids(&disk_usage["Containers"]));
-        assert_eq!(result["LayersSize"], disk_usage["LayersSize"]);
+        if era.plain_usage {
+            assert_eq!(ids(&result["Containers"]), ids(&disk_usage["Containers"]));
+            assert_eq!(result["LayersSize"], disk_usage["LayersSize"]);
+        }
     }
 
     let end = events.end();
@@ -245,23 +328,43 @@ fn check_everything(daemon: &Daemon) {
             .is_some_and(|c| c.starts_with("complete")),
         "{end}"
     );
-    for said in [
-        "containerDiskUsage does not exist in this build",
-        "Containers is inlined into Shutdown, SystemDiskUsage",
-        "reduceContainers sees those calls",
-        "detaching",
-        "the bytes at every site equal the file's",
-    ] {
+    for said in era
+        .said
+        .iter()
+        .chain(&["detaching", "the bytes at every site equal the file's"])
+    {
         assert!(
             finished.stderr.contains(said),
-            "{said:?} in {}",
+            "{suite}: {said:?} in {}",
             finished.stderr
         );
     }
     for event in &events.0 {
         assert!(!event.to_string().contains("\"missing\""), "{event:#}");
     }
-    inspect_says_the_same(daemon);
+    if era.suite == "bookworm" {
+        inspect_says_the_same(daemon);
+    }
+    killed_it_leaves_nothing(daemon);
+}
+
+/// SIGKILL, as if someone ran out of patience.
+fn killed_it_leaves_nothing(daemon: &Daemon) {
+    let tool = Tool::find().expect("tool");
+    let socket = daemon.socket().display().to_string();
+    let mut session = tool
+        .start(&["trace", "--socket", &socket])
+        .expect("started");
+    session.wait_for("attached to dockerd").expect("attached");
+    daemon.get("/v1.41/containers/json").expect("answer");
+    session.signal(rustix::process::Signal::KILL);
+    assert_eq!(session.wait().expect("reaped").code, None);
+    assert_eq!(
+        harness::changed_code(daemon.pid()).expect("code"),
+        [0u64; 0],
+        "code is as before"
+    );
+    assert_eq!(daemon.get("/_ping").expect("ping").status, 200);
 }
 
 fn inspect_says_the_same(daemon: &Daemon) {
@@ -295,16 +398,20 @@ fn inspect_says_the_same(daemon: &Daemon) {
 }
 
 #[test]
-fn on_the_stock_daemon() {
+fn on_every_stock_daemon() {
     let assets = harness::assets_or_skip!();
-    let daemon = Daemon::start(&assets).expect("daemon");
-    check_everything(&daemon);
+    for era in &ERAS {
+        if let Some(dockerd) = era.dockerd() {
+            let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
+            check_everything(era, &daemon);
+        }
+    }
 }
 
-/// A copy of the daemon, changed by `change`, executable.
-fn copy(assets: &Assets, dir: &Path, change: impl FnOnce(&mut Vec<u8>)) -> std::path::PathBuf {
+/// A copy of a daemon, changed by `change`, executable.
+fn copy(dockerd: &Path, dir: &Path, change: impl FnOnce(&mut Vec<u8>)) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let mut bytes = std::fs::read(assets.dockerd()).expect("dockerd");
+    let mut bytes = std::fs::read(dockerd).expect("dockerd");
     change(&mut bytes);
     // discovery goes by socket here; the name stays what users would see
     let path = dir.join("dockerd");
@@ -313,17 +420,21 @@ fn copy(assets: &Assets, dir: &Path, change: impl FnOnce(&mut Vec<u8>)) -> std::
     path
 }
 
+fn remove_section_headers(bytes: &mut [u8]) {
+    // e_shoff; e_shentsize stays; e_shnum, e_shstrndx
+    bytes[40..48].fill(0);
+    bytes[60..64].fill(0);
+}
+
 #[test]
 fn on_a_copy_without_section_headers() {
     let assets = harness::assets_or_skip!();
     let dir = tempfile::tempdir().expect("dir");
-    let dockerd = copy(&assets, dir.path(), |bytes| {
-        // e_shoff; e_shentsize stays; e_shnum, e_shstrndx
-        bytes[40..48].fill(0);
-        bytes[60..64].fill(0);
+    let dockerd = copy(&assets.dockerd(), dir.path(), |bytes| {
+        remove_section_headers(bytes);
     });
     let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
-    check_everything(&daemon);
+    check_everything(&BOOKWORM, &daemon);
 }
 
 #[test]
@@ -331,12 +442,33 @@ fn on_a_copy_whose_dynamic_symbols_lie() {
     let assets = harness::assets_or_skip!();
     let dir = tempfile::tempdir().expect("dir");
     let mut renamed = 0;
-    let dockerd = copy(&assets, dir.path(), |bytes| {
+    let dockerd = copy(&assets.dockerd(), dir.path(), |bytes| {
         renamed = overwrite_dynamic_names(bytes)
     });
     assert!(renamed > 10_000, "{renamed} names overwritten");
     let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
-    check_everything(&daemon);
+    check_everything(&BOOKWORM, &daemon);
+}
+
+/// The other generations with both at once.
+#[test]
+fn on_copies_of_the_others_with_neither() {
+    let assets = harness::assets_or_skip!();
+    for era in [BULLSEYE, TRIXIE, SID] {
+        let Some(dockerd) = era.dockerd() else {
+            continue;
+        };
+        let dir = tempfile::tempdir().expect("dir");
+        let dockerd = copy(&dockerd, dir.path(), |bytes| {
+            if era.dynamic_names {
+                let renamed = overwrite_dynamic_names(bytes);
+                assert!(renamed > 10_000, "{}: {renamed} names", era.suite);
+            }
+            remove_section_headers(bytes);
+        });
+        let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
+        check_everything(&era, &daemon);
+    }
 }
 
 fn number(bytes: &[u8], at: usize, len: usize) -> usize {
@@ -378,15 +510,23 @@ fn overwrite_dynamic_names(bytes: &mut [u8]) -> usize {
 
 #[test]
 fn two_hundred_concurrent_requests_keep_their_own_options() {
-    const REQUESTS: usize = 200;
     let assets = harness::assets_or_skip!();
-    let daemon = Daemon::start(&assets).expect("daemon");
+    for era in &ERAS {
+        if let Some(dockerd) = era.dockerd() {
+            let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
+            two_hundred_on(era, &daemon);
+        }
+    }
+}
+
+fn two_hundred_on(era: &Era, daemon: &Daemon) {
+    const REQUESTS: usize = 200;
+    let suite = era.suite;
     daemon.import_image().expect("image");
     daemon.create_containers("c", 3).expect("created");
-    let (events, finished) = traced(&daemon, &[], || {
+    let (events, finished) = traced(daemon, &[], || {
         std::thread::scope(|scope| {
             for n in 0..REQUESTS {
-                let daemon = &daemon;
                 scope.spawn(move || {
                     if n == REQUESTS / 2 {
                         let answer = daemon.get_as("/v1.41/system/df", "t-df").expect("df");
@@ -406,26 +546,30 @@ fn two_hundred_concurrent_requests_keep_their_own_options() {
             events.requests(|e| e["user_agent"] == agent.as_str()),
             &agent,
         );
-        for short in ["Containers", "reduceContainers"] {
+        for short in era.list {
             let call = the_one(events.calls(request, short), &agent);
             let label = json!({"fields": {"label": {format!("n={n}"): true}}});
             assert_eq!(
                 call["params"]["config"],
-                options(json!({"All": true, "Filters": label})),
-                "{agent}"
+                era.options(&json!({"All": true, "Filters": label})),
+                "{suite}: {agent}"
             );
             seen += 1;
         }
     }
     let request = the_one(events.requests(|e| e["user_agent"] == "t-df"), "df");
-    let call = the_one(events.calls(request, "reduceContainers"), "df");
-    assert_eq!(call["params"]["config"]["Size"], true);
-    let all = events
-        .0
-        .iter()
-        .filter(|e| e["type"] == "call" && e["short"] != "SystemDiskUsage")
-        .count();
-    assert_eq!(all, seen + 1, "no call more than were made");
+    for (short, _) in era.usage {
+        let call = the_one(events.calls(request, short), "df");
+        if era.list.contains(short) {
+            assert_eq!(call["params"]["config"]["Size"], true, "{suite}");
+        }
+    }
+    let all = events.of_type("call").count();
+    assert_eq!(
+        all,
+        seen + era.usage.len(),
+        "{suite}: no call more than were made"
+    );
     assert!(finished.stderr.contains("complete:"), "{}", finished.stderr);
 }
 
@@ -465,6 +609,6 @@ fn bollard_sends_what_is_decoded() {
         "bollard",
     );
     let filters = json!({"fields": {"label": {"from=bollard": true}}});
-    let expected = options(json!({"All": true, "Size": true, "Limit": 5, "Filters": filters}));
-    assert_eq!(call["params"]["config"], expected);
+    let expected = json!({"All": true, "Size": true, "Limit": 5, "Filters": filters});
+    assert_eq!(call["params"]["config"], BOOKWORM.options(&expected));
 }
