@@ -64,6 +64,7 @@ pub fn convert(conversion: Conversion, values: &[String]) -> Result<Expected, St
         Conversion::Holds(what) => Ok(Expected::Bool(values.iter().any(|v| v == what))),
         Conversion::Filters => filters(first).map(Expected::Filters),
         Conversion::Timestamp => timestamp(first),
+        Conversion::Signal => signal(first),
         Conversion::Opaque => Err("how it is converted is not known here".into()),
     }
 }
@@ -105,6 +106,29 @@ fn timestamp(text: &str) -> Result<Expected, String> {
             Ok(Expected::Time(seconds, parsed * 10u32.pow(zeroes)))
         }
         _ => Err("it is no time in a form that is known here".into()),
+    }
+}
+
+/// Names of signals by number, from 1 (Linux, all but alpha, mips, parisc and sparc).
+const SIGNALS: &[&str] = &[
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+/// `signal.ParseSignal`: a number, or a name with or without SIG.
+fn signal(text: &str) -> Result<Expected, String> {
+    if text.is_empty() {
+        return Ok(Expected::Zero);
+    }
+    if let Ok(number) = text.parse() {
+        return Ok(Expected::Int(number));
+    }
+    let name = text.to_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    match SIGNALS.iter().position(|s| *s == name) {
+        Some(at) => Ok(Expected::Int(i64::try_from(at).unwrap_or(0) + 1)),
+        None => Err(format!("{text:?} is no signal that is known here")),
     }
 }
 
@@ -224,6 +248,15 @@ mod tests {
             Ok(Expected::Bool(false))
         );
         assert!(convert(Conversion::Opaque, &types).is_err());
+    }
+
+    #[test]
+    fn signals() {
+        check(Conversion::Signal, "SIGKILL", Expected::Int(9));
+        check(Conversion::Signal, "term", Expected::Int(15));
+        check(Conversion::Signal, "10", Expected::Int(10));
+        check(Conversion::Signal, "SYS", Expected::Int(31));
+        assert!(convert(Conversion::Signal, &["SIGNOPE".into()]).is_err());
     }
 
     #[test]

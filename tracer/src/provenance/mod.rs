@@ -42,6 +42,8 @@ pub enum Unknown {
     Owner,
     /// This route, function or option is not understood.
     NotUnderstood(String),
+    /// It comes from something that is not captured.
+    Elsewhere(&'static str),
     /// A particular of this call.
     Reason(String),
 }
@@ -50,6 +52,7 @@ impl std::fmt::Display for Unknown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Owner => f.write_str("no request certainly owns the call"),
+            Self::Elsewhere(why) => f.write_str(why),
             Self::NotUnderstood(why) | Self::Reason(why) => f.write_str(why),
         }
     }
@@ -261,10 +264,12 @@ impl<'a> Provenance<'a> {
                 Some(version) if Expected::Text(version.clone()).is(value) => Origin::Path {
                     part: version.clone(),
                 },
-                _ => unknown("the handler chooses it by the API version"),
+                _ => Origin::Unknown(Unknown::Elsewhere(
+                    "the handler chooses it by the API version",
+                )),
             },
             Source::Daemon => self.by_daemon(context, call, value),
-            Source::Elsewhere(why) => unknown(why),
+            Source::Elsewhere(why) => Origin::Unknown(Unknown::Elsewhere(why)),
         }
     }
 

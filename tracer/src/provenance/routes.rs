@@ -18,6 +18,8 @@ pub enum Conversion {
     Filters,
     /// `timestamp.ParseTimestamps`
     Timestamp,
+    /// `signal.ParseSignal`, to its number on Linux.
+    Signal,
     /// In a way that is not known here.
     Opaque,
 }
@@ -57,7 +59,7 @@ pub struct Route {
     pub besides: &'static [&'static str],
 }
 
-use Conversion::{Bool, Filters, Holds, Int, NotBool, Opaque, StrictBool, Text, Timestamp};
+use Conversion::{Bool, Filters, Holds, Int, NotBool, Opaque, Signal, StrictBool, Text, Timestamp};
 use Source::{ApiVersion, Daemon, Elsewhere, Path, PathFilter, Query, Since};
 
 const BODY: Source = Elsewhere("it comes from the request's body, which is not captured");
@@ -294,6 +296,55 @@ pub const ROUTES: &[Route] = &[
         &[],
     ),
     route(
+        "POST",
+        "/volumes/create",
+        &[to(
+            &["(*VolumesService).Create"],
+            &[("name", BODY), ("driverName", BODY), ("options", BODY)],
+        )],
+        &[],
+    ),
+    route(
+        "POST",
+        "/networks/create",
+        &[to(
+            &["(*Daemon).CreateNetwork"],
+            &[
+                ("Name", BODY),
+                ("NetworkCreate", BODY),
+                ("CreateOptions", BODY),
+                ("CheckDuplicate", BODY),
+            ],
+        )],
+        &[],
+    ),
+    route(
+        "POST",
+        "/networks/{id}/connect",
+        &[to(
+            &["(*Daemon).ConnectContainerToNetwork"],
+            &[
+                ("networkName", Path),
+                ("containerName", BODY),
+                ("endpointConfig", BODY),
+            ],
+        )],
+        &[],
+    ),
+    route(
+        "POST",
+        "/networks/{id}/disconnect",
+        &[to(
+            &["(*Daemon).DisconnectContainerFromNetwork"],
+            &[
+                ("networkName", Path),
+                ("containerName", BODY),
+                ("force", BODY),
+            ],
+        )],
+        &[],
+    ),
+    route(
         "GET",
         "/networks",
         &[to(
@@ -425,7 +476,7 @@ pub const ROUTES: &[Route] = &[
             &[
                 ("name", Path),
                 ("stopSignal", Query("signal", Text)),
-                ("sig", Query("signal", Int)),
+                ("sig", Query("signal", Signal)),
             ],
         )],
         &[],
@@ -447,7 +498,7 @@ pub const ROUTES: &[Route] = &[
         "/containers/{name}/wait",
         &[to(
             &["(*Daemon).ContainerWait"],
-            &[("name", Path), ("condition", Query("condition", Opaque))],
+            &[("name", Path), ("condition", Query("condition", Text))],
         )],
         &[],
     ),

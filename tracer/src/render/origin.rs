@@ -54,7 +54,9 @@ pub fn of_call(
         );
         let said = match &origin {
             _ if handed_on(value) => continue,
-            Origin::Default | Origin::Unknown(Unknown::Owner | Unknown::NotUnderstood(_)) => {
+            Origin::Default
+            | Origin::Unknown(Unknown::Owner | Unknown::NotUnderstood(_) | Unknown::Elsewhere(_)) =>
+            {
                 continue;
             }
             Origin::Unknown(why) => format!("origin unknown: {}", escape(&why.to_string())),

@@ -1,17 +1,21 @@
 //! Where options come from, on every stock daemon. The truth is what the test itself sent, and what moby's sources say of `system df`.
 
+mod routes;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use harness::{Assets, Daemon, Events, Proxy, Tool, stock_dockerd, the_one, traced};
 use serde_json::{Value, json};
 
-/// Functions beside those of the profile `list`.
-const FUNCTIONS: [&str; 4] = [
-    "(*Daemon).ContainerInspect",
-    "/daemon/images.(*ImageService).Images",
-    "(*VolumesService).List",
-    "(*Daemon).GetNetworks",
+/// All whose functions get options.
+const PROFILES: [&str; 6] = [
+    "list",
+    "containers",
+    "images",
+    "volumes",
+    "networks",
+    "system",
 ];
 
 fn query(parameter: &str, sent: &str) -> Value {
@@ -66,9 +70,9 @@ fn on(suite: &str, list: &str, maker: &str) {
     daemon.create_containers("c", 4).expect("created");
     let dir = tempfile::tempdir().expect("dir");
     let file = dir.path().join("recording").display().to_string();
-    let mut args = vec!["-p", "list", "-o", &file];
-    for function in FUNCTIONS {
-        args.extend(["-f", function]);
+    let mut args = vec!["-o", &file];
+    for profile in PROFILES {
+        args.extend(["-p", profile]);
     }
     let get = |path: &str, agent: &str| {
         let answer = daemon.get_as(path, agent).expect("answer");
@@ -104,6 +108,7 @@ fn on(suite: &str, list: &str, maker: &str) {
         );
         get("/v1.41/networks", "t-networks");
         get("/v1.41/containers/c2/json", "t-inspect");
+        routes::send(&daemon);
     });
 
     check(by_cli(&events, "/containers/json", "", list), &[], "ps");
@@ -156,6 +161,7 @@ fn on(suite: &str, list: &str, maker: &str) {
     }
     inspected(&events);
     others(&events);
+    routes::check(&events);
 
     // a recording says the same
     let tool = Tool::find().expect("tool");
