@@ -1,6 +1,6 @@
 //! Where each option of a call comes from: a parameter of the request that owns it, a function of the daemon, or nowhere.
 //!
-//! Pure: calls, requests and names in, statements out. `routes` is what is known of moby's handlers, `query` reads a request's query,
+//! Pure: calls, requests and names in, statements out. `table` is what is known of moby's handlers, `routes` looks it up, `query` reads a request's query,
 //! `convert` does what handlers do to a parameter, `maker` looks for the function that made a value. What cannot be told is
 //! [`Origin::Unknown`] with the reason; that a parameter *may* have set a value is never enough.
 
@@ -8,6 +8,7 @@ mod convert;
 mod maker;
 mod query;
 mod routes;
+mod table;
 
 use std::collections::BTreeMap;
 
@@ -325,5 +326,7 @@ fn is_of_moby(symbol: &str) -> bool {
     MODULES.iter().any(|m| symbol.starts_with(m))
 }
 
+#[cfg(test)]
+pub mod examples;
 #[cfg(test)]
 mod tests;

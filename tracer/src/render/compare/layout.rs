@@ -30,7 +30,12 @@ impl Comparison {
         self.text_of_width(terminal_width(), style, out)
     }
 
-    fn text_of_width(&self, whole: usize, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn text_of_width(
+        &self,
+        whole: usize,
+        style: Style,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         writeln!(out, "{}", style.dim(&self.title))?;
         let label_width = self
             .rows

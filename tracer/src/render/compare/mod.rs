@@ -288,3 +288,6 @@ impl Comparison {
 fn letter(n: usize) -> char {
     char::from(b'A' + u8::try_from(n % 26).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

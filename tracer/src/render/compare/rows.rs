@@ -184,8 +184,10 @@ pub fn options(
             }
         }
         for (reasons, option) in unknown.iter_mut().zip(&found) {
-            let Some((_, Origin::Unknown(why))) = option else {
-                continue;
+            // a value that is not whole says itself what it lacks
+            let why = match option {
+                Some((o, Origin::Unknown(why))) if o.value.is_whole() => why,
+                _ => continue,
             };
             let why = why.to_string();
             match reasons.iter_mut().find(|(w, _)| *w == why) {
@@ -209,10 +211,11 @@ fn option_cell(option: Option<&(OptionValue<'_>, Origin)>) -> Cell {
     let Some((OptionValue { value, .. }, from)) = option else {
         return Cell::shown("?".into());
     };
+    let whole = value.is_whole();
     Cell {
         text: text::value(value, false),
-        key: value.is_whole().then(|| text::value(value, true)),
-        from: Some(origin::short(from)),
+        key: whole.then(|| text::value(value, true)),
+        from: whole.then(|| origin::short(from)),
     }
 }
 
