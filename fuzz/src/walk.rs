@@ -8,7 +8,7 @@ use std::path::Path;
 
 use mobytrace::capture::Recording;
 use mobytrace::gobin::{GoBinary, ImageAddr};
-use mobytrace::plan::{PlanRequest, build, explain, short_name, signature_text};
+use mobytrace::plan::{PlanRequest, build, explain, short_name, signature_text, wait_reasons};
 use mobytrace::render::{
     Column, Comparison, Stream, StreamKind, Style, View, list_requests, markdown,
 };
@@ -294,6 +294,7 @@ fn planned(bytes: &[u8], _: usize) {
     let Ok(request) = PlanRequest::new(&[], &wishes) else {
         return;
     };
+    let _ = wait_reasons(&binary);
     if let Ok(plan) = build(&request, &binary) {
         let _ = explain(&plan);
     }
@@ -305,8 +306,8 @@ fn replayed(bytes: &[u8], _: usize) {
     };
     let trace = replay(&recording);
     let mut out = Vec::new();
-    for kind in [StreamKind::Tree, StreamKind::Jsonl] {
-        let stream = Stream::new(
+    for kind in [StreamKind::Tree, StreamKind::Table, StreamKind::Jsonl] {
+        let mut stream = Stream::new(
             kind,
             Style::new(Some(false)),
             View::default(),
@@ -316,7 +317,7 @@ fn replayed(bytes: &[u8], _: usize) {
         let _ = stream.write(&trace, &mut out);
         let _ = stream.finish(&trace.summary, &recording.completeness(), &mut out);
     }
-    let _ = markdown(&recording, &trace, &mut out);
+    let _ = markdown(&recording, &trace, 0, &mut out);
     let columns: Vec<Column> = list_requests(&trace)
         .into_iter()
         .take(2)

@@ -14,6 +14,7 @@ fn what_the_kept_recording_shows() {
     for (name, args) in [
         ("tree.txt", &["show", &recording][..]),
         ("events.jsonl", &["show", &recording, "--format", "jsonl"]),
+        ("table.txt", &["show", &recording, "--format", "table"]),
         ("show.md", &["show", &recording, "--format", "markdown"]),
         ("compare.txt", &["compare", &recording, "6", "8"]),
         (

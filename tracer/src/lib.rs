@@ -4,7 +4,7 @@
 //! `target` finds the daemon and opens its binary; [`gobin`] reads what the binary says about itself;
 //! [`plan`] turns wishes and binary into ops for the kernel and a schema for the decoder; `probe`
 //! attaches and collects raw records; `capture` writes and reads recordings; [`decode`] turns
-//! records into typed values; [`correlate`] turns values into calls and requests; [`provenance`] says where their options come
+//! records into typed values; [`correlate`] turns values into calls and requests; [`ledger`] adds them up; [`provenance`] says where their options come
 //! from; `render` shows them.
 
 pub mod capture;
@@ -12,6 +12,7 @@ pub mod cli;
 pub mod correlate;
 pub mod decode;
 pub mod gobin;
+pub mod ledger;
 pub mod plan;
 pub mod probe;
 pub mod provenance;

@@ -112,6 +112,17 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "tracer/src/ledger/",
+        &[
+            "std::fs",
+            "crate::gobin",
+            "crate::probe",
+            "crate::target",
+            "crate::cli",
+            "crate::render",
+        ],
+    ),
+    (
         "tracer/src/render/",
         &[
             "std::fs",

@@ -10,12 +10,15 @@ use crate::plan::Plan;
 /// First bytes of every recording.
 pub const MAGIC: &[u8; 8] = b"MOBYTRC\n";
 /// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops and types for the client of a request. 3: functions
-/// by which handlers take connections over; what the daemon says of itself.
-pub const VERSION: u32 = 3;
+/// by which handlers take connections over; what the daemon says of itself. 4: functions of role `layers`; looks at
+/// goroutines.
+pub const VERSION: u32 = 4;
 /// Frame kinds.
 pub const HEADER: u32 = 1;
 pub const RECORD: u32 = 2;
 pub const TRAILER: u32 = 3;
+/// A look at a goroutine (JSON, `decode::Sample`), between the records where it was taken.
+pub const SAMPLE: u32 = 4;
 /// Largest frame.
 pub const MOST_FRAME: u32 = 64 << 20;
 

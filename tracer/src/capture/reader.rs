@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, TRAILER, Trailer, VERSION};
-use crate::decode::Part;
+use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, SAMPLE, TRAILER, Trailer, VERSION};
+use crate::decode::{Part, Sample};
 use crate::plan::Plan;
 
 /// Why a file is no recording that can be used.
@@ -42,6 +42,8 @@ impl Error {
 pub struct Recording {
     header: Header,
     parts: Vec<Part>,
+    /// With the number of parts before each.
+    samples: Vec<(usize, Sample)>,
     trailer: Option<Trailer>,
     damage: Option<String>,
 }
@@ -117,6 +119,7 @@ impl Recording {
         let mut recording = Self {
             header,
             parts: Vec::new(),
+            samples: Vec::new(),
             trailer: None,
             damage: None,
         };
@@ -135,6 +138,13 @@ impl Recording {
                     }
                     break;
                 }
+                Frame::Whole(SAMPLE, payload) => match serde_json::from_slice(&payload) {
+                    Ok(sample) => recording.samples.push((recording.parts.len(), sample)),
+                    Err(error) => {
+                        recording.damage =
+                            Some(format!("a look at a goroutine is damaged: {error}"));
+                    }
+                },
                 // later versions may add kinds that can be passed over
                 Frame::Whole(_, _) => {}
                 Frame::End => {
@@ -156,6 +166,7 @@ impl Recording {
         Self {
             header,
             parts: Vec::new(),
+            samples: Vec::new(),
             trailer: Some(trailer),
             damage: None,
         }
@@ -186,6 +197,12 @@ impl Recording {
     #[must_use]
     pub fn parts(&self) -> &[Part] {
         &self.parts
+    }
+
+    /// Looks at goroutines, each with the number of parts before it.
+    #[must_use]
+    pub fn samples(&self) -> &[(usize, Sample)] {
+        &self.samples
     }
 
     /// Entries lost in the kernel.

@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::format::{HEADER, Header, MAGIC, RECORD, TRAILER, Trailer, VERSION};
+use super::format::{HEADER, Header, MAGIC, RECORD, SAMPLE, TRAILER, Trailer, VERSION};
+use crate::decode::Sample;
 
 /// A file that a recording may go to: opened, and as it was. Dropped without a recording, a file that was not there before
 /// is gone again.
@@ -86,6 +87,14 @@ impl Writer {
     /// The file cannot be written.
     pub fn record(&mut self, stored: &[u8]) -> io::Result<()> {
         self.frame(RECORD, stored)
+    }
+
+    /// Adds a look at a goroutine.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn sample(&mut self, sample: &Sample) -> io::Result<()> {
+        self.frame(SAMPLE, &serde_json::to_vec(sample)?)
     }
 
     /// Writes the trailer.

@@ -92,7 +92,8 @@ async fn one(
     }
     prepared.label = apart.then(|| label(&prepared.header));
     let output = args.output.as_deref().map(|path| for_daemon(path, pid));
-    let live = Live::attach(&prepared, output.as_deref(), verbose)?;
+    let mut live = Live::attach(&prepared, output.as_deref(), verbose)?;
+    live.watch(args.slow);
     if let Some(path) = &output {
         prepared.say(&format!("recording to {}", path.display()));
     }

@@ -82,6 +82,10 @@ pub struct Trace {
     /// Show the callers of each call
     #[arg(long)]
     pub stack: bool,
+    /// What has been in flight this long is shown with what its goroutine
+    /// waits for
+    #[arg(long, value_name = "T", value_parser = duration, default_value = SLOW)]
+    pub slow: Duration,
     /// Stop after this time, e.g. 10s, 2m
     #[arg(long, value_name = "T", value_parser = duration)]
     pub duration: Option<Duration>,
@@ -93,9 +97,13 @@ pub struct Trace {
     pub commands: Vec<String>,
 }
 
+/// Longer than any ordinary request of a healthy daemon takes; waits and streams take longer by their nature.
+const SLOW: &str = "10s";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StreamFormat {
     Tree,
+    Table,
     Jsonl,
 }
 
@@ -146,11 +154,15 @@ pub struct Show {
     /// Show the callers of each call
     #[arg(long)]
     pub stack: bool,
+    /// What was in flight this long at the end is shown in the table
+    #[arg(long, value_name = "T", value_parser = duration, default_value = SLOW)]
+    pub slow: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ShowFormat {
     Tree,
+    Table,
     Jsonl,
     Markdown,
 }
@@ -205,6 +217,11 @@ pub struct Doctor {
     /// Machine-readable
     #[arg(long)]
     pub json: bool,
+}
+
+/// Nanoseconds; longer than five centuries is that.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// `10s`, `500ms`, `2m`, `1h`, or plain seconds.

@@ -10,6 +10,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::args;
 use super::failure::Failure;
+use super::slow::Watch;
 use crate::capture;
 use crate::correlate::{Correlator, Trace};
 use crate::decode::{Assembler, Decoder, Part, RawHit};
@@ -20,8 +21,8 @@ use crate::target::{Image, Process, Selection, find, listening_socket};
 
 /// Different return addresses that are named, at most: a program has few, damaged stacks may have any.
 const MOST_CALLERS: usize = 1 << 16;
-/// How often the daemon is checked for being alive.
-const ALIVE: Duration = Duration::from_millis(500);
+/// How often the daemon is checked for being alive, and slow goroutines may be looked at.
+const ALIVE: Duration = Duration::from_millis(200);
 
 /// Everything known before the first byte of kernel work: nothing is attached yet.
 pub struct Prepared {
@@ -161,6 +162,7 @@ pub struct Live<'p> {
     callers: BTreeSet<u64>,
     /// Caught from before the first probe on: a Ctrl-C right after it ends the session as any other does.
     signals: Option<(StopSignal, StopSignal)>,
+    watch: Option<Watch>,
 }
 
 type StopSignal = tokio::signal::unix::Signal;
@@ -255,12 +257,19 @@ impl<'p> Live<'p> {
             writer,
             callers: BTreeSet::new(),
             signals,
+            watch: None,
         })
     }
 
     /// The daemon's binary, to name callers by.
     pub fn binary(&self) -> Rc<GoBinary<'p>> {
         self.binary.clone()
+    }
+
+    /// From now on, looks at the goroutines of what has been in flight for `threshold`.
+    pub fn watch(&mut self, threshold: Duration) {
+        let process = &self.prepared.process;
+        self.watch = Some(Watch::new(process.pid, self.prepared.plan(), threshold));
     }
 
     /// Reads records until `until` ends, the user interrupts, or the daemon ends. `each` sees the correlator after
@@ -290,6 +299,7 @@ impl<'p> Live<'p> {
                 _ = alive.tick() => (!self.prepared.process.is_alive()).then_some(Stop::DaemonEnded),
             };
             self.drain()?;
+            self.look(false)?;
             if let Some(value) = each(&mut self.correlator)? {
                 return Ok(Stop::Done(value));
             }
@@ -297,6 +307,19 @@ impl<'p> Live<'p> {
                 return Ok(stop);
             }
         }
+    }
+
+    /// Looks at slow goroutines.
+    fn look(&mut self, at_end: bool) -> Result<()> {
+        let Some(watch) = &mut self.watch else {
+            return Ok(());
+        };
+        for sample in watch.look(self.prepared, &mut self.correlator, at_end) {
+            if let Some(writer) = &mut self.writer {
+                writer.sample(&sample).map_err(write_failure)?;
+            }
+        }
+        Ok(())
     }
 
     fn drain(&mut self) -> Result<()> {
@@ -340,7 +363,7 @@ impl<'p> Live<'p> {
     pub fn finish(mut self) -> Result<(Trace, capture::Trailer)> {
         let drained = self.drain();
         let rest = self.assembler.finish();
-        let taken = self.take(rest);
+        let taken = self.take(rest).and_then(|()| self.look(true));
         let counters = self
             .session
             .counters()

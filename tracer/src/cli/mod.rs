@@ -12,6 +12,7 @@ mod kept;
 mod live;
 mod session;
 mod show;
+mod slow;
 mod trace;
 mod wanted;
 

@@ -16,19 +16,20 @@ use crate::replay::replay;
 pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool> {
     let (recording, trace) = load(&args.file)?;
     match args.format {
-        ShowFormat::Tree | ShowFormat::Jsonl => {
-            let kind = if args.format == ShowFormat::Tree {
-                render::StreamKind::Tree
-            } else {
-                render::StreamKind::Jsonl
+        ShowFormat::Tree | ShowFormat::Table | ShowFormat::Jsonl => {
+            let kind = match args.format {
+                ShowFormat::Jsonl => render::StreamKind::Jsonl,
+                ShowFormat::Table => render::StreamKind::Table,
+                ShowFormat::Tree | ShowFormat::Markdown => render::StreamKind::Tree,
             };
-            let sink = render::Stream::new(
+            let mut sink = render::Stream::new(
                 kind,
                 style,
                 render::View {
                     root: args.root.clone(),
                     stack: args.stack,
                     symbols: recording.symbols(),
+                    slow: args::nanoseconds(args.slow),
                     ..render::View::of_stdout()
                 },
                 recording.header(),
@@ -37,7 +38,9 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
             sink.write(&trace, out)?;
             sink.finish(&trace.summary, &recording.completeness(), out)?;
         }
-        ShowFormat::Markdown => render::markdown(&recording, &trace, out)?,
+        ShowFormat::Markdown => {
+            render::markdown(&recording, &trace, args::nanoseconds(args.slow), out)?;
+        }
     }
     match recording.damage() {
         Some(why) => eprintln!(

@@ -19,7 +19,8 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<bool> {
     let prepared = Prepared::daemon(&args.daemon, &args.profiles, &args.functions)?;
-    let live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
+    let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
+    live.watch(args.slow);
     let mut sink = stream(args, style, &prepared.header, None);
     sink.header(out)?;
     let socket = prepared.socket.as_deref();
@@ -49,11 +50,13 @@ pub fn stream<'h>(
 ) -> render::Stream<'h> {
     let kind = match args.format {
         StreamFormat::Tree => render::StreamKind::Tree,
+        StreamFormat::Table => render::StreamKind::Table,
         StreamFormat::Jsonl => render::StreamKind::Jsonl,
     };
     let view = render::View {
         root: args.root.clone(),
         stack: args.stack,
+        slow: args::nanoseconds(args.slow),
         daemon,
         ..render::View::of_stdout()
     };

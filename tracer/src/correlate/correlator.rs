@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
 use super::joins::Joins;
+use super::layers::Layers;
 use super::lineage::{Lineage, Work};
-use super::model::{Call, CallState, Link, Owner, Request, Sharing, Summary, Trace};
+use super::model::{Call, CallState, LayerWork, Link, Owner, Request, Sharing, Summary, Trace};
 use super::request::{self, Parameters, goid_of};
+use super::slow::Looks;
 use crate::decode::{Hit, Value};
 use crate::plan::{Plan, Role};
 
@@ -25,27 +27,31 @@ const MOST_KEPT: usize = 1 << 12;
 const MOST_BIRTHS: usize = 1 << 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     Request(u32),
     Call(u64),
     Join(u64),
     Hijack,
+    Layer(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Frame {
-    func: u32,
+pub(super) struct Frame {
+    pub(super) func: u32,
     depth: u64,
+    /// When it was entered, and the address of its goroutine's `runtime.g` (0: not known).
+    pub(super) start: u64,
+    pub(super) g: u64,
     /// Hits lost before its entry.
     lost_before: u64,
-    what: What,
+    pub(super) what: What,
 }
 
 /// A call with the identities that `Trace` turns into indexes.
 #[derive(Clone, Debug)]
-struct OpenCall {
-    call: Call,
-    request: Option<(u32, Link)>,
+pub(super) struct OpenCall {
+    pub(super) call: Call,
+    pub(super) request: Option<(u32, Link)>,
     parent: Option<u64>,
     born_in: Option<u64>,
     join: Option<u64>,
@@ -68,13 +74,17 @@ pub struct Correlator {
     functions: Vec<Function>,
     /// Births are seen as they happen; without, a goroutine names its creator only when it is first seen.
     sees_births: bool,
-    requests: BTreeMap<u32, Request>,
+    pub(super) requests: BTreeMap<u32, Request>,
     /// Requests that were given out already.
     given: BTreeMap<u32, Request>,
-    calls: BTreeMap<u64, OpenCall>,
-    open: HashMap<u64, Vec<Frame>>,
+    pub(super) calls: BTreeMap<u64, OpenCall>,
+    pub(super) open: HashMap<u64, Vec<Frame>>,
     lineage: Lineage,
     joins: Joins,
+    layers: Layers,
+    /// Functions of layer-size work are traced.
+    sees_layers: bool,
+    pub(super) looks: Looks,
     /// Creator of the goroutine that a thread is making, and the hits lost before.
     births: HashMap<u32, (u64, u64)>,
     /// Goroutines that served a request which is over: what they started then cannot be told from what they start now.
@@ -103,6 +113,7 @@ impl Correlator {
             })
             .collect();
         Self {
+            sees_layers: functions.iter().any(|f| f.role == Role::Layers),
             sees_births: functions.iter().any(|f| f.role == Role::Birth),
             functions,
             requests: BTreeMap::new(),
@@ -111,6 +122,8 @@ impl Correlator {
             open: HashMap::new(),
             lineage: Lineage::default(),
             joins: Joins::default(),
+            layers: Layers::default(),
+            looks: Looks::default(),
             births: HashMap::new(),
             served: HashSet::new(),
             blind: HashSet::new(),
@@ -144,7 +157,8 @@ impl Correlator {
                 self.leave_deeper(&hit);
                 self.enter(&hit, What::Hijack);
             }
-            (Role::Request | Role::Call | Role::Join | Role::Hijack, false) => {
+            (Role::Layers, true) => self.layers_begin(&hit),
+            (Role::Request | Role::Call | Role::Join | Role::Hijack | Role::Layers, false) => {
                 self.returns(hit, function);
             }
             (Role::Recovery, _) => {
@@ -193,7 +207,7 @@ impl Correlator {
                 }
                 What::Call(serial) => call = call.or(Some(serial)),
                 What::Join(serial) => join = join.or(Some(serial)),
-                What::Hijack => {}
+                What::Hijack | What::Layer(_) => {}
             }
         }
         let from = match request {
@@ -258,10 +272,12 @@ impl Correlator {
                     if let Some(request) = self.requests.get_mut(&id) {
                         request.state = state.clone();
                         self.lineage.request_ended(id, self.until);
+                        self.layers.request_ended(id, self.until);
                     }
                 }
                 What::Join(serial) => self.joins.give_up(serial),
                 What::Hijack => {}
+                What::Layer(serial) => self.layers.give_up(serial),
             }
         }
         if frames.is_empty() {
@@ -286,6 +302,8 @@ impl Correlator {
         frames.push(Frame {
             func: hit.func,
             depth: hit.depth,
+            start: hit.ktime,
+            g: hit.g,
             lost_before: hit.lost_before,
             what,
         });
@@ -328,6 +346,16 @@ impl Correlator {
         }
     }
 
+    fn layers_begin(&mut self, hit: &Hit) {
+        self.leave_deeper(hit);
+        self.adopt(hit);
+        let request = hit.goid.and_then(|goid| self.work_of(goid));
+        let serial = self.layers.begin(request.map(|w| w.request), hit.ktime);
+        if !self.enter(hit, What::Layer(serial)) {
+            self.layers.give_up(serial);
+        }
+    }
+
     fn call_begins(&mut self, hit: Hit) {
         self.leave_deeper(&hit);
         self.adopt(&hit);
@@ -338,7 +366,7 @@ impl Correlator {
             .and_then(|frames| {
                 frames.iter().rev().find_map(|f| match f.what {
                     What::Call(serial) => Some(serial),
-                    What::Request(_) | What::Join(_) | What::Hijack => None,
+                    What::Request(_) | What::Join(_) | What::Hijack | What::Layer(_) => None,
                 })
             });
         let serial = self.next_call;
@@ -376,6 +404,7 @@ impl Correlator {
                     owner: Owner::Internal,
                     parent: None,
                     born_in: None,
+                    sample: None,
                     shared_with: Vec::new(),
                 },
             },
@@ -405,6 +434,7 @@ impl Correlator {
                     request::ended(request, &hit);
                 }
                 self.lineage.request_ended(id, hit.ktime);
+                self.layers.request_ended(id, hit.ktime);
                 if !self.sees_births
                     && let Some(goid) = hit.goid
                 {
@@ -438,6 +468,9 @@ impl Correlator {
                     request.hijacked = Some(true);
                 }
             }
+            Some(What::Layer(serial)) => self.layers.end(serial, hit.ktime),
+            // it says nothing about requests
+            None if function.role == Role::Layers => {}
             None => self.summary.unmatched_returns += 1,
         }
     }
@@ -460,7 +493,9 @@ impl Correlator {
         let over = self.with_sharers(over);
         let mut requests = BTreeMap::new();
         for id in over {
-            if let Some(request) = self.requests.remove(&id) {
+            if let Some(mut request) = self.requests.remove(&id) {
+                request.layers = self.layers_of(id);
+                self.layers.forget(id);
                 self.given.insert(id, request.clone());
                 requests.insert(id, request);
             }
@@ -572,7 +607,7 @@ impl Correlator {
             .filter(|f| f.lost_before == self.lost_before)
             .filter_map(|f| match f.what {
                 What::Request(id) => Some(id),
-                What::Call(_) | What::Join(_) | What::Hijack => None,
+                What::Call(_) | What::Join(_) | What::Hijack | What::Layer(_) => None,
             })
             .collect()
     }
@@ -592,6 +627,11 @@ impl Correlator {
             }
         }
         self.trace(&requests, &calls)
+    }
+
+    fn layers_of(&self, request: u32) -> Option<LayerWork> {
+        self.sees_layers
+            .then(|| self.layers.of(request, self.until))
     }
 
     fn trace(&self, requests: &BTreeMap<u32, Request>, calls: &BTreeMap<u64, OpenCall>) -> Trace {
@@ -636,6 +676,7 @@ impl Correlator {
             .values()
             .cloned()
             .map(|r| Request {
+                layers: r.layers.or_else(|| self.layers_of(r.id)),
                 hijacked: r.hijacked.or(untouched.contains(&r.id).then_some(false)),
                 ..r
             })
@@ -646,7 +687,7 @@ impl Correlator {
             }
         }
         let mut summary = self.summary.clone();
-        summary.evicted += self.lineage.forgotten + self.joins.forgotten;
+        summary.evicted += self.lineage.forgotten + self.joins.forgotten + self.layers.forgotten;
         Trace {
             requests,
             calls,

@@ -1,15 +1,20 @@
 //! Hits → calls → requests. A state machine over decoded hits: no clock, no I/O, bounded memory.
 //!
 //! `correlator` pairs entries and returns and keeps what is open; `lineage` knows which request a goroutine works for; `joins`
-//! finds executions that serve several requests; `request` reads what a request says about itself; `selection` takes traces apart and puts
-//! them together.
+//! finds executions that serve several requests; `layers` adds up what requests spend in layer sizes; `slow` says what has been in flight
+//! for long; `request` reads what a request says about itself; `selection` takes traces apart and puts them together.
 
 mod correlator;
 mod joins;
+mod layers;
 mod lineage;
 mod model;
 mod request;
 mod selection;
+mod slow;
 
 pub use correlator::Correlator;
-pub use model::{Call, CallState, Client, Link, Owner, Request, Sharing, Summary, Trace};
+pub use model::{
+    Call, CallState, Client, LayerWork, Link, Owner, Request, Sharing, Summary, Trace,
+};
+pub use slow::Slow;

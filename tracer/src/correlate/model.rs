@@ -1,6 +1,6 @@
 //! Calls, requests, and how they were tied together.
 
-use crate::decode::Value;
+use crate::decode::{Sample, Value};
 
 /// How a call was tied to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,16 @@ pub struct Sharing {
     pub request: usize,
     /// The traced call of that request that waited, index into `Trace::calls`.
     pub within: Option<usize>,
+}
+
+/// What a request spent in functions that find out how large layers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerWork {
+    /// Time in which at least one of them ran, ns.
+    pub covered: u64,
+    pub calls: u64,
+    /// The end of some is not known: `covered` is too low.
+    pub partial: bool,
 }
 
 /// Who a call belongs to.
@@ -90,6 +100,8 @@ pub struct Call {
     /// Without a parent: the traced call that was running when this goroutine, or the one it descends from, was born; index
     /// into `Trace::calls`.
     pub born_in: Option<usize>,
+    /// The last look at its goroutine while it was in flight and the innermost call there.
+    pub sample: Option<Sample>,
     /// Further requests that this execution serves (`singleflight`).
     pub shared_with: Vec<Sharing>,
 }
@@ -119,6 +131,10 @@ pub struct Request {
     pub client: Option<Client>,
     /// Why the client is not known.
     pub client_unknown: Option<String>,
+    /// Time in layer-size work; `None`: no such function is traced.
+    pub layers: Option<LayerWork>,
+    /// The last look at its goroutine while it was in flight and in no traced call.
+    pub sample: Option<Sample>,
     pub state: CallState,
 }
 

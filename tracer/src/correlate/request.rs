@@ -51,6 +51,8 @@ pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
         waits_for: None,
         client,
         client_unknown,
+        layers: None,
+        sample: None,
         state: CallState::InFlight,
     }
 }

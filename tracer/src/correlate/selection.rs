@@ -185,6 +185,8 @@ mod tests {
             waits_for: None,
             client: None,
             client_unknown: None,
+            layers: None,
+            sample: None,
             state: CallState::Returned,
         }
     }
@@ -208,6 +210,7 @@ mod tests {
             },
             parent,
             born_in: None,
+            sample: None,
             shared_with: Vec::new(),
         }
     }

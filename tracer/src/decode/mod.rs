@@ -7,6 +7,7 @@ mod build;
 mod client;
 mod errno;
 mod errors;
+mod goroutine;
 mod items;
 mod record;
 mod shape;
@@ -20,6 +21,7 @@ use tracer_ebpf::wire::site::SITE_ENTRY;
 use crate::plan::{Plan, ValueSchema};
 use build::Builder;
 pub use errors::text as error_text;
+pub use goroutine::{Found, Sample};
 use items::{Block, Parser};
 pub use record::{Assembler, Part, RawHit, RecordError};
 pub use shape::ZERO_TIME;
@@ -99,6 +101,7 @@ impl<'p> Decoder<'p> {
             tgid: (head.pid_tgid >> 32) as u32,
             tid: head.pid_tgid as u32,
             goid: known_goroutine.then_some(head.goid),
+            g: head.g,
             parent_goid: (known_goroutine && plan.g.parent_goid.is_some())
                 .then_some(head.parent_goid)
                 .filter(|p| *p != 0),

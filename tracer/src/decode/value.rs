@@ -96,6 +96,8 @@ pub struct Hit {
     pub tid: u32,
     /// `None`: g could not be determined at this site.
     pub goid: Option<u64>,
+    /// Address of its `runtime.g`; 0: not known.
+    pub g: u64,
     pub parent_goid: Option<u64>,
     /// Hits lost before this one, at any site: between two hits with the same number nothing is missing.
     pub lost_before: u64,

@@ -47,13 +47,13 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
         text: note.to_owned(),
     }));
     plan.issues.extend(absence(&absent));
-    for (f, role) in roles::supporting(binary, &named) {
+    for (f, role) in roles::supporting(binary, &named, request.layers) {
         if !chosen.iter().any(|(known, _, _)| known.entry == f.entry) {
             chosen.push((f, None, role));
         }
     }
     // without requests nothing has an owner: they get their share of the kernel's tables first
-    chosen.sort_by_key(|(_, _, role)| *role == Role::Call);
+    chosen.sort_by_key(|(_, _, role)| matches!(role, Role::Call | Role::Layers));
     if chosen.len() * 2 > MAX_SITES as usize {
         return Err(Error::TooLarge {
             what: "functions",
@@ -136,11 +136,24 @@ fn goroutine(binary: &GoBinary<'_>) -> Result<GSchema, Error> {
     let bound = |name: &str| -> Result<Option<u32>, Error> {
         Ok(field(stack_type, name)?.and_then(|(offset, _)| narrow(stack.saturating_add(offset))))
     };
+    // a plain number in older releases, in newer ones `atomic.Uint32` with the number in it
+    let status = match field(id, "atomicstatus")? {
+        Some((offset, ty)) => match binary.type_by_id(ty)?.kind {
+            TypeKind::Struct { .. } => {
+                field(ty, "value")?.map(|(inner, _)| offset.saturating_add(inner))
+            }
+            _ => Some(offset),
+        },
+        None => None,
+    };
     Ok(GSchema {
         goid: field(id, "goid")?.and_then(|(offset, _)| narrow(offset)),
         stack_lo: bound("lo")?,
         stack_hi: bound("hi")?,
         parent_goid: field(id, "parentGoid")?.and_then(|(offset, _)| narrow(offset)),
+        status: status.and_then(narrow),
+        wait_reason: field(id, "waitreason")?.and_then(|(offset, _)| narrow(offset)),
+        wait_reasons: super::wait_reasons(binary).unwrap_or_default(),
         tls: Abi::of(binary.arch(), binary.version())
             .is_stack()
             .then(|| binary.only_thread_local())

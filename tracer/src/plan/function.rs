@@ -26,6 +26,11 @@ pub fn add(
 ) -> Result<(), Error> {
     let binary = lowering.binary;
     let spots = sites::choose(binary, f, lowering.plan.g.tls.is_some())?;
+    let whole = spots.entry.is_ok() && spots.returns.as_ref().is_ok_and(|r| !r.is_empty());
+    if role == Role::Layers && !whole {
+        // without both ends there is no time; that none is traced is said where the time would be
+        return Ok(());
+    }
     let issue = |kind, text: String| Issue {
         function: f.name.clone(),
         kind,
@@ -62,7 +67,10 @@ pub fn add(
         }
     };
     // of these only a few raw words matter, or that they were called
-    let by_registers = matches!(role, Role::Recovery | Role::Join | Role::Hijack);
+    let by_registers = matches!(
+        role,
+        Role::Recovery | Role::Join | Role::Hijack | Role::Layers
+    );
     let chosen = match verify::signature_of(binary, f)? {
         _ if by_registers => None,
         Ok(verified) => Some(verified),

@@ -24,6 +24,7 @@ mod sites;
 mod spelling;
 mod values;
 mod verify;
+mod wait_reasons;
 
 pub use build::build;
 pub use candidate::{Candidate, TypeRef};
@@ -39,6 +40,7 @@ pub use schema::{
 pub use signature::type_text;
 pub use sites::{Spot, Spots};
 pub use verify::{Verified, method_agrees};
+pub use wait_reasons::wait_reasons;
 
 use crate::gobin::{self, FuncInfo, GoBinary};
 

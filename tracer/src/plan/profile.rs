@@ -16,7 +16,12 @@ pub struct Wish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanRequest {
     pub wishes: Vec<Wish>,
+    /// Time in layer-size work is wanted too.
+    pub layers: bool,
 }
+
+/// Profiles of which it is asked how much of their time goes into layer sizes.
+const WITH_LAYERS: &[&str] = &["list", "system"];
 
 /// Profiles: name, what it answers, functions. The receiver is spelled so that every import path of moby fits; names of one
 /// function in different releases are separated by `|`.
@@ -203,7 +208,8 @@ impl PlanRequest {
         }));
         let mut seen = std::collections::HashSet::new();
         wishes.retain(|w| seen.insert(w.pattern.clone()));
-        Ok(Self { wishes })
+        let layers = profiles.iter().any(|p| WITH_LAYERS.contains(&p.as_str()));
+        Ok(Self { wishes, layers })
     }
 }
 

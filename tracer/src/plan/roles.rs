@@ -18,6 +18,17 @@ const HIJACK: &str = "net/http.(*response).Hijack";
 /// Packages with a `Group` whose `Do` runs a function once for all who ask at the same time.
 const SINGLEFLIGHT: &[&str] = &["resenje.org/singleflight", "golang.org/x/sync/singleflight"];
 
+/// Find out how large layers are, in both image services: the writable layer of a container (for `size=1` and disk usage; it walks
+/// directories or asks the snapshotter), and all layers. `ImageDiskUsage` lists images with their sizes up to 27 and adds up layers from 28 on.
+const LAYER_SIZES: &[&str] = &[
+    "/daemon/images.(*ImageService).GetContainerLayerSize",
+    "/daemon/images.(*ImageService).LayerDiskUsage",
+    "/daemon/images.(*ImageService).ImageDiskUsage",
+    "/daemon/containerd.(*ImageService).GetContainerLayerSize",
+    "/daemon/containerd.(*ImageService).LayerDiskUsage",
+    "/daemon/containerd.(*ImageService).ImageDiskUsage",
+];
+
 /// Functions by exact name, and their roles.
 const BY_NAME: &[(&str, Role)] = &[
     (SERVE_HTTP, Role::Request),
@@ -28,11 +39,19 @@ const BY_NAME: &[(&str, Role)] = &[
 
 /// Whether a function of that name may have such a role.
 pub fn is_supporting(name: &str) -> bool {
-    BY_NAME.iter().any(|(known, _)| *known == name) || is_join(name)
+    BY_NAME.iter().any(|(known, _)| *known == name) || is_join(name) || is_layers(name)
 }
 
-/// Those of `functions` that have such a role in this binary.
-pub fn supporting(binary: &GoBinary<'_>, functions: &[FuncInfo]) -> Vec<(FuncInfo, Role)> {
+fn is_layers(name: &str) -> bool {
+    LAYER_SIZES.iter().any(|pattern| name.ends_with(pattern))
+}
+
+/// Those of `functions` that have such a role in this binary; `layers`: also those that find out layer sizes.
+pub fn supporting(
+    binary: &GoBinary<'_>,
+    functions: &[FuncInfo],
+    layers: bool,
+) -> Vec<(FuncInfo, Role)> {
     let mut found: Vec<(FuncInfo, Role)> = Vec::new();
     for (name, role) in BY_NAME {
         let named = functions.iter().filter(|f| f.name == *name && !f.wrapper);
@@ -45,6 +64,12 @@ pub fn supporting(binary: &GoBinary<'_>, functions: &[FuncInfo]) -> Vec<(FuncInf
                 .into_iter()
                 .map(|f| (f.clone(), Role::Join)),
         );
+    }
+    if layers {
+        let sizes = functions
+            .iter()
+            .filter(|f| !f.wrapper && is_layers(&f.name));
+        found.extend(sizes.map(|f| (f.clone(), Role::Layers)));
     }
     found
 }

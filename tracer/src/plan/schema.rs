@@ -32,6 +32,15 @@ pub struct GSchema {
     /// Offset of g from the thread pointer, where the calling convention keeps it there (amd64, Go ≤ 1.16).
     #[serde(default)]
     pub tls: Option<i32>,
+    /// Where a goroutine says what it does (`atomicstatus`) and what it waits for (`waitreason`). Its `waitsince` is no time of its own: the
+    /// collector writes the end of the collection before into it (runtime/mgcmark.go, mgc.go, Go 1.15 to 1.27), which may lie before the wait.
+    #[serde(default)]
+    pub status: Option<u32>,
+    #[serde(default)]
+    pub wait_reason: Option<u32>,
+    /// Texts of the numbers in `waitreason`; empty: not known in this build.
+    #[serde(default)]
+    pub wait_reasons: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -80,6 +89,8 @@ pub enum Role {
     Join,
     /// `net/http.(*response).Hijack`: a handler takes the connection of its request over.
     Hijack,
+    /// Finds out how large layers are: only its time counts.
+    Layers,
 }
 
 /// One probed function.

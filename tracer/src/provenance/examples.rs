@@ -52,6 +52,8 @@ pub fn request(method: &str, path: &str, query: &str) -> Request {
         waits_for: None,
         client: None,
         client_unknown: None,
+        layers: None,
+        sample: None,
         state: CallState::Returned,
     }
 }
@@ -75,6 +77,7 @@ pub fn call(func: u32, params: Vec<Value>, parent: Option<usize>) -> Call {
         },
         parent,
         born_in: None,
+        sample: None,
         shared_with: Vec::new(),
     }
 }

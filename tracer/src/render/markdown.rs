@@ -3,16 +3,21 @@
 use std::io::{self, Write};
 
 use super::text::escape;
-use super::{Clock, tree};
-use super::{Style, View};
+use super::{Clock, Style, View, lint, tree};
 use crate::capture::Recording;
 use crate::correlate::Trace;
+use crate::ledger::{Ledger, Thresholds};
 
-/// The whole trace.
+/// The whole trace. `slow`: what has been in flight this long deserves a warning, ns.
 ///
 /// # Errors
 /// Writing fails.
-pub fn markdown(recording: &Recording, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+pub fn markdown(
+    recording: &Recording,
+    trace: &Trace,
+    slow: u64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let header = recording.header();
     let d = &header.daemon;
     writeln!(
@@ -43,6 +48,11 @@ pub fn markdown(recording: &Recording, trace: &Trace, out: &mut dyn Write) -> io
     writeln!(out, "{fence}text\n{}\n{fence}\n", body.trim_end())?;
     for issue in &header.plan.issues {
         writeln!(out, "- {}", text(&escape(&issue.text)))?;
+    }
+    let mut ledger = Ledger::new(recording.plan());
+    ledger.add(trace);
+    for one in ledger.lints(&Thresholds { slow }) {
+        writeln!(out, "- warning: {}", text(&lint::lint(&one)))?;
     }
     writeln!(out, "- {}", text(&recording.completeness()))
 }

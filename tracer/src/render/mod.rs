@@ -4,9 +4,11 @@ mod call;
 mod compare;
 mod jsonl;
 mod line;
+mod lint;
 mod markdown;
 mod origin;
 mod style;
+mod table;
 mod text;
 mod tree;
 
@@ -16,16 +18,18 @@ use std::io::{self, Write};
 pub use compare::{Column, Comparison};
 pub use markdown::markdown;
 pub use style::Style;
-pub use text::{escape, go_duration};
+pub use text::{escape, go_duration, seconds};
 
 use crate::capture::Header;
 use crate::correlate::{CallState, Owner, Summary, Trace};
+use crate::ledger::{Ledger, Thresholds};
 use crate::plan::{FuncSchema, Plan};
 
 /// Form of a stream of requests and calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamKind {
     Tree,
+    Table,
     Jsonl,
 }
 
@@ -42,10 +46,14 @@ pub struct View {
     pub symbols: BTreeMap<u64, Vec<String>>,
     /// Where several daemons are traced: what stands in front of everything that is this one's.
     pub daemon: Option<String>,
+    /// What has been in flight this long is slow, ns.
+    pub slow: u64,
 }
 
 /// Columns where the output is no terminal, or tells none.
 const WIDTH: usize = 80;
+/// Longer than any ordinary request takes, ns.
+const SLOW: u64 = 10_000_000_000;
 /// Narrower terminals get rows of this width all the same.
 const NARROWEST: usize = 40;
 
@@ -57,6 +65,7 @@ impl Default for View {
             stack: false,
             symbols: BTreeMap::new(),
             daemon: None,
+            slow: SLOW,
         }
     }
 }
@@ -86,6 +95,7 @@ pub struct Stream<'h> {
     view: View,
     header: &'h Header,
     clock: Clock,
+    ledger: Ledger,
 }
 
 /// Turns monotonic times into wall clock.
@@ -135,6 +145,7 @@ impl<'h> Stream<'h> {
             view,
             header,
             clock: Clock::of(header),
+            ledger: Ledger::new(&header.plan),
         }
     }
 
@@ -149,17 +160,21 @@ impl<'h> Stream<'h> {
     /// Writing fails.
     pub fn header(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.kind {
-            StreamKind::Tree => tree::header(self.header, self.style, &self.view, out),
+            StreamKind::Tree | StreamKind::Table => {
+                tree::header(self.header, self.style, &self.view, out)
+            }
             StreamKind::Jsonl => jsonl::header(self.header, &self.clock, out),
         }
     }
 
-    /// Requests with their calls, then calls without a request.
+    /// Requests with their calls, then calls without a request; of a table nothing yet.
     ///
     /// # Errors
     /// Writing fails.
-    pub fn write(&self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&mut self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+        self.ledger.add(trace);
         match self.kind {
+            StreamKind::Table => Ok(()),
             StreamKind::Tree => tree::write(
                 &self.header.plan,
                 &self.clock,
@@ -180,6 +195,7 @@ impl<'h> Stream<'h> {
     /// Writing fails.
     pub fn open(&self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         match self.kind {
+            StreamKind::Table => Ok(()),
             StreamKind::Tree => tree::open(
                 &self.header.plan,
                 &self.clock,
@@ -192,7 +208,7 @@ impl<'h> Stream<'h> {
         }
     }
 
-    /// Counts and completeness.
+    /// What is said at the end: warnings, the table, or counts and completeness.
     ///
     /// # Errors
     /// Writing fails.
@@ -203,7 +219,19 @@ impl<'h> Stream<'h> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match self.kind {
-            StreamKind::Tree => Ok(()),
+            StreamKind::Tree => {
+                let slow = self.view.slow;
+                let lints = self.ledger.lints(&Thresholds { slow });
+                lint::write(&lints, self.style, &self.view, out)
+            }
+            StreamKind::Table => table::write(
+                &self.ledger,
+                &self.header.plan.g,
+                &self.clock,
+                self.style,
+                &self.view,
+                out,
+            ),
             StreamKind::Jsonl => jsonl::finish(self.header, summary, completeness, out),
         }
     }

@@ -205,6 +205,35 @@ pub fn duration(ns: u64) -> String {
     }
 }
 
+/// A duration in a column of six characters: two or three digits.
+pub fn short_duration(ns: u64) -> String {
+    let (value, unit) = match ns {
+        0..1_000 => (ns as f64, "ns"),
+        1_000..1_000_000 => (ns as f64 / 1e3, "µs"),
+        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        1_000_000_000..1_000_000_000_000 => (ns as f64 / 1e9, "s"),
+        _ => (ns as f64 / 60e9, "min"),
+    };
+    if value < 9.95 && unit != "ns" {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
+}
+
+/// A duration that someone waits for: `0.4 s`, `38 s`, `12 min`, `3 h`.
+#[must_use]
+pub fn seconds(ns: u64) -> String {
+    let s = ns as f64 / 1e9;
+    match s {
+        ..0.0995 => format!("{:.0} ms", s * 1e3),
+        ..9.95 => format!("{s:.1} s"),
+        ..600.0 => format!("{s:.0} s"),
+        ..10_800.0 => format!("{:.0} min", s / 60.0),
+        _ => format!("{:.0} h", s / 3600.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +244,28 @@ mod tests {
             escape("a\x1b[31mb\u{202e}c\n"),
             "a\\u{1b}[31mb\\u{202e}c\\n"
         );
+    }
+
+    #[test]
+    fn durations_that_fit() {
+        let short: Vec<String> = [7, 1_500, 999_999, 41_300_000, 999_600_000, 1_234_000_000]
+            .map(short_duration)
+            .into();
+        assert_eq!(
+            short,
+            ["7 ns", "1.5 µs", "1000 µs", "41 ms", "1000 ms", "1.2 s"]
+        );
+        let long: Vec<String> = [
+            40_000_000,
+            400_000_000,
+            1_000_000_000,
+            38_200_000_000,
+            720_000_000_000,
+            11_000_000_000_000,
+        ]
+        .map(seconds)
+        .into();
+        assert_eq!(long, ["40 ms", "0.4 s", "1.0 s", "38 s", "12 min", "3 h"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::text::{self, duration, escape};
 use super::{Clock, Style, View, origin};
 use crate::capture::Header;
 use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Trace};
+use crate::decode::Sample;
 use crate::plan::Plan;
 use crate::provenance::Provenance;
 
@@ -52,7 +53,7 @@ pub fn header(header: &Header, style: Style, view: &View, out: &mut dyn Write) -
 }
 
 /// The daemon that a row is about, where there are several.
-fn prefix(line: &mut Line, view: &View) {
+pub fn prefix(line: &mut Line, view: &View) {
     if let Some(daemon) = &view.daemon {
         line.push_whole(Look::Dim, format!("{} ", escape(daemon)));
     }
@@ -388,6 +389,9 @@ impl<'a> Tree<'a> {
                 line.push(Look::Warn, format!("  in flight for {}", duration(age)));
             }
         }
+        if let Some(sample) = &call.sample {
+            self.sample(sample, call.start, &mut line);
+        }
         if let Some(origins) = origin::of_call(self.plan, self.trace, self.provenance, call) {
             line.push(Look::Dim, format!("  [{origins}]"));
         }
@@ -429,6 +433,13 @@ impl<'a> Tree<'a> {
             line.push(Look::Dim, text);
         }
         line
+    }
+
+    /// What its goroutine was seen doing, and how long it had lasted then.
+    fn sample(&self, sample: &Sample, start: u64, line: &mut Line) {
+        let age = text::seconds(sample.at.saturating_sub(start));
+        let what = escape(&sample.text(&self.plan.g));
+        line.push(Look::Warn, format!("  [after {age}: {what}]"));
     }
 
     /// Time of a call without that of the traced calls below it, if there are any. What ran side by side counts once.
@@ -548,6 +559,9 @@ impl<'a> Tree<'a> {
             _ => (Look::Warn, format!(" open for {}", age())),
         };
         line.push_whole(look, state);
+        if let Some(sample) = &request.sample {
+            self.sample(sample, request.start, &mut line);
+        }
         if let Some(runs) = request.waits_for {
             line.push(Look::Warn, format!(", waits for the run of #{runs}"));
         }

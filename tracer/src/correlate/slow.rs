@@ -1,0 +1,120 @@
+//! What has been in flight for long, and when its goroutine is to be looked at.
+
+use std::collections::HashMap;
+
+use super::correlator::{Correlator, Frame, What};
+use super::model::CallState;
+use crate::decode::Sample;
+
+/// When each goroutine is looked at next: when what it does reaches the threshold, then each time its age has doubled.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    next: HashMap<u64, u64>,
+}
+
+/// A request or call that has been in flight for long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slow {
+    pub goid: u64,
+    /// Address of its `runtime.g`; 0: not known.
+    pub g: u64,
+    /// When it began, monotonic ns.
+    pub since: u64,
+    /// Number of the request that it is, or belongs to.
+    pub request: Option<u32>,
+    /// `GET /v1.41/info`, if that request is still open.
+    pub route: Option<String>,
+    /// Function of the innermost traced call on the goroutine, index into `Plan::functions`.
+    pub func: Option<u32>,
+    /// It was not looked at before.
+    pub first: bool,
+}
+
+impl Correlator {
+    /// Goroutines on which a request or a call has been in flight for `threshold` ns or longer, and that are due to be looked at; `all`: due
+    /// or not.
+    pub fn slow(&mut self, now: u64, threshold: u64, all: bool) -> Vec<Slow> {
+        let Self { looks, open, .. } = self;
+        looks.next.retain(|goid, _| open.contains_key(goid));
+        let mut found = Vec::new();
+        for (goid, frames) in &self.open {
+            let Some(outermost) = frames.iter().find(|f| is_shown(f)) else {
+                looks.next.remove(goid);
+                continue;
+            };
+            let age = now.saturating_sub(outermost.start);
+            let next = looks.next.get(goid).copied();
+            // a goroutine serves one request after another
+            let first = next.is_none_or(|next| next < outermost.start);
+            if age < threshold || (!all && !first && next.is_some_and(|next| now < next)) {
+                continue;
+            }
+            looks.next.insert(*goid, now.saturating_add(age));
+            found.push((*goid, *outermost, first));
+        }
+        let mut slow: Vec<Slow> = found
+            .into_iter()
+            .map(|(goid, outermost, first)| self.describe(goid, &outermost, first))
+            .collect();
+        slow.sort_by_key(|s| (s.since, s.goid));
+        slow
+    }
+
+    fn describe(&self, goid: u64, outermost: &Frame, first: bool) -> Slow {
+        let frames = self.open.get(&goid).map_or(&[][..], Vec::as_slice);
+        let call = frames.iter().rev().find_map(|f| match f.what {
+            What::Call(serial) => self.calls.get(&serial),
+            _ => None,
+        });
+        let request = match outermost.what {
+            What::Request(id) => Some(id),
+            _ => call.and_then(|c| Some(c.request?.0)),
+        };
+        Slow {
+            goid,
+            g: frames.iter().map(|f| f.g).find(|g| *g != 0).unwrap_or(0),
+            since: outermost.start,
+            request,
+            route: request
+                .and_then(|id| self.requests.get(&id))
+                .map(|r| format!("{} {}", r.method, r.path)),
+            func: call.map(|c| c.call.func),
+            first,
+        }
+    }
+
+    /// Takes a look at a goroutine: it says what the innermost call there does, or the request if there is none.
+    pub fn observe(&mut self, sample: Sample) {
+        let Some(frames) = self.open.get(&sample.goid) else {
+            return;
+        };
+        let calls = frames.iter().rev().filter(|f| is_shown(f));
+        let Some(innermost) = calls.clone().next() else {
+            return;
+        };
+        if innermost.start > sample.at {
+            return;
+        }
+        match innermost.what {
+            What::Call(serial) => {
+                if let Some(open) = self.calls.get_mut(&serial)
+                    && open.call.state == CallState::InFlight
+                {
+                    open.call.sample = Some(sample);
+                }
+            }
+            What::Request(id) => {
+                if let Some(request) = self.requests.get_mut(&id)
+                    && request.state == CallState::InFlight
+                {
+                    request.sample = Some(sample);
+                }
+            }
+            What::Join(_) | What::Hijack | What::Layer(_) => {}
+        }
+    }
+}
+
+fn is_shown(frame: &Frame) -> bool {
+    matches!(frame.what, What::Request(_) | What::Call(_))
+}

@@ -1,0 +1,188 @@
+//! Endpoints: requests that differ only in API version, ids and names are one.
+
+/// Segments below a collection that are no ids when they stand alone (moby's routers, 19.03 to 29).
+const ACTIONS: &[(&str, &[&str])] = &[
+    ("containers", &["create", "json", "prune"]),
+    (
+        "images",
+        &["create", "get", "json", "load", "prune", "search"],
+    ),
+    ("networks", &["create", "prune"]),
+    ("volumes", &["create", "prune"]),
+    ("exec", &[]),
+    ("services", &["create"]),
+    ("tasks", &[]),
+    ("nodes", &[]),
+    ("secrets", &["create"]),
+    ("configs", &["create"]),
+    ("plugins", &["create", "privileges", "pull"]),
+    ("distribution", &[]),
+];
+/// Collections whose names may hold slashes: what they are asked for stands last.
+const SLASHED: &[(&str, &[&str])] = &[
+    (
+        "images",
+        &["attestations", "get", "history", "json", "push", "tag"],
+    ),
+    (
+        "plugins",
+        &["disable", "enable", "json", "push", "set", "upgrade"],
+    ),
+    ("distribution", &["json"]),
+];
+/// Other paths that are whole endpoints.
+const WHOLE: &[&[&str]] = &[
+    &[],
+    &["_ping"],
+    &["auth"],
+    &["build"],
+    &["build", "cancel"],
+    &["build", "prune"],
+    &["commit"],
+    &["events"],
+    &["grpc"],
+    &["info"],
+    &["session"],
+    &["swarm"],
+    &["swarm", "init"],
+    &["swarm", "join"],
+    &["swarm", "leave"],
+    &["swarm", "unlock"],
+    &["swarm", "unlockkey"],
+    &["swarm", "update"],
+    &["system", "df"],
+    &["version"],
+];
+/// Longest segment kept as it is, and longest method.
+const MOST: usize = 24;
+
+/// `GET /containers/{id}/json` of `GET /v1.41/containers/web/json`. Of paths that moby does not serve only the first segment is kept, so
+/// that there are few endpoints whatever clients ask for.
+#[must_use]
+pub fn endpoint(method: &str, path: &str) -> String {
+    let method: String = method.chars().take(MOST).collect();
+    let mut segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+    if segments.first().is_some_and(|s| is_version(s)) {
+        segments.remove(0);
+    }
+    let folded = fold(&segments);
+    if folded.is_empty() {
+        return format!("{method} /");
+    }
+    format!("{method} /{}", folded.join("/"))
+}
+
+fn fold(segments: &[&str]) -> Vec<String> {
+    let owned = |parts: &[&str]| parts.iter().map(|p| (*p).to_owned()).collect();
+    if WHOLE.contains(&segments) {
+        return owned(segments);
+    }
+    let Some((first, rest)) = segments.split_first() else {
+        return Vec::new();
+    };
+    let Some((_, actions)) = ACTIONS.iter().find(|(name, _)| name == first) else {
+        let first: String = first.chars().take(MOST).collect();
+        return if rest.is_empty() {
+            vec![first]
+        } else {
+            vec![first, "…".to_owned()]
+        };
+    };
+    match rest {
+        [] => owned(&[first]),
+        [action] if actions.contains(action) => owned(&[first, action]),
+        [_] => owned(&[first, "{id}"]),
+        [_, rest @ ..] => {
+            if let Some((_, verbs)) = SLASHED.iter().find(|(name, _)| name == first) {
+                return match rest.last().filter(|verb| verbs.contains(verb)) {
+                    Some(verb) => owned(&[first, "{id}", verb]),
+                    None => owned(&[first, "{id}"]),
+                };
+            }
+            let mut parts: Vec<String> = owned(&[first, "{id}"]);
+            // `/containers/{id}/attach/ws`
+            parts.extend(rest.iter().take(2).map(|s| {
+                let is_word = s.len() <= MOST && s.bytes().all(|b| b.is_ascii_lowercase());
+                if is_word {
+                    (*s).to_owned()
+                } else {
+                    "…".to_owned()
+                }
+            }));
+            parts
+        }
+    }
+}
+
+/// `v1.41`
+fn is_version(segment: &str) -> bool {
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    segment
+        .strip_prefix('v')
+        .and_then(|v| v.split_once('.'))
+        .is_some_and(|(major, minor)| digits(major) && digits(minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::endpoint;
+
+    #[track_caller]
+    fn check(path: &str, expected: &str) {
+        assert_eq!(endpoint("GET", path), format!("GET {expected}"));
+    }
+
+    #[test]
+    fn versions_are_dropped() {
+        check("/v1.41/containers/json", "/containers/json");
+        check("/containers/json", "/containers/json");
+        check("/v1.41/_ping", "/_ping");
+        check("/v1.41", "/");
+        check("/", "/");
+        check("", "/");
+        // no version
+        check("/v1/containers/json", "/v1/…");
+    }
+
+    #[test]
+    fn ids_and_names_are_folded() {
+        let id = "ab".repeat(32);
+        check(
+            &format!("/v1.41/containers/{id}/json"),
+            "/containers/{id}/json",
+        );
+        check("/containers/web", "/containers/{id}");
+        // a container may have any of these names
+        check("/containers/json/json", "/containers/{id}/json");
+        check("/containers/x/attach/ws", "/containers/{id}/attach/ws");
+        check("/exec/0123/start", "/exec/{id}/start");
+        check("/networks/create", "/networks/create");
+        check("/networks/net/connect", "/networks/{id}/connect");
+        check("/volumes", "/volumes");
+        check("/volumes/data", "/volumes/{id}");
+        check("/volumes/prune", "/volumes/prune");
+        check("/system/df", "/system/df");
+    }
+
+    #[test]
+    fn names_of_images_may_hold_slashes() {
+        check("/images/json", "/images/json");
+        check("/images/busybox/json", "/images/{id}/json");
+        check("/images/host:5000/a/b:tag/push", "/images/{id}/push");
+        check("/images/a/b", "/images/{id}");
+        check("/images/get", "/images/get");
+        check("/distribution/a/b/json", "/distribution/{id}/json");
+        check("/plugins/a/b:latest/enable", "/plugins/{id}/enable");
+        check("/plugins/privileges", "/plugins/privileges");
+    }
+
+    #[test]
+    fn whatever_is_asked_for_there_are_few_endpoints() {
+        check("/nonsense/1/2/3", "/nonsense/…");
+        check("/debug/pprof/heap", "/debug/…");
+        check("/containers/a/B1/c2/d", "/containers/{id}/…/…");
+        let long = "x".repeat(500);
+        check(&format!("/{long}"), &format!("/{}", "x".repeat(24)));
+        assert_eq!(endpoint(&long, "/"), format!("{} /", "x".repeat(24)));
+    }
+}

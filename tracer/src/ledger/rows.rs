@@ -1,0 +1,260 @@
+//! Rows: what the requests of one endpoint and one kind of client add up to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Durations, Open};
+use crate::correlate::Request;
+
+/// Rows, at most; a client that names itself anew for every request could make any number.
+const MOST_ROWS: usize = 512;
+/// Process ids kept of one row.
+const MOST_PIDS: usize = 1024;
+/// Characters of a User-Agent kept.
+const MOST_AGENT: usize = 64;
+/// Status codes from here on are errors.
+const ERROR: i64 = 400;
+/// Endpoints that list containers.
+const LIST_ENDPOINTS: &[&str] = &["GET /containers/json", "GET /system/df"];
+
+/// Who asks: processes of one name, user and container are one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClientKey {
+    Process {
+        /// `None`: it had ended before it could be asked.
+        comm: Option<String>,
+        uid: Option<u32>,
+        container: Option<String>,
+    },
+    /// Its process is not known.
+    Agent(String),
+    Unknown,
+}
+
+impl ClientKey {
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        match (&request.client, &request.user_agent) {
+            (Some(client), _) => Self::Process {
+                comm: client.comm.clone(),
+                uid: client.uid,
+                container: client.container.clone(),
+            },
+            (None, Some(agent)) => Self::Agent(agent.chars().take(MOST_AGENT).collect()),
+            (None, None) => Self::Unknown,
+        }
+    }
+}
+
+/// Process ids of a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pids {
+    known: BTreeSet<u32>,
+    /// There were more than are kept.
+    more: bool,
+}
+
+impl Pids {
+    fn add(&mut self, pid: u32) {
+        if self.known.len() < MOST_PIDS {
+            self.known.insert(pid);
+        } else if !self.known.contains(&pid) {
+            self.more = true;
+        }
+    }
+
+    /// `pid 812`, `3 pids`; `None`: none is known.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        match (self.known.len(), self.known.first()) {
+            (0, _) | (_, None) => None,
+            (1, Some(only)) if !self.more => Some(format!("pid {only}")),
+            (n, _) if self.more => Some(format!("over {n} pids")),
+            (n, _) => Some(format!("{n} pids")),
+        }
+    }
+}
+
+/// How many containers list calls returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Containers {
+    pub least: u64,
+    pub most: u64,
+}
+
+/// Share of the time that goes into layer sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layers {
+    /// No function that finds out layer sizes is traced.
+    NotTraced,
+    /// None was called, or nothing took time.
+    None,
+    Share {
+        percent: u64,
+        /// The end of some calls is not known.
+        at_least: bool,
+    },
+}
+
+/// One endpoint and client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub endpoint: String,
+    pub client: ClientKey,
+    pub pids: Pids,
+    /// Requests that are over.
+    pub calls: u64,
+    pub open: u64,
+    pub errors: u64,
+    /// Requests whose end is not known, or that a panic ended: in `calls`, but without time and status.
+    pub untimed: u64,
+    pub durations: Durations,
+    pub containers: Option<Containers>,
+    pub layers: Layers,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    pids: Pids,
+    calls: u64,
+    open: u64,
+    errors: u64,
+    untimed: u64,
+    durations: Durations,
+    containers: Option<Containers>,
+    /// Of requests that did their work themselves: all their time, and that in layer sizes.
+    own_ns: u64,
+    layer_ns: u64,
+    layer_calls: u64,
+    layers_traced: bool,
+    layers_partial: bool,
+    /// Time of all requests.
+    ns: u64,
+}
+
+/// All rows.
+#[derive(Debug, Default)]
+pub struct Rows {
+    all: BTreeMap<(String, ClientKey), Sums>,
+    /// Requests for which there was no row any more.
+    pub beyond: u64,
+}
+
+impl Rows {
+    /// A request that is over. `containers`: what its list call returned; `sharer`: another request did its work.
+    pub fn add(
+        &mut self,
+        endpoint: String,
+        request: &Request,
+        containers: Option<u64>,
+        sharer: bool,
+    ) {
+        let key = (endpoint, ClientKey::of(request));
+        if self.all.len() >= MOST_ROWS && !self.all.contains_key(&key) {
+            self.beyond += 1;
+            return;
+        }
+        let sums = self.all.entry(key).or_default();
+        sums.calls += 1;
+        if let Some(client) = &request.client {
+            sums.pids.add(client.pid);
+        }
+        sums.errors += u64::from(request.status.is_some_and(|s| s >= ERROR));
+        if let Some(count) = containers {
+            let known = sums.containers.get_or_insert(Containers {
+                least: count,
+                most: count,
+            });
+            known.least = known.least.min(count);
+            known.most = known.most.max(count);
+        }
+        let Some(end) = request.end else {
+            sums.untimed += 1;
+            return;
+        };
+        let took = end.saturating_sub(request.start);
+        sums.durations.add(took);
+        sums.ns = sums.ns.saturating_add(took);
+        if let Some(layers) = request.layers {
+            sums.layers_traced = true;
+            if !sharer {
+                sums.own_ns = sums.own_ns.saturating_add(took);
+                sums.layer_ns = sums.layer_ns.saturating_add(layers.covered.min(took));
+                sums.layer_calls += layers.calls;
+                sums.layers_partial |= layers.partial;
+            }
+        }
+    }
+
+    /// Time of all requests that list containers, ns.
+    pub fn list_time(&self) -> u64 {
+        self.all
+            .iter()
+            .filter(|((endpoint, _), _)| LIST_ENDPOINTS.contains(&endpoint.as_str()))
+            .map(|(_, sums)| sums.ns)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Rows with the requests that are open now.
+    pub fn all<'o>(&self, open: impl Iterator<Item = &'o Open>) -> Vec<Row> {
+        let mut all = self.all.clone();
+        for request in open {
+            let key = (request.endpoint.clone(), request.client.clone());
+            if all.len() >= MOST_ROWS && !all.contains_key(&key) {
+                continue;
+            }
+            let sums = all.entry(key).or_default();
+            sums.open += 1;
+            if let Some(pid) = request.pid {
+                sums.pids.add(pid);
+            }
+            sums.layers_traced |= request.layers;
+        }
+        let rows = all.into_iter();
+        rows.map(|((endpoint, client), sums)| row(endpoint, client, sums))
+            .collect()
+    }
+}
+
+fn row(endpoint: String, client: ClientKey, sums: Sums) -> Row {
+    let layers = match (sums.layers_traced, sums.layer_calls, sums.own_ns) {
+        (false, _, _) => Layers::NotTraced,
+        (true, 0, _) | (true, _, 0) => Layers::None,
+        (true, _, own) => Layers::Share {
+            percent: percent(sums.layer_ns, own),
+            at_least: sums.layers_partial,
+        },
+    };
+    Row {
+        endpoint,
+        client,
+        pids: sums.pids,
+        calls: sums.calls,
+        open: sums.open,
+        errors: sums.errors,
+        untimed: sums.untimed,
+        durations: sums.durations,
+        containers: sums.containers,
+        layers,
+    }
+}
+
+/// Rounded to the nearest, of `whole` > 0.
+pub fn percent(part: u64, whole: u64) -> u64 {
+    let rounded = (u128::from(part) * 200 / u128::from(whole.max(1))).div_ceil(2);
+    u64::try_from(rounded).unwrap_or(100).min(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn percents_are_rounded() {
+        assert_eq!(percent(1, 3), 33);
+        assert_eq!(percent(2, 3), 67);
+        assert_eq!(percent(1, 200), 1);
+        assert_eq!(percent(0, 5), 0);
+        assert_eq!(percent(7, 5), 100);
+        assert_eq!(percent(u64::MAX, u64::MAX), 100);
+    }
+}
