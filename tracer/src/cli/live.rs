@@ -37,7 +37,7 @@ pub struct Prepared {
 
 /// Parses the binary of an image; failures name the file.
 pub fn parse_binary(image: &Image) -> Result<GoBinary<'_>> {
-    GoBinary::parse(image.bytes())
+    GoBinary::parse_mapped(image.bytes(), Box::new(|| image.release()))
         .map_err(|error| Failure::new(format!("{}: {error}", image.shown), error.hint()).into())
 }
 

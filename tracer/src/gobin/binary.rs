@@ -11,7 +11,8 @@ use super::model::{Arch, GoVersion, ImageAddr, Type, TypeId};
 use super::moduledata::{self, ModuleData};
 use super::names::NameIndex;
 use super::outline::{self, Facts};
-use super::pclntab::{self, Pclntab};
+use super::pages::Pages;
+use super::pclntab::{self, Header, Pclntab};
 use super::release::Release;
 
 /// A Go binary. Tables are searched where they lie; nothing large is copied.
@@ -25,6 +26,8 @@ pub struct GoBinary<'data> {
     pub(super) module: ModuleData,
     pub(super) types: RefCell<HashMap<TypeId, Type>>,
     pub(super) roots: OnceCell<Vec<TypeId>>,
+    /// (interface, concrete type).
+    pub(super) itabs: OnceCell<Vec<(TypeId, TypeId)>>,
     pub(super) listed_names: OnceCell<NameIndex>,
     pub(super) all_names: OnceCell<NameIndex>,
     data: &'data [u8],
@@ -37,7 +40,22 @@ impl<'data> GoBinary<'data> {
     /// # Errors
     /// Not an ELF file of a supported kind, not Go, damaged, or of an unknown release.
     pub fn parse(data: &'data [u8]) -> Result<Self, Error> {
-        let elf = Elf::parse(data)?;
+        Self::read(data, Pages::default())
+    }
+
+    /// Reads a mapped file. `release` is called whenever a pass over much of it has moved on: what was read up to then need not
+    /// stay in memory.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_mapped(data: &'data [u8], release: Box<dyn Fn() + 'data>) -> Result<Self, Error> {
+        Self::read(data, Pages::new(release))
+    }
+
+    fn read(data: &'data [u8], pages: Pages<'data>) -> Result<Self, Error> {
+        let mut elf = Elf::parse(data)?;
+        elf.pages = pages;
+        elf.pages.moved_on();
         let build_info = buildinfo::find(&elf);
         let version = build_info
             .as_ref()
@@ -47,16 +65,20 @@ impl<'data> GoBinary<'data> {
         let mut first_error = None;
         let mut found = None;
         let mut unknown = Vec::new();
-        'segments: for candidates in pclntab::candidates(&elf) {
-            unknown.extend(candidates.unknown);
-            for table in candidates.tables {
-                match moduledata::find(&elf, &table, &release) {
+        for header in pclntab::candidates(&elf) {
+            match header {
+                Header::Unknown(addr, magic) => {
+                    if unknown.is_empty() {
+                        unknown.push((addr, magic));
+                    }
+                }
+                Header::Table(table) => match moduledata::find(&elf, &table, &release) {
                     Ok((module, minor)) => {
                         found = Some((table, module, minor));
-                        break 'segments;
+                        break;
                     }
                     Err(error) => first_error = first_error.or(Some(error)),
-                }
+                },
             }
         }
         let (table, module, minor) = match (found, first_error) {
@@ -69,6 +91,7 @@ impl<'data> GoBinary<'data> {
             text: release.0.ok_or(Error::NoVersion)?.text,
             minor,
         };
+        elf.pages.moved_on();
         Ok(Self {
             elf,
             version,
@@ -78,6 +101,7 @@ impl<'data> GoBinary<'data> {
             module,
             types: RefCell::default(),
             roots: OnceCell::new(),
+            itabs: OnceCell::new(),
             listed_names: OnceCell::new(),
             all_names: OnceCell::new(),
             data,

@@ -34,7 +34,7 @@ pub fn find(elf: &Elf<'_>) -> Option<BuildInfo> {
         .chain(elf.segments.iter().filter(|s| !s.writable))
     {
         let bytes = elf.bytes_from(ImageAddr(segment.vaddr)).unwrap_or_default();
-        for at in memchr::memmem::find_iter(bytes, MAGIC) {
+        for at in elf.pages.occurrences(bytes, MAGIC) {
             let addr = segment.vaddr.checked_add(at as u64)?;
             if addr % 16 == 0
                 && let Some(info) = bytes.get(at..).and_then(|b| parse(elf, b, addr))
@@ -120,7 +120,7 @@ pub fn find_build_version(elf: &Elf<'_>) -> Option<GoVersion> {
     // linkers may put constants beside the code
     for segment in &elf.segments {
         let bytes = elf.bytes_from(ImageAddr(segment.vaddr)).unwrap_or_default();
-        for at in memchr::memmem::find_iter(bytes, b"go1.").take(MOST_TEXTS) {
+        for at in elf.pages.occurrences(bytes, b"go1.").take(MOST_TEXTS) {
             let text = bytes.get(at..).unwrap_or_default();
             if let (Some(addr), Some(text)) = (
                 segment.vaddr.checked_add(at as u64),

@@ -6,6 +6,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::error::Error;
 use super::model::{Arch, ImageAddr};
+use super::pages::Pages;
 use super::reader::{c_str, u64_at};
 use super::relocations::{Image, Places, Relocations};
 
@@ -36,6 +37,7 @@ pub struct Elf<'data> {
     pub interpreter: Option<String>,
     pub build_id: Option<String>,
     pub go_build_id: Option<String>,
+    pub pages: Pages<'data>,
 }
 
 impl<'data> Elf<'data> {
@@ -128,6 +130,7 @@ impl<'data> Elf<'data> {
             interpreter: None,
             build_id: None,
             go_build_id: None,
+            pages: Pages::default(),
         };
         for h in headers {
             if h.p_type(LE) == elf::PT_NOTE {
@@ -230,6 +233,7 @@ impl<'data> Elf<'data> {
     pub fn words(&self, wanted: impl Fn(u64) -> bool) -> Vec<(ImageAddr, u64)> {
         let image = self.image();
         let mut found: Vec<(ImageAddr, u64)> = self.relocations.values(&image, &wanted).collect();
+        self.pages.moved_on();
         for s in self.segments.iter().filter(|s| s.writable) {
             let Some(bytes) =
                 self.bytes_at(ImageAddr(s.vaddr), usize::try_from(s.filesz).unwrap_or(0))
@@ -237,18 +241,20 @@ impl<'data> Elf<'data> {
                 continue;
             };
             let skew = s.vaddr.wrapping_neg() & 7;
-            let words = usize::try_from(skew)
+            let aligned = usize::try_from(skew)
                 .ok()
                 .and_then(|skew| bytes.get(skew..))
-                .unwrap_or_default()
-                .as_chunks::<8>()
-                .0;
-            found.extend(words.iter().zip(0u64..).filter_map(|(word, i)| {
-                let word = u64::from_le_bytes(*word);
-                let addr = s.vaddr.checked_add(skew)?.checked_add(8 * i)?;
-                wanted(word).then_some((ImageAddr(addr), word))
-            }));
+                .unwrap_or_default();
+            for (from, piece) in self.pages.pieces(aligned, 0) {
+                let words = piece.as_chunks::<8>().0;
+                found.extend(words.iter().zip(0u64..).filter_map(|(word, i)| {
+                    let word = u64::from_le_bytes(*word);
+                    let start = s.vaddr.checked_add(skew)?.checked_add(from as u64)?;
+                    wanted(word).then_some((ImageAddr(start.checked_add(8 * i)?), word))
+                }));
+            }
         }
+        self.pages.moved_on();
         found.sort_unstable();
         found
     }

@@ -1,17 +1,13 @@
 //! Functions of a binary: searched in the pclntab by name and address; code, SP tables, argument records, inlined copies.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::binary::GoBinary;
 use super::error::Error;
 use super::layout::wrapper_id;
-use super::model::{ArgInfo, FuncInfo, ImageAddr, InlinedAt};
+use super::model::{ArgInfo, FuncInfo, ImageAddr};
 use super::pclntab::FuncRecord;
 
 /// `_func.flag`: assembly function (1.18+).
 const FLAG_ASM: u8 = 4;
-/// Ranges and entries of all inline trees that one walk reads; stock daemons have a twenty-fifth of that.
-const MOST_INLINED: usize = 1 << 24;
 
 /// SP delta of a range of a function: bytes that SP is below its value at entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +26,7 @@ impl<'data> GoBinary<'data> {
         self.module.text_addr(raw)
     }
 
-    fn record(&self, index: usize) -> Option<(FuncRecord<'data>, u64)> {
+    pub(super) fn record(&self, index: usize) -> Option<(FuncRecord<'data>, u64)> {
         Some((self.table.record(&self.elf, index)?, self.entry(index)?))
     }
 
@@ -77,7 +73,7 @@ impl<'data> GoBinary<'data> {
         })
     }
 
-    fn name_of(&self, index: usize) -> Option<&'data str> {
+    pub(super) fn name_of(&self, index: usize) -> Option<&'data str> {
         self.table
             .name(self.table.record(&self.elf, index)?.name_off()?)
     }
@@ -89,12 +85,14 @@ impl<'data> GoBinary<'data> {
 
     /// Functions whose name satisfies `pred`.
     pub fn find_functions(&self, pred: &mut dyn FnMut(&str) -> bool) -> Vec<FuncInfo> {
-        (0..self.table.nfunc)
+        let found = (0..self.table.nfunc)
             .filter_map(|i| {
                 let name = self.name_of(i)?;
                 pred(name).then(|| self.info(i, name))?
             })
-            .collect()
+            .collect();
+        self.elf.pages.moved_on();
+        found
     }
 
     /// All functions of that name (wrappers and, from 1.27, closures may share one).
@@ -177,50 +175,5 @@ impl<'data> GoBinary<'data> {
         Ok(self
             .table
             .arg_info(&self.elf, &record, self.version.minor, self.module.gofunc))
-    }
-
-    /// Functions that contain inlined copies of the named ones: one walk over all inline trees.
-    ///
-    /// # Errors
-    /// None at present; damaged trees are passed over.
-    pub fn inlined_at(&self, names: &[&str]) -> Result<BTreeMap<String, Vec<InlinedAt>>, Error> {
-        let mut found: BTreeMap<String, Vec<InlinedAt>> = BTreeMap::new();
-        let mut budget = MOST_INLINED;
-        for index in 0..self.table.nfunc {
-            let Some((record, entry)) = self.record(index) else {
-                continue;
-            };
-            let Some(tree) = self.table.inline_tree(
-                &self.elf,
-                &record,
-                entry,
-                self.version.minor,
-                self.module.gofunc,
-            ) else {
-                continue;
-            };
-            let mut here: BTreeSet<&str> = BTreeSet::new();
-            for i in 0..tree.len(&mut budget) {
-                if let Some(name) = tree.name_off(i).and_then(|o| self.table.name(o))
-                    && names.contains(&name)
-                {
-                    here.insert(name);
-                }
-            }
-            let Some(caller) = (if here.is_empty() {
-                None
-            } else {
-                self.name_of(index)
-            }) else {
-                continue;
-            };
-            for name in here {
-                found.entry(name.to_owned()).or_default().push(InlinedAt {
-                    caller: caller.to_owned(),
-                    caller_entry: ImageAddr(entry),
-                });
-            }
-        }
-        Ok(found)
     }
 }

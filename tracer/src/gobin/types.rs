@@ -167,10 +167,31 @@ impl<'data> GoBinary<'data> {
             .collect())
     }
 
+    fn all_itabs(&self) -> &[(TypeId, TypeId)] {
+        self.itabs.get_or_init(|| self.type_reader().itabs())
+    }
+
+    /// Interfaces of which the file holds an itab for one of these types.
+    #[must_use]
+    pub fn interfaces_of(&self, concrete: &[TypeId]) -> Vec<(TypeId, TypeId)> {
+        let all = self.all_itabs().iter();
+        all.filter(|(_, c)| concrete.contains(c)).copied().collect()
+    }
+
+    /// Concrete types of which the file holds an itab for that interface, by address.
+    #[must_use]
+    pub fn implementers(&self, interface: TypeId) -> Vec<TypeId> {
+        let all = self.all_itabs().iter().filter(|(i, _)| *i == interface);
+        let found: BTreeSet<TypeId> = all.map(|(_, concrete)| *concrete).collect();
+        found.into_iter().collect()
+    }
+
     fn reachable(&self) -> Vec<TypeId> {
         let reader = self.type_reader();
-        let itabs = reader.itabs().into_iter().flat_map(|(a, b)| [a, b]);
-        reader.reachable(self.roots().iter().copied().chain(itabs))
+        let itabs = self.all_itabs().iter().flat_map(|(a, b)| [*a, *b]);
+        let reachable = reader.reachable(self.roots().iter().copied().chain(itabs));
+        self.elf.pages.moved_on();
+        reachable
     }
 
     /// Names of the types that the binary lists.
@@ -187,10 +208,10 @@ impl<'data> GoBinary<'data> {
 
     fn index(&self, types: impl Iterator<Item = TypeId>) -> NameIndex {
         let reader = self.type_reader();
-        NameIndex::new(
-            self.lowest_vaddr(),
-            types.filter_map(|id| Some((id, reader.short_name(id)?))),
-        )
+        let names = types.filter_map(|id| Some((id, reader.short_name(id)?)));
+        let index = NameIndex::new(self.lowest_vaddr(), names);
+        self.elf.pages.moved_on();
+        index
     }
 
     /// Method table of a concrete type; methods of `*T` are on the pointer type.
@@ -206,7 +227,7 @@ impl<'data> GoBinary<'data> {
     /// # Errors
     /// None at present.
     pub fn itabs(&self) -> Result<Vec<(TypeId, TypeId)>, Error> {
-        Ok(self.type_reader().itabs())
+        Ok(self.all_itabs().to_vec())
     }
 }
 

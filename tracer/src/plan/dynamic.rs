@@ -58,7 +58,6 @@ pub struct Tables {
     made: HashMap<(Option<TypeId>, Policy), u32>,
     any: Option<Vec<TypeId>>,
     channel: Option<Option<TypeId>>,
-    itabs: Option<Vec<(TypeId, TypeId)>>,
     count: u32,
 }
 
@@ -123,29 +122,12 @@ impl Lowering<'_, '_, '_> {
         let concrete = if empty {
             self.tables.any(self.binary)
         } else {
-            self.implementers(id)?
+            self.binary.implementers(id)
         };
         for id in concrete.into_iter().take(most) {
             self.dynamic(table, id, inner)?;
         }
         Ok(table)
-    }
-
-    /// Concrete types that the binary converts to interface `id` somewhere.
-    fn implementers(&mut self, id: TypeId) -> Result<Vec<TypeId>, Error> {
-        let itabs = match self.tables.itabs.take() {
-            Some(itabs) => itabs,
-            None => self.binary.itabs()?,
-        };
-        let mut concrete: Vec<TypeId> = itabs
-            .iter()
-            .filter(|(i, _)| *i == id)
-            .map(|(_, c)| *c)
-            .collect();
-        self.tables.itabs = Some(itabs);
-        concrete.sort_unstable();
-        concrete.dedup();
-        Ok(concrete)
     }
 
     /// A dynamic type table with those of the named types that the binary has; gives its number.

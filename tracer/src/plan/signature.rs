@@ -60,11 +60,7 @@ pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>,
             }
         }
         if found.is_empty() {
-            let itabs = binary.itabs()?;
-            for (interface, concrete) in itabs {
-                if !receivers.contains(&concrete) {
-                    continue;
-                }
+            for (interface, concrete) in binary.interfaces_of(&receivers) {
                 let TypeKind::Interface { methods } = binary.type_by_id(interface)?.kind else {
                     continue;
                 };

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use super::{Error, Process};
 
@@ -60,6 +60,15 @@ impl Image {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.map
+    }
+
+    /// Drops the pages of the mapping from this process; those that are read again come back from the page cache.
+    pub fn release(&self) {
+        // SAFETY: nothing is ever written to this private mapping of a file: every page comes back as it was.
+        let advised = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
+        if let Err(why) = advised {
+            log::debug!("the pages of {} stay in memory: {why}", self.shown);
+        }
     }
 
     /// A path that names the open descriptor: what is attached is what was parsed.

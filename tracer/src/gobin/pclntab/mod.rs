@@ -73,56 +73,45 @@ impl FuncRecord<'_> {
     }
 }
 
-/// What one segment was found to hold.
-#[derive(Debug, Default)]
-pub struct Found<'data> {
-    /// Headers of a known layout. The magic also occurs in code, so they are only candidates.
-    pub tables: Vec<Pclntab<'data>>,
-    /// (address, magic) of what looks like a header of an unknown one.
-    pub unknown: Vec<(u64, u32)>,
+/// What looks like a header. The magic also occurs in code, so they are only candidates.
+#[derive(Debug)]
+pub enum Header<'data> {
+    /// Of a known layout.
+    Table(Pclntab<'data>),
+    /// Address and magic of one of an unknown layout.
+    Unknown(u64, u32),
 }
 
 /// Candidates for pclntab headers, segment by segment: the last one first, because the tables follow the code, and pages
 /// that are never looked at are never read.
 pub fn candidates<'e, 'data>(
     elf: &'e Elf<'data>,
-) -> impl Iterator<Item = Found<'data>> + use<'e, 'data> {
-    elf.segments
-        .iter()
-        .rev()
-        .map(|segment| candidates_in(elf, segment.vaddr))
+) -> impl Iterator<Item = Header<'data>> + use<'e, 'data> {
+    let segments = elf.segments.iter().rev();
+    segments.flat_map(|segment| candidates_in(elf, segment.vaddr))
 }
 
-fn candidates_in<'data>(elf: &Elf<'data>, vaddr: u64) -> Found<'data> {
-    let min_lc = match elf.arch {
-        Arch::Amd64 => 1u8,
-        Arch::Arm64 => 4,
-    };
+fn candidates_in<'e, 'data>(
+    elf: &'e Elf<'data>,
+    vaddr: u64,
+) -> impl Iterator<Item = Header<'data>> + use<'e, 'data> {
     // magic's upper three bytes, two zero bytes, minLC, pointer size
-    let pattern = [0xff, 0xff, 0xff, 0, 0, min_lc, 8];
-    let mut found = Found::default();
-    let Some(bytes) = elf.bytes_from(ImageAddr(vaddr)) else {
-        return found;
+    let pattern: &[u8] = match elf.arch {
+        Arch::Amd64 => &[0xff, 0xff, 0xff, 0, 0, 1, 8],
+        Arch::Arm64 => &[0xff, 0xff, 0xff, 0, 0, 4, 8],
     };
-    for at in memchr::memmem::find_iter(bytes, &pattern) {
-        let Some(start) = at.checked_sub(1) else {
-            continue;
-        };
-        let (Some(addr), Some(magic)) = (vaddr.checked_add(start as u64), u32_at(bytes, start))
-        else {
-            continue;
-        };
+    let bytes = elf.bytes_from(ImageAddr(vaddr)).unwrap_or_default();
+    elf.pages.occurrences(bytes, pattern).filter_map(move |at| {
+        let start = at.checked_sub(1)?;
+        let addr = vaddr.checked_add(start as u64)?;
+        let magic = u32_at(bytes, start)?;
         match PCLN_LAYOUTS.iter().find(|l| l.magic == magic) {
-            Some(layout) => found.tables.extend(
-                bytes
-                    .get(start..)
-                    .and_then(|b| Pclntab::parse(elf, b, addr, layout)),
-            ),
-            None if addr % 8 == 0 => found.unknown.push((addr, magic)),
-            None => {}
+            Some(layout) => {
+                Pclntab::parse(elf, bytes.get(start..)?, addr, layout).map(Header::Table)
+            }
+            None => (addr % 8 == 0).then_some(Header::Unknown(addr, magic)),
         }
-    }
-    found
+    })
 }
 
 impl<'data> Pclntab<'data> {
@@ -320,6 +309,17 @@ impl<'data> Pclntab<'data> {
             .map(ImageAddr)
     }
 
+    /// Where the inline tree of a function begins.
+    pub fn inline_tree_addr(
+        &self,
+        elf: &Elf<'_>,
+        record: &FuncRecord<'_>,
+        minor: u32,
+        gofunc: Option<u64>,
+    ) -> Option<ImageAddr> {
+        self.funcdata(elf, record, funcdata_inltree(minor), gofunc)
+    }
+
     /// Inline tree entries of a function: name offsets and parent pcs.
     pub fn inline_tree(
         &self,
@@ -329,7 +329,7 @@ impl<'data> Pclntab<'data> {
         minor: u32,
         gofunc: Option<u64>,
     ) -> Option<InlineTree<'data>> {
-        let addr = self.funcdata(elf, record, funcdata_inltree(minor), gofunc)?;
+        let addr = self.inline_tree_addr(elf, record, minor, gofunc)?;
         let pcdata = record.pcdata(PCDATA_INLTREE)?;
         let bytes = elf.bytes_from(addr)?;
         let values = self.pc_values(pcdata, entry);
