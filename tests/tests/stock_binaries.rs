@@ -243,13 +243,16 @@ fn options_functions_and_blind_spots_of_every_generation() {
         let there = binary.function_named("runtime.Goexit").len();
         assert_eq!(exits.len(), there, "{name}: {exits:?}");
         for function in functions {
+            let names = |values: &[mobytrace::plan::ValueSchema]| -> Vec<String> {
+                values.iter().map(|v| v.name.clone()).collect()
+            };
             if function.role == Role::Join {
                 // read as raw registers: the group, and the words by which its result is known
-                let names = |values: &[mobytrace::plan::ValueSchema]| -> Vec<String> {
-                    values.iter().map(|v| v.name.clone()).collect()
-                };
                 assert_eq!(names(&function.params), ["group"], "{name}");
                 assert_eq!(names(&function.results), ["word0", "word1"], "{name}");
+            } else if function.role == Role::Hijack {
+                // only whose it is matters
+                assert_eq!(names(&function.params), [""; 0], "{name}");
             } else {
                 assert!(!function.signature.is_empty(), "{name}: {}", function.name);
             }
@@ -319,10 +322,6 @@ fn fields(binary: &GoBinary<'_>, id: TypeId) -> Vec<(String, u64)> {
 #[test]
 fn every_function_of_lists_and_disk_usage() {
     each(|name, expected, binary| {
-        // 28: two eras of refreshImage differ in results only, which nothing in the binary tells apart
-        if expected.suite == "sid" {
-            return;
-        }
         for (function, wanted) in expected.functions {
             let f = the_one(binary, function)
                 .unwrap_or_else(|| panic!("{name}: {function} does not exist"));
@@ -341,9 +340,18 @@ fn every_function_of_lists_and_disk_usage() {
                     .all(|r| (entry.addr..f.end.0).contains(&r.addr)),
                 "{name}: {function}: {returns:?}"
             );
-            let verified = plan::signature_of(binary, &f)
-                .expect("types")
-                .unwrap_or_else(|why| panic!("{name}: {function}: {why:?}"));
+            let verified = match plan::signature_of(binary, &f).expect("types") {
+                Ok(verified) => verified,
+                // 28: two eras differ in results only, which nothing in the binary tells apart
+                Err(why) if expected.suite == "sid" && function.ends_with(".refreshImage") => {
+                    assert!(
+                        why[0].contains("fit equally"),
+                        "{name}: {function}: {why:?}"
+                    );
+                    continue;
+                }
+                Err(why) => panic!("{name}: {function}: {why:?}"),
+            };
             assert_eq!(
                 parameters(&verified.text, function),
                 *wanted,
@@ -409,14 +417,10 @@ fn every_function_of_lists_and_disk_usage() {
     });
 }
 
-/// Every exported method of the profiles has a kept signature in these builds: the catalogue must have an era that fits it.
+/// Every function of the profiles has a signature with names: kept by the build, or of an era of the catalogue that fits.
 #[test]
 fn profiles_have_signatures_and_names() {
     each(|name, expected, binary| {
-        // the two builds of 20.10 only: 26 and 28 keep fewer signatures
-        if !expected.usage.is_empty() {
-            return;
-        }
         let (mut traced, mut unnamed) = (0, Vec::new());
         let all: Vec<String> = plan::PROFILES
             .iter()
