@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::Daemon;
-use crate::tool::{Finished, Tool, json_lines};
+use crate::tool::{Finished, Running, Tool, json_lines};
 
 /// The daemon answers before its handler returns.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -21,11 +21,26 @@ pub struct Events(pub Vec<Value>);
 /// # Panics
 /// The session fails: that is the test's failure.
 pub fn traced(daemon: &Daemon, args: &[&str], work: impl FnOnce()) -> (Events, Finished) {
+    traced_with(daemon, args, &[], work)
+}
+
+/// The same with more environment.
+///
+/// # Panics
+/// The session fails: that is the test's failure.
+pub fn traced_with(
+    daemon: &Daemon,
+    args: &[&str],
+    env: &[(&str, &str)],
+    work: impl FnOnce(),
+) -> (Events, Finished) {
     let tool = Tool::find().expect("tool");
     let socket = daemon.socket().display().to_string();
     let mut all = vec!["trace", "--socket", &socket, "--format", "jsonl"];
     all.extend(args);
-    let mut running = tool.start(&all).expect("started");
+    let mut command = std::process::Command::new(tool.path());
+    command.args(all).envs(env.iter().copied());
+    let mut running = Running::start(command).expect("started");
     running.wait_for("attached to dockerd").expect("attached");
     work();
     std::thread::sleep(SETTLE);

@@ -18,7 +18,7 @@ mod tool;
 pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
 pub use daemon::Daemon;
 pub use damage::{Damage, WAYS, Weak, damage};
-pub use events::{Events, list_options, the_one, traced, types_by_schema};
+pub use events::{Events, list_options, the_one, traced, traced_with, types_by_schema};
 pub use fixture::Fixture;
 pub use http::{Answer, Connection, request};
 pub use memory::{changed_code, status_kib};

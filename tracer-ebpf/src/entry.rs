@@ -77,6 +77,25 @@ pub fn read_words(first: u64, second: u64) -> Option<(u64, u64)> {
     }
 }
 
+/// Two words side by side in user memory, in one read.
+#[inline(always)]
+pub fn read_pair(addr: u64) -> Option<(u64, u64)> {
+    let mut words = core::mem::MaybeUninit::<[u64; 2]>::uninit();
+    let to = words.as_mut_ptr().cast::<u64>();
+    // as in `read_words`
+    unsafe {
+        to.write_volatile(0);
+        to.add(1).write_volatile(0);
+    }
+    let rc = unsafe { bpf_probe_read_user(to.cast(), 16, addr as *const c_void) };
+    if rc == 0 {
+        let words = unsafe { words.assume_init() };
+        Some((words[0], words[1]))
+    } else {
+        None
+    }
+}
+
 /// Copies between kernel memory (entry, map values); both sides are at least `len` long.
 #[inline(always)]
 pub unsafe fn copy_kernel<T>(to: *mut T, from: *const T) -> bool {

@@ -16,7 +16,7 @@ use tracer_ebpf::wire::site::{
     TGID_BY_NAMESPACE,
 };
 
-use crate::entry::{Entry, LARGE, bound, copy_kernel, count, read_word};
+use crate::entry::{Entry, LARGE, SMALL, bound, copy_kernel, count, read_word};
 use crate::goroutine::Goroutine;
 use crate::machine::{BOUNDED, F_OPS, F_REGS, HALT_FAULT, SLEEP};
 use crate::maps::{
@@ -149,10 +149,20 @@ pub fn further<const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
 /// site's counters.
 #[inline(always)]
 fn part<const MODE: u8>(pid_tgid: u64) -> Option<((u64, u64), &'static SiteCounters)> {
+    // the steps of a bounded loop fill no large one
+    if MODE == BOUNDED {
+        part_of::<SMALL, MODE>(pid_tgid)
+    } else {
+        part_of::<LARGE, MODE>(pid_tgid)
+    }
+}
+
+#[inline(always)]
+fn part_of<const N: usize, const MODE: u8>(pid_tgid: u64) -> Option<((u64, u64), &'static SiteCounters)> {
     let carried = CARRIED.get_ptr(pid_tgid)?;
     let site = unsafe { (*carried).head.site };
     let counters = COUNTERS.get(site)?;
-    let Some(mut reserved) = RING.reserve::<Entry<LARGE>>(0) else {
+    let Some(mut reserved) = RING.reserve::<Entry<N>>(0) else {
         count(&counters.drops);
         let _ = CARRIED.remove(pid_tgid);
         return None;
@@ -169,7 +179,7 @@ fn part<const MODE: u8>(pid_tgid: u64) -> Option<((u64, u64), &'static SiteCount
     }
     entry.head.flags &= !MORE;
     entry.head.part += 1;
-    entry.head.class = 1;
+    entry.head.class = u8::from(N == LARGE);
     entry.machine.retried = u32::from(entry.machine.halt == HALT_FAULT);
     entry.machine.pos = 0;
     entry.run::<MODE>();

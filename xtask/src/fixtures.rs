@@ -15,9 +15,11 @@ const SWISS: (&str, &str) = ("trixie", "1.24");
 
 /// One whose compiler writes DWARF 5 (from 1.25 on).
 const DWARF5: (&str, &str) = ("trixie-backports", "1.26");
+/// The Go of sid, the first one that can keep a group's keys apart from its elems.
+const SPLIT: (&str, &str) = ("sid", "1.27");
 
 /// Fixtures, each a folder of `tests/fixtures/go`.
-const FIXTURES: &[&str] = &["deep", "spin", "storm", "values"];
+const FIXTURES: &[&str] = &["deep", "spin", "storm", "torn", "values"];
 /// The fixture that is built with every Go, in every shape.
 const MATRIX: &str = "releases";
 /// Linker flags: what is kept beside the code.
@@ -33,25 +35,28 @@ const SHAPES: [(&str, &str, bool); 3] = [
 /// Architectures, and the C compiler for each.
 const ARCHES: [(&str, &str); 2] = [("amd64", "gcc"), ("arm64", "aarch64-linux-gnu-gcc")];
 
-/// Builds all fixtures for amd64, stripped; one of them with debug information (DWARF 4 and 5, uncompressed), one with Swiss maps too,
-/// and one with packed relocations.
+/// Builds all fixtures for amd64, stripped; one of them with debug information (DWARF 4 and 5, uncompressed), those about maps with both
+/// kinds of Swiss maps too, and one with packed relocations.
 pub fn build() -> Result<()> {
     let out = target().join("fixtures");
     make_dir(&out)?;
-    let stripped = FIXTURES.iter().map(|name| (*name, *name, "-s -w", GO));
+    let stripped = FIXTURES.iter().map(|name| (*name, *name, "-s -w", GO, ""));
     let others = [
-        ("deep", "deep-dwarf", "-compressdwarf=false", GO),
-        ("deep", "deep-dwarf5", "-compressdwarf=false", DWARF5),
-        ("values", "values-swiss", "-s -w", SWISS),
+        ("deep", "deep-dwarf", "-compressdwarf=false", GO, ""),
+        ("deep", "deep-dwarf5", "-compressdwarf=false", DWARF5, ""),
+        ("values", "values-swiss", "-s -w", SWISS, ""),
+        ("values", "values-split", "-s -w", SPLIT, "mapsplitgroup"),
+        ("torn", "torn-swiss", "-s -w", SWISS, ""),
     ];
-    for (name, file, flags, (suite, release)) in stripped.chain(others) {
+    for (name, file, flags, (suite, release), experiment) in stripped.chain(others) {
         let go_root = toolchains::unpack(release, suite)?.root;
         exec::run(
             go(&go_root, name, "amd64")
                 .args(["-ldflags", flags, "-o"])
                 .arg(out.join(file))
-                .arg("main.go")
-                .env("CGO_ENABLED", "0"),
+                .arg(".")
+                .env("CGO_ENABLED", "0")
+                .env("GOEXPERIMENT", experiment),
         )?;
     }
     packed(&out.join("relr"))

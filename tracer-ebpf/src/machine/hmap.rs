@@ -4,7 +4,7 @@
 
 use tracer_ebpf::wire::record::{FAULT, Frame, IMPLAUSIBLE, MAP_BUSY, OK};
 
-use super::F_HMAP;
+use super::{F_HMAP, map};
 use crate::entry::{Entry, read_words};
 
 /// `hmap.flags`: another goroutine writes.
@@ -73,7 +73,7 @@ pub fn next_bucket<const N: usize, const MODE: u8>(
         if index >= buckets {
             let old = unsafe { (*frame).w[3] };
             if old == 0 {
-                return entry.end_map(frame, OK);
+                return map::finish::<N, MODE>(entry, frame, false);
             }
             unsafe {
                 (*frame).w[0] = old;
@@ -105,10 +105,6 @@ pub fn next_bucket<const N: usize, const MODE: u8>(
     let first = tophash & 0xff;
     // an evacuated bucket's cells are in the new array already, its overflow chain's too
     let evacuated = kind & OLD != 0 && overflow == 0 && first >= 2 && first < MIN_TOP;
-    unsafe {
-        (*frame).base = bucket;
-        (*frame).w[1] = if evacuated { 0 } else { next };
-        (*frame).w[2] = tophash;
-        (*frame).end = if evacuated { 8 } else { 0 };
-    }
+    unsafe { (*frame).w[1] = if evacuated { 0 } else { next } };
+    map::enter(frame, bucket, tophash, evacuated);
 }

@@ -2,27 +2,46 @@
 
 use tracer_ebpf::wire::limits::CHUNK;
 use tracer_ebpf::wire::op::{
-    COPY, DYN_DIRECT, DynKey, IFACE, MAP, OP_ITAB, Op, PEER, PTR, SLICE, STRING,
+    ARRAY, COPY, DYN_DIRECT, DynKey, IFACE, MAP, OP_ITAB, Op, PEER, PTR, SLICE, STRING,
 };
 use tracer_ebpf::wire::peer::Peer;
-use tracer_ebpf::wire::record::{DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE};
+use tracer_ebpf::wire::record::{CHANGED, DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE};
 
 use super::{F_OPS, F_REGS, map};
-use crate::entry::{Entry, bound, read_word};
+use crate::entry::{Entry, bound, read_pair, read_word};
 use crate::maps::{DYN_TYPES, OPS};
 use crate::peer;
 
 /// No string or slice is longer: 47-bit addresses.
 const IMPLAUSIBLE_LEN: u64 = 1 << 46;
 
+/// Word of the register file; bounded by it plus the stack array behind it, both inside the head.
 #[inline(always)]
-fn word<const N: usize>(entry: &mut Entry<N>, regs: bool, base: u64, off: u64) -> Option<u64> {
-    if regs {
-        // bounded by the register file plus the stack array behind it, both inside the head
-        let index = bound!((base + off) >> 3, 31);
-        return Some(unsafe { entry.head.regs.as_ptr().add(index as usize).read() });
+fn register<const N: usize>(entry: &Entry<N>, at: u64) -> u64 {
+    let index = bound!(at >> 3, 31);
+    unsafe { entry.head.regs.as_ptr().add(index as usize).read() }
+}
+
+/// Where an op's words lie.
+#[derive(Clone, Copy)]
+struct Place {
+    regs: bool,
+    at: u64,
+}
+
+impl Place {
+    /// Whether the two words there are still these: another goroutine may write them while they are followed, and the first of one
+    /// value with the second of another is neither.
+    #[inline(always)]
+    fn still_holds(self, first: u64, second: u64) -> bool {
+        if self.regs {
+            return true;
+        }
+        match read_pair(self.at) {
+            Some((a, b)) => a == first && b == second,
+            None => false,
+        }
     }
-    read_word(base + off)
 }
 
 #[inline(always)]
@@ -34,45 +53,89 @@ pub fn execute<const N: usize, const MODE: u8>(
 ) {
     let Some(op) = OPS.get(index) else { return };
     let op: Op = *op;
-    let off = u64::from(op.off);
-    if op.kind == COPY {
-        copy::<N, MODE>(entry, index, &op, base + off);
-        return;
-    }
-    let Some(first) = word(entry, regs, base, off) else {
-        return unread::<N, MODE>(entry, index, base + off, 8);
+    let place = Place {
+        regs,
+        at: base + u64::from(op.off),
     };
     match op.kind {
-        PTR => {
-            if first == 0 {
-                entry.emit(index, NULL, 0, 0, 0);
-            } else if !entry.can_push(1) {
-                entry.emit(index, DEPTH, 0, 0, first);
-            } else {
-                entry.emit(index, OK, 0, 0, first);
-                entry.push_ops(F_OPS, op.a, op.b, first, 0, 0);
-            }
-        }
-        MAP => map::begin::<N, MODE>(entry, index, &op, first),
-        PEER => {
-            peer::read::<N, MODE>(entry, first);
-            entry.emit(index, OK, 0, size_of::<Peer>() as u64, first);
-        }
+        COPY => copy::<N, MODE>(entry, index, &op, place.at),
+        ARRAY => array(entry, index, &op, place.at),
         STRING | SLICE | IFACE => {
-            let Some(second) = word(entry, regs, base, off + 8) else {
-                return unread::<N, MODE>(entry, index, base + off + 8, 8);
+            let words = if regs {
+                Some((
+                    register(entry, place.at),
+                    register(entry, place.at + 8),
+                ))
+            } else {
+                read_pair(place.at)
+            };
+            let Some((first, second)) = words else {
+                return unread::<N, MODE>(entry, index, place.at, 16);
             };
             if op.kind == STRING {
-                string::<N, MODE>(entry, index, &op, first, second);
+                string::<N, MODE>(entry, index, &op, place, first, second);
             } else if op.kind == SLICE {
-                let third = word(entry, regs, base, off + 16);
-                slice(entry, index, &op, first, second, third.unwrap_or(0));
+                let cap = if regs {
+                    Some(register(entry, place.at + 16))
+                } else {
+                    read_word(place.at + 16)
+                };
+                let Some(cap) = cap else {
+                    return unread::<N, MODE>(entry, index, place.at + 16, 8);
+                };
+                slice(entry, index, &op, place, (first, second, cap));
             } else {
-                let place = (regs, base + off + 8);
-                iface::<N, MODE>(entry, index, &op, first, second, place);
+                iface::<N, MODE>(entry, index, &op, place, first, second);
             }
         }
-        _ => {}
+        _ => {
+            let word = if regs {
+                Some(register(entry, place.at))
+            } else {
+                read_word(place.at)
+            };
+            let Some(word) = word else {
+                return unread::<N, MODE>(entry, index, place.at, 8);
+            };
+            match op.kind {
+                PTR => pointer(entry, index, &op, word),
+                MAP => map::begin::<N, MODE>(entry, index, &op, word),
+                PEER => {
+                    peer::read::<N, MODE>(entry, word);
+                    entry.emit(index, OK, 0, size_of::<Peer>() as u64, word);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn pointer<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, to: u64) {
+    if to == 0 {
+        entry.emit(index, NULL, 0, 0, 0);
+    } else if !entry.can_push(1) {
+        entry.emit(index, DEPTH, 0, 0, to);
+    } else {
+        entry.emit(index, OK, 0, 0, to);
+        entry.push_ops(F_OPS, op.a, op.b, to, 0, 0);
+    }
+}
+
+#[inline(always)]
+fn array<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, at: u64) {
+    if !entry.can_push(1) {
+        entry.emit(index, DEPTH, 0, 0, u64::from(op.len));
+        return;
+    }
+    entry.emit(index, OK, 0, 0, u64::from(op.len));
+    if op.len == 0 {
+        return;
+    }
+    if op.b > 0 {
+        entry.push_ops(F_OPS, op.a, op.b, at, op.len - 1, op.c);
+    } else {
+        entry.push_bytes(index, at, op.len.wrapping_mul(op.c));
     }
 }
 
@@ -105,6 +168,7 @@ fn string<const N: usize, const MODE: u8>(
     entry: &mut Entry<N>,
     index: u32,
     op: &Op,
+    place: Place,
     data: u64,
     len: u64,
 ) {
@@ -134,6 +198,10 @@ fn string<const N: usize, const MODE: u8>(
         entry.emit(index, FAULT, 0, 8, len);
         return;
     }
+    if !place.still_holds(data, len) {
+        entry.emit(index, CHANGED, 0, 0, 0);
+        return;
+    }
     if wanted == 0 {
         first = 0;
     }
@@ -144,7 +212,17 @@ fn string<const N: usize, const MODE: u8>(
 }
 
 #[inline(always)]
-fn slice<const N: usize>(entry: &mut Entry<N>, index: u32, op: &Op, data: u64, len: u64, cap: u64) {
+fn slice<const N: usize>(
+    entry: &mut Entry<N>,
+    index: u32,
+    op: &Op,
+    place: Place,
+    (data, len, cap): (u64, u64, u64),
+) {
+    if !place.still_holds(data, len) {
+        entry.emit(index, CHANGED, 0, 0, 0);
+        return;
+    }
     if len > cap || len > IMPLAUSIBLE_LEN || (data == 0 && len != 0) {
         entry.emit(index, IMPLAUSIBLE, 0, 0, len);
         return;
@@ -180,10 +258,14 @@ fn iface<const N: usize, const MODE: u8>(
     entry: &mut Entry<N>,
     index: u32,
     op: &Op,
+    place: Place,
     tab: u64,
     data: u64,
-    place: (bool, u64),
 ) {
+    if !place.still_holds(tab, data) {
+        entry.emit(index, CHANGED, 0, 0, 0);
+        return;
+    }
     if tab == 0 {
         entry.emit(index, NULL, 0, 0, 0);
         return;
@@ -209,10 +291,12 @@ fn iface<const N: usize, const MODE: u8>(
         Some(block) => {
             entry.emit(index, OK, 0, 16, type_addr);
             // a value that is the data word itself is read where that lies: in memory, or in the register file
-            let (kind, base) = match place {
-                (true, at) if block.count & DYN_DIRECT != 0 => (F_REGS, at),
-                (false, at) if block.count & DYN_DIRECT != 0 => (F_OPS, at),
-                _ => (F_OPS, data),
+            let (kind, base) = if block.count & DYN_DIRECT == 0 {
+                (F_OPS, data)
+            } else if place.regs {
+                (F_REGS, place.at + 8)
+            } else {
+                (F_OPS, place.at + 8)
             };
             entry.push_ops(kind, block.ops, block.count & !DYN_DIRECT, base, 0, 0);
         }

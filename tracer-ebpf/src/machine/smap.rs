@@ -5,7 +5,7 @@
 
 use tracer_ebpf::wire::record::{FAULT, Frame, IMPLAUSIBLE, MAP_BUSY, OK};
 
-use super::F_SMAP;
+use super::{F_SMAP, map};
 use crate::entry::{Entry, read_word, read_words};
 
 /// A directory is never longer in a map whose cells fit into a capture.
@@ -57,7 +57,8 @@ pub fn next_group<const N: usize, const MODE: u8>(
     frame: *mut Frame,
     group_size: u32,
 ) {
-    let left = unsafe { (*frame).kind } >> 16;
+    let kind = unsafe { (*frame).kind };
+    let left = kind >> 16;
     if left == 0 {
         return next_table::<N, MODE>(entry, frame);
     }
@@ -69,19 +70,17 @@ pub fn next_group<const N: usize, const MODE: u8>(
         return;
     };
     unsafe {
-        (*frame).kind = F_SMAP | (left - 1) << 16;
-        (*frame).base = group;
+        (*frame).kind = kind & 0xffff | (left - 1) << 16;
         (*frame).w[1] = group + u64::from(group_size);
-        (*frame).w[2] = control;
-        (*frame).end = 0;
     }
+    map::enter(frame, group, control, false);
 }
 
 #[inline(always)]
 fn next_table<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut Frame) {
     let (index, tables) = unsafe { ((*frame).pc, (*frame).remaining) };
     if index >= tables {
-        return entry.end_map(frame, OK);
+        return map::finish::<N, MODE>(entry, frame, true);
     }
     let slot = unsafe { (*frame).w[0] } + 8 * u64::from(index);
     let Some(table) = read_word(slot) else {
@@ -106,7 +105,7 @@ fn next_table<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut 
     }
     unsafe {
         (*frame).pc = index + 1;
-        (*frame).kind = F_SMAP | (mask as u32 + 1) << 16;
+        (*frame).kind = (*frame).kind & 0xffff | (mask as u32 + 1) << 16;
         (*frame).w[1] = groups;
         (*frame).w[3] = table;
     }

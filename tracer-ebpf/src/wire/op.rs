@@ -34,6 +34,9 @@ pub const IFACE: u8 = 6;
 /// Reads a file descriptor number (an `int`) at `base + off`. Item: value = the number, payload: `wire::peer::Peer`, the process at the
 /// other end of that socket of the traced process.
 pub const PEER: u8 = 7;
+/// A fixed array at `base + off` of `len` captured elements. Item: value = `len`, no payload. With a block (`b > 0`): it runs for each, base
+/// moving by `c` (the element size). Without: the elements' raw bytes follow as `ITEM_CONT` items. Not for values in registers.
+pub const ARRAY: u8 = 8;
 /// `Op::flags`: the interface has methods.
 pub const OP_ITAB: u8 = 1;
 
@@ -46,7 +49,7 @@ pub struct Op {
     pub pad: u16,
     /// Offset of the field from the block's base.
     pub off: u32,
-    /// COPY: bytes. STRING: most bytes. SLICE, MAP: most elements.
+    /// COPY: bytes. STRING: most bytes. SLICE, MAP, ARRAY: most elements.
     pub len: u32,
     /// First op of the target block; MAP: index into the map table; IFACE: table id.
     pub a: u32,

@@ -77,9 +77,9 @@ pub struct Frame {
     pub base: u64,
     pub remaining: u32,
     pub stride: u32,
-    pub w: [u64; 5],
+    pub w: [u64; 7],
 }
-const _: () = assert!(size_of::<Frame>() == 72);
+const _: () = assert!(size_of::<Frame>() == 88);
 
 /// State of the capture machine; lives in the entry so that no other thread can touch it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct Machine {
     pub fault_last: u64,
     pub frames: [Frame; FRAMES],
 }
-const _: () = assert!(size_of::<Machine>() == 32 + FRAMES * 72);
+const _: () = assert!(size_of::<Machine>() == 32 + FRAMES * 88);
 
 /// Item flag: continues the bytes of the item before it.
 pub const ITEM_CONT: u8 = 1;
@@ -123,6 +123,8 @@ pub const MAP_BUSY: u8 = 5;
 pub const UNKNOWN_TYPE: u8 = 6;
 /// A length or count that no such value can have.
 pub const IMPLAUSIBLE: u8 = 7;
+/// The words of a string, slice or interface in memory were written while they were read.
+pub const CHANGED: u8 = 8;
 
 /// Header of an item; `len` payload bytes follow, padded to 8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

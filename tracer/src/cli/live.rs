@@ -16,7 +16,9 @@ use crate::correlate::{Correlator, Trace};
 use crate::decode::{Assembler, Decoder, Part, RawHit};
 use crate::gobin::{GoBinary, ImageAddr};
 use crate::plan::{self, Plan};
-use crate::probe::{self, Links, Session, SessionOptions, TargetProc, ThreadPointer};
+use crate::probe::{
+    self, Links, Session, SessionOptions, TargetProc, ThreadPointer, Variant,
+};
 use crate::target::{Image, Process, Selection, find, listening_socket};
 
 /// Different return addresses that are named, at most: a program has few, damaged stacks may have any.
@@ -212,6 +214,7 @@ impl<'p> Live<'p> {
                 log: verbose,
                 links: forced_links(),
                 thread_pointer: forced_thread_pointer(),
+                variant: forced_variant(),
                 ..SessionOptions::default()
             },
         )
@@ -393,6 +396,16 @@ impl<'p> Live<'p> {
 /// `MOBYTRACE_LINKS=perf` does without uprobe_multi links: for tests, and where those are suspected of something.
 fn forced_links() -> Option<Links> {
     (std::env::var_os("MOBYTRACE_LINKS")? == "perf").then_some(Links::Perf)
+}
+
+/// `MOBYTRACE_VARIANT=sleep|loop|bounded` takes the programs made for that kind of kernel: for tests.
+fn forced_variant() -> Option<Variant> {
+    match std::env::var("MOBYTRACE_VARIANT").ok()?.as_str() {
+        "sleep" => Some(Variant::Sleep),
+        "loop" => Some(Variant::Loop),
+        "bounded" => Some(Variant::Bounded),
+        _ => None,
+    }
 }
 
 /// `MOBYTRACE_THREAD_POINTER=types|own|unknown`: for tests.

@@ -157,7 +157,7 @@ fn int_at(value: &Value, name: &str) -> Option<i64> {
 }
 
 fn text(value: &Value) -> Option<String> {
-    match value {
+    match value.part() {
         Value::Str { bytes, len } => {
             let mut text = String::from_utf8_lossy(bytes).into_owned();
             if *len > bytes.len() as u64 {
@@ -177,7 +177,7 @@ fn text_at(value: &Value, path: &[&str]) -> Option<String> {
 }
 
 fn user_agent(request: &Value) -> Option<String> {
-    let Value::Map { entries, .. } = field(request, "Header")? else {
+    let Value::Map { entries, .. } = field(request, "Header")?.part() else {
         return None;
     };
     let (_, values) = entries

@@ -1,10 +1,10 @@
 //! Item trees + types → values; finds the bytes of secrets on the way.
 
 use tracer_ebpf::wire::limits::REG_WORDS;
-use tracer_ebpf::wire::op::{IFACE, MAP, MAP_HMAP, PEER, PTR, SLICE, STRING};
+use tracer_ebpf::wire::op::{ARRAY, IFACE, MAP, MAP_HMAP, PEER, PTR, SLICE, STRING};
 use tracer_ebpf::wire::peer::Peer;
 use tracer_ebpf::wire::record::{
-    DEPTH, FAULT, IMPLAUSIBLE, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE,
+    CHANGED, DEPTH, FAULT, IMPLAUSIBLE, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE,
 };
 
 use super::client;
@@ -16,6 +16,8 @@ use crate::plan::{FieldSchema, Leaf, PlaceKind, Plan, Secret, TypeKindSchema, Va
 
 /// Types nested in each other in a plan; hostile ones may be circular.
 const MOST_NESTED: u32 = 64;
+/// Elements shown of an array that was copied with the values around it.
+const MOST_ELEMENTS: u64 = 4096;
 /// HTTP headers whose values are no secrets.
 const HARMLESS_HEADERS: &[&str] = &[
     "accept",
@@ -129,9 +131,14 @@ impl<'a> Builder<'a> {
             TypeKindSchema::String => self.string(source, off, secret),
             TypeKindSchema::Pointer { elem } => self.pointer(*elem, source, off, secret),
             TypeKindSchema::Slice { elem } => self.slice(*elem, source, off, secret),
+            TypeKindSchema::Array { elem, len }
+                if let Some(node) = Self::node(source, off, ARRAY) =>
+            {
+                self.elements(*elem, node, Some(*len), secret)
+            }
             TypeKindSchema::Array { elem, len } => {
                 let stride = plan.types.get(*elem as usize).map_or(0, |t| t.size);
-                let items = (0..(*len).min(4096))
+                let items: Vec<Value> = (0..(*len).min(MOST_ELEMENTS))
                     .map(|i| {
                         self.value(
                             *elem,
@@ -141,7 +148,8 @@ impl<'a> Builder<'a> {
                         )
                     })
                     .collect();
-                Value::List { items, len: *len }
+                let why = (*len > MOST_ELEMENTS).then_some(Missing::Budget("elements per value"));
+                cut_for(why.as_ref(), Value::List { items, len: *len })
             }
             TypeKindSchema::Map { key, elem } => self.map(*key, *elem, source, off, secret),
             TypeKindSchema::Interface { .. } => self.iface(source, off, secret),
@@ -276,6 +284,7 @@ impl<'a> Builder<'a> {
             status,
             len,
             chunks,
+            cut,
         }) = Self::node(source, off, STRING)
         else {
             return self.absent();
@@ -298,7 +307,7 @@ impl<'a> Builder<'a> {
                         return Value::Masked { len: *len };
                     }
                 }
-                Value::Str { bytes, len: *len }
+                cut_for(cut.as_ref(), Value::Str { bytes, len: *len })
             }
             other => status_value(other, *len),
         }
@@ -347,19 +356,28 @@ impl<'a> Builder<'a> {
     }
 
     fn slice(&mut self, elem: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
-        let Some(Node::Slice {
+        match Self::node(source, off, SLICE) {
+            Some(node) => self.elements(elem, node, None, secret),
+            None => self.absent(),
+        }
+    }
+
+    /// Elements of a slice, or of an array, whose length its type says.
+    fn elements(&mut self, elem: u32, node: &Node, all: Option<u64>, secret: Secret) -> Value {
+        let Node::Slice {
             status,
             len,
             elems,
             raw,
-        }) = Self::node(source, off, SLICE)
+            cut,
+        } = node
         else {
             return self.absent();
         };
         match *status {
             NULL => Value::Nil,
             OK | LIMIT => {
-                let items = if raw.is_empty() {
+                let items: Vec<Value> = if raw.is_empty() {
                     elems
                         .iter()
                         .map(|block| self.value(elem, Source::memory(block), 0, secret))
@@ -367,7 +385,13 @@ impl<'a> Builder<'a> {
                 } else {
                     self.raw_elements(elem, raw, secret)
                 };
-                Value::List { items, len: *len }
+                let fewer = all.is_some_and(|all| all > *len);
+                let why = match cut {
+                    None if fewer => Some(Missing::Budget("elements per value")),
+                    why => why.clone(),
+                };
+                let len = all.unwrap_or(*len);
+                cut_for(why.as_ref(), Value::List { items, len })
             }
             other => status_value(other, *len),
         }
@@ -444,9 +468,17 @@ impl<'a> Builder<'a> {
                         entries,
                         len: count,
                     },
-                    LIMIT => Value::Map {
+                    // of what no cell is wanted, the length is all
+                    LIMIT if entries.is_empty() => Value::Map {
                         entries,
                         len: count,
+                    },
+                    LIMIT => Value::Cut {
+                        part: Box::new(Value::Map {
+                            entries,
+                            len: count,
+                        }),
+                        why: Missing::Budget("elements per value"),
                     },
                     OK => Value::Missing(Missing::MapChanged { seen, count }),
                     other => status_value(other, *addr),
@@ -534,6 +566,17 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// A value, or what was captured of it and why that is not all.
+fn cut_for(why: Option<&Missing>, part: Value) -> Value {
+    match why {
+        None => part,
+        Some(why) => Value::Cut {
+            part: Box::new(part),
+            why: why.clone(),
+        },
+    }
+}
+
 /// Up to eight bytes, little endian.
 fn word_of(bytes: &[u8]) -> u64 {
     bytes
@@ -616,6 +659,7 @@ fn status_value(status: u8, value: u64) -> Value {
             what: format!("length or count {value}"),
         }),
         LIMIT => Value::Missing(Missing::Budget("length")),
+        CHANGED => Value::Missing(Missing::Changed),
         other => Value::Missing(Missing::Corrupt(format!("status {other}"))),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tracer_ebpf::wire::op::{COPY, IFACE, MAP, PEER, PTR, SLICE, STRING};
+use tracer_ebpf::wire::op::{ARRAY, COPY, IFACE, MAP, PEER, PTR, SLICE, STRING};
 use tracer_ebpf::wire::record::{
     CUT, CUT_DEPTH, CUT_LOST, ITEM_CELL, ITEM_CONT, ITEM_END, Item, LIMIT, OK,
 };
@@ -50,6 +50,8 @@ pub enum Node {
         status: u8,
         len: u64,
         chunks: Vec<Bytes>,
+        /// Why chunks are missing.
+        cut: Option<Missing>,
     },
     Slice {
         status: u8,
@@ -58,6 +60,8 @@ pub enum Node {
         elems: Vec<Block>,
         /// Elements as plain bytes.
         raw: Vec<Bytes>,
+        /// Why elements are missing.
+        cut: Option<Missing>,
     },
     Map {
         status: u8,
@@ -240,7 +244,7 @@ impl<'a> Parser<'a> {
                     to: (item.status == OK).then(|| self.block(op.a, op.b)),
                 },
                 STRING => self.string(index, op.len, next),
-                SLICE => self.slice(index, &op, &next),
+                SLICE | ARRAY => self.slice(index, &op, &next),
                 MAP => self.map(index, op.a, next),
                 IFACE => self.iface(op.a, next),
                 PEER => Node::Peer {
@@ -277,43 +281,64 @@ impl<'a> Parser<'a> {
 
     fn string(&mut self, index: u32, most: u32, next: Next) -> Node {
         let (status, len) = (next.item.status, next.item.value);
-        let mut chunks = Vec::new();
+        let (mut chunks, mut cut) = (Vec::new(), None);
         if matches!(status, OK | LIMIT) {
             let wanted = len.min(u64::from(most));
-            let mut got = next.payload.range.len() as u64;
+            let got = next.payload.range.len() as u64;
             chunks.push(next.payload);
-            self.continuations(index, wanted, &mut got, &mut chunks);
+            cut = self.continuations(index, wanted - got.min(wanted), &mut chunks);
+            if len > wanted {
+                cut.get_or_insert(Missing::Budget("bytes per string"));
+            }
         }
         Node::Str {
             status,
             len,
             chunks,
+            cut,
         }
     }
 
-    fn continuations(&mut self, index: u32, wanted: u64, got: &mut u64, chunks: &mut Vec<Bytes>) {
-        while *got < wanted {
+    /// Chunks of `wanted` bytes in all; gives why there are fewer.
+    fn continuations(
+        &mut self,
+        index: u32,
+        mut wanted: u64,
+        chunks: &mut Vec<Bytes>,
+    ) -> Option<Missing> {
+        while wanted > 0 {
             let Some(more) = self.take_continuation(index) else {
-                break;
+                // the machine had no frame left to copy them with
+                return Some(self.end.clone().unwrap_or(Missing::Budget("nesting depth")));
             };
             if more.item.status != OK || more.payload.range.is_empty() {
-                break;
+                return Some(Missing::Fault {
+                    addr: more.item.value,
+                });
             }
-            *got += more.payload.range.len() as u64;
+            wanted = wanted.saturating_sub(more.payload.range.len() as u64);
             chunks.push(more.payload);
         }
+        None
     }
 
     fn slice(&mut self, index: u32, op: &crate::plan::OpSchema, next: &Next) -> Node {
         let (status, len) = (next.item.status, next.item.value);
-        let (mut elems, mut raw) = (Vec::new(), Vec::new());
+        let (mut elems, mut raw, mut cut) = (Vec::new(), Vec::new(), None);
         if matches!(status, OK | LIMIT) {
             let wanted = len.min(u64::from(op.len));
             if op.b > 0 {
                 elems = self.repeat(op.a, op.b, wanted);
+                if (elems.len() as u64) < wanted {
+                    cut.clone_from(&self.end);
+                }
             } else {
                 let bytes = wanted.saturating_mul(u64::from(op.c));
-                self.continuations(index, bytes, &mut 0, &mut raw);
+                cut = self.continuations(index, bytes, &mut raw);
+            }
+            // of what no element is wanted, the length is all
+            if len > wanted && op.len > 0 {
+                cut.get_or_insert(Missing::Budget("elements per value"));
             }
         }
         Node::Slice {
@@ -321,6 +346,7 @@ impl<'a> Parser<'a> {
             len,
             elems,
             raw,
+            cut,
         }
     }
 

@@ -20,7 +20,7 @@ use tracer_ebpf::wire::site::SITE_ENTRY;
 
 use crate::plan::{Plan, ValueSchema};
 use build::Builder;
-pub use errors::text as error_text;
+pub use errors::{errno_name, text as error_text};
 pub use goroutine::{Found, Sample};
 use items::{Block, Parser};
 pub use record::{Assembler, Part, RawHit, RecordError};

@@ -36,7 +36,7 @@ impl Value {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         match self {
-            Self::Missing(_) | Self::Masked { .. } => false,
+            Self::Missing(_) | Self::Masked { .. } | Self::Cut { .. } => false,
             Self::Str { bytes, len } => bytes.len() as u64 == *len,
             Self::List { items, len } => {
                 items.len() as u64 == *len && items.iter().all(Self::is_whole)
@@ -61,11 +61,20 @@ impl Value {
         }
     }
 
+    /// What was captured of a value that is cut; any other value as it is.
+    #[must_use]
+    pub fn part(&self) -> &Self {
+        match self {
+            Self::Cut { part, .. } => part,
+            other => other,
+        }
+    }
+
     /// The first reason why something inside is not there.
     #[must_use]
     pub fn why_missing(&self) -> Option<&Missing> {
         match self {
-            Self::Missing(why) => Some(why),
+            Self::Missing(why) | Self::Cut { why, .. } => Some(why),
             Self::List { items, .. } => items.iter().find_map(Self::why_missing),
             Self::Map { entries, .. } => entries
                 .iter()

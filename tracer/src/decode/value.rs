@@ -54,6 +54,11 @@ pub enum Value {
     Masked {
         len: u64,
     },
+    /// A string, list or map of which only a part was captured, and why; the true length is that of `part`.
+    Cut {
+        part: Box<Value>,
+        why: Missing,
+    },
     Missing(Missing),
 }
 
@@ -72,6 +77,8 @@ pub enum Missing {
     MapChanged { seen: u64, count: u64 },
     /// The capture ended inside of a map, whose cells can then not be checked against its count.
     MapCut { seen: u64, count: u64 },
+    /// A string, slice or interface that another goroutine wrote while it was read.
+    Changed,
     /// The interface's dynamic type is not described by the binary.
     UnknownType { addr: u64 },
     /// Cannot be read at this site (e.g. a floating-point register).
@@ -133,6 +140,7 @@ impl fmt::Display for Missing {
                 f,
                 "a map of {count} entries, cut after {seen} by the budget for entries per hit"
             ),
+            Self::Changed => f.write_str("it was being written while it was read"),
             Self::UnknownType { addr } => write!(f, "dynamic type at 0x{addr:x} is not followed"),
             Self::Unreadable(why) => f.write_str(why),
             Self::Implausible { what } => write!(f, "implausible: {what}"),

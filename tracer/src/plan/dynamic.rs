@@ -102,6 +102,10 @@ impl Lowering<'_, '_, '_> {
             // a chain of everything that the callers had
             _ if name == "context.Context" => return Ok(0),
             Policy::Full(0) | Policy::Identity(0) => return Ok(0),
+            // both ends of a connection belong to a network error's text
+            Policy::ErrorText(n) if name == "net.Addr" => {
+                (Policy::ErrorText(n.saturating_sub(1)), MOST_IMPLEMENTERS)
+            }
             Policy::Full(n) => (Policy::Full((n - 1).min(MOST_DEPTH)), MOST_IMPLEMENTERS),
             Policy::Identity(_) | Policy::Result | Policy::ResultStruct => {
                 (policy.deeper(), MOST_IMPLEMENTERS)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tracer_ebpf::wire::limits::MAX_OPS;
 use tracer_ebpf::wire::op::{
-    IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PEER, PTR,
+    ARRAY, IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PEER, PTR,
     SLICE, STRING,
 };
 
@@ -18,8 +18,8 @@ use crate::gobin::{Error, Field, GoBinary, MapGeometry, MapImpl, Type, TypeId, T
 const MOST_STRING: u32 = 64 << 10;
 /// Most elements of one slice or cells of one map.
 const MOST_ELEMENTS: u32 = 4096;
-/// Fixed arrays that hold pointers are described element by element, up to this length.
-const MOST_ARRAY: u64 = 64;
+/// Bytes of a fixed array of plain values that are copied with the fields around it.
+const MOST_PLAIN_ARRAY: u64 = 16 * MOST_COPY;
 /// Embedded structs searched for promoted fields.
 const MOST_EMBEDDED: u32 = 4;
 /// Structs and arrays nested in each other by value; real types stay far below.
@@ -334,7 +334,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                     | TypeKind::Uint
                     | TypeKind::Pointer { .. }
                     | TypeKind::Struct { .. } => true,
-                    TypeKind::Interface { .. } => ty.name == "error",
+                    TypeKind::Interface { .. } => matches!(&*ty.name, "error" | "net.Addr"),
+                    TypeKind::Slice { .. } if ty.name == "net.IP" => true,
                     TypeKind::Slice { elem } => self.binary.type_by_id(elem)?.name == "error",
                     _ => false,
                 };
@@ -461,26 +462,38 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         block: &mut Block,
     ) -> Result<TypeKindSchema, Error> {
         let ty = self.binary.type_by_id(elem)?;
-        if is_plain(&ty.kind)
-            && ty.size <= MOST_PLAIN
-            && ty.size.saturating_mul(len) <= MOST_COPY * 16
-        {
+        let plain = is_plain(&ty.kind) && ty.size <= MOST_PLAIN;
+        if plain && ty.size.saturating_mul(len) <= MOST_PLAIN_ARRAY {
             block.scalar(at, ty.size * len);
             let index = self.value(elem, policy, 0, &mut Block::default())?;
             return Ok(TypeKindSchema::Array { elem: index, len });
         }
-        if len > MOST_ARRAY {
-            return Ok(TypeKindSchema::Opaque);
+        // the only array that can lie in registers, and the empty one
+        if len <= 1 {
+            let mut index = self.opaque();
+            if len == 1 {
+                index = self.value(elem, policy, at, block)?;
+            }
+            return Ok(TypeKindSchema::Array { elem: index, len });
         }
-        let mut index = self.opaque();
-        for i in 0..len {
-            index = self.value(
-                elem,
-                policy,
-                at.saturating_add(i.saturating_mul(ty.size)),
-                block,
-            )?;
+        let array = OpSchema {
+            c: narrow(ty.size),
+            ..op(ARRAY, at, narrow(len.min(u64::from(MOST_ELEMENTS))))
+        };
+        if plain {
+            let index = self.value(elem, policy, 0, &mut Block::default())?;
+            block.push(array);
+            return Ok(TypeKindSchema::Array { elem: index, len });
         }
+        let (index, (a, b)) = self.target(elem, policy)?;
+        // an element of nothing, or of which nothing is wanted
+        let captured = if b > 0 { array.len } else { 0 };
+        block.push(OpSchema {
+            a,
+            b,
+            len: captured,
+            ..array
+        });
         Ok(TypeKindSchema::Array { elem: index, len })
     }
 

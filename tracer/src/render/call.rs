@@ -24,6 +24,12 @@ pub fn results(schemas: &[ValueSchema], values: &[Value]) -> String {
         .map(|(s, v)| match (s.name.as_str(), v) {
             ("error", v) => format!("error {}", text::value(v, false)),
             (_, Value::List { items, len }) => counted(items, *len),
+            (_, Value::Cut { part, why }) => match part.as_ref() {
+                Value::List { items, len } => {
+                    format!("{} <{}>", counted(items, *len), escape(&why.to_string()))
+                }
+                _ => aggregate(v),
+            },
             (_, v) => aggregate(v),
         })
         .collect();

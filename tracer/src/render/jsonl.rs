@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Clock, open_calls, text};
 use crate::capture::Header;
 use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Summary, Trace};
-use crate::decode::{Value, error_text};
+use crate::decode::{Value, errno_name, error_text};
 use crate::plan::ValueSchema;
 use crate::provenance::{Origin, Provenance};
 
@@ -213,8 +213,8 @@ fn named(schemas: &[ValueSchema], values: &[Value]) -> Json {
     Json::Object(fields)
 }
 
-/// A value as JSON. What is not whole is an object that says so: `{"missing": why}`, `{"cut": …, "len": N}`,
-/// `{"masked": N}`.
+/// A value as JSON. What is not whole is an object that says so: `{"missing": why}`, `{"masked": N}`, and with the true length
+/// and why there is no more: `{"cut": …, "len": N, "why": …}` of a string, `{"items": […], …}` of a list, `{"entries": {…}, …}` of a map.
 pub fn value(v: &Value) -> Json {
     match v {
         Value::Bool(b) => json!(b),
@@ -248,10 +248,26 @@ pub fn value(v: &Value) -> Json {
             }
         }
         Value::Map { entries, len } => map(entries, *len),
-        Value::Iface { ty, value: inner } => match error_text(v) {
-            Some(text) => json!({"type": ty, "value": value(inner), "error": text}),
-            None => json!({"type": ty, "value": value(inner)}),
-        },
+        Value::Iface { ty, value: inner } => {
+            let mut object = json!({"type": ty, "value": value(inner)});
+            if let Some(text) = error_text(v) {
+                object["error"] = json!(text);
+            }
+            if let Some(name) = errno_name(v) {
+                object["errno"] = json!(name);
+            }
+            object
+        }
+        Value::Cut { part, why } => {
+            let mut cut = value(part);
+            match cut.as_object_mut() {
+                Some(object) => {
+                    object.insert("why".into(), json!(why.to_string()));
+                    cut
+                }
+                None => json!({"cut": cut, "why": why.to_string()}),
+            }
+        }
         Value::Masked { len } => json!({"masked": len}),
         Value::Missing(why) => json!({"missing": why.to_string()}),
     }

@@ -1,6 +1,6 @@
 //! Values as people read them, on one line.
 
-use crate::decode::{Missing, Value, ZERO_TIME, error_text};
+use crate::decode::{Missing, Value, ZERO_TIME, errno_name, error_text};
 
 /// Longest string and list shown on a line of the tree.
 const MOST_TEXT: usize = 120;
@@ -102,10 +102,19 @@ pub fn value(v: &Value, whole: bool) -> String {
         Value::Iface { ty, value: inner } => {
             let ty = escape(short_type(ty));
             match error_text(v) {
-                Some(text) => format!("{ty}({})", string(text.as_bytes(), text.len() as u64, most)),
+                Some(text) => {
+                    let text = string(text.as_bytes(), text.len() as u64, most);
+                    match errno_name(v) {
+                        Some(errno) => format!("{ty}({text}) {errno}"),
+                        None => format!("{ty}({text})"),
+                    }
+                }
                 None if is_silent(self::inner(inner)) => ty,
                 None => format!("{ty}({})", value(inner, whole)),
             }
+        }
+        Value::Cut { part, why } => {
+            format!("{} <{}>", value(part, whole), escape(&why.to_string()))
         }
         Value::Masked { len } => format!("<masked, {len} bytes>"),
         Value::Missing(why) => format!("<missing: {}>", escape(&why.to_string())),

@@ -237,7 +237,7 @@ pub fn outcome(function: &FuncSchema, call: &Call) -> Outcome {
         .zip(&call.results)
         .find(|(s, _)| s.name != "error")
         .map(|(_, v)| v);
-    match value {
+    match value.map(Value::part) {
         Some(Value::Nil) => Outcome::List(Returned {
             count: 0,
             objects: Some(BTreeMap::new()),
