@@ -11,6 +11,7 @@ mod image;
 mod performance;
 mod program;
 mod soak;
+mod storm;
 mod suite;
 mod tidy;
 mod toolchains;
@@ -88,6 +89,18 @@ enum Command {
         #[arg(long, default_value_t = 3600)]
         seconds: u64,
     },
+    /// Ten million calls that are hard to pair: a section of docs/performance.md
+    Storm {
+        /// Slices, each a program of its own
+        #[arg(long, default_value_t = 10)]
+        runs: u64,
+        /// Calls of a slice
+        #[arg(long, default_value_t = 1_000_000)]
+        calls: u64,
+        /// Microseconds between two rounds of each of four goroutines
+        #[arg(long, default_value_t = 2_000)]
+        pause: u64,
+    },
     /// Formatting, lints, documentation, and the invariants that a program can check
     Tidy,
     /// Load every kernel program, and trace a fixture, on other kernels in qemu
@@ -126,6 +139,7 @@ fn run(command: &Command) -> Result<()> {
             socket,
         } => image::run(arch, output.as_deref(), socket.as_deref()),
         Command::Soak { seconds } => soak::run(std::time::Duration::from_secs(*seconds)),
+        Command::Storm { runs, calls, pause } => storm::run(*runs, *calls, *pause),
         Command::Tidy => tidy::run(),
         Command::VmTest { only } => vm::run(true, only),
     }

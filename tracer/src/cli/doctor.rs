@@ -32,8 +32,8 @@ pub fn run(args: &args::Doctor, out: &mut dyn Write) -> anyhow::Result<bool> {
     checks.extend(programs());
     checks.extend(daemon(&args.daemon));
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &checks)?;
-        writeln!(out)?;
+        let text = serde_json::to_string_pretty(&checks)?;
+        writeln!(out, "{}", crate::render::escape_json(&text))?;
     } else {
         for check in &checks {
             let mark = match check.verdict {

@@ -14,7 +14,9 @@ use crate::plan::ValueSchema;
 use crate::provenance::{Origin, Provenance};
 
 fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, json)?;
+    // JSON itself asks for escapes of the first 32 characters only
+    let line = text::escape_json(&json.to_string());
+    out.write_all(line.as_bytes())?;
     out.write_all(b"\n")
 }
 

@@ -18,7 +18,7 @@ use std::io::{self, Write};
 pub use compare::{Column, Comparison};
 pub use markdown::markdown;
 pub use style::Style;
-pub use text::{escape, go_duration, seconds};
+pub use text::{escape, escape_json, go_duration, seconds};
 
 use crate::capture::Header;
 use crate::correlate::{CallState, Owner, Summary, Trace};

@@ -6,18 +6,40 @@ use crate::decode::{Missing, Value, ZERO_TIME, errno_name, error_text};
 const MOST_TEXT: usize = 120;
 const MOST_ITEMS: usize = 4;
 
+/// Whether a character could move the cursor, colour the screen or hide text: control characters, bidirectional and zero-width ones.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The same for finished JSON, as escapes of its own: such characters occur within its strings only.
+#[must_use]
+pub fn escape_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // a line break between values, as it is; within strings it has been escaped
+        if is_unsafe(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Escapes what could move the cursor, colour the screen or hide text: control characters, bidirectional and
 /// zero-width ones.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
         match c {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() || hidden => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c if is_unsafe(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
             c => out.push(c),
         }
     }
@@ -275,6 +297,17 @@ mod tests {
         .map(seconds)
         .into();
         assert_eq!(long, ["40 ms", "0.4 s", "1.0 s", "38 s", "12 min", "3 h"]);
+    }
+
+    #[test]
+    fn json_stays_what_it_says() {
+        let text = "a\x1b[31m\x7f\u{9b}2J\u{202e}\u{e0041}\n\"é";
+        let json = escape_json(&serde_json::to_string(text).expect("JSON"));
+        assert!(json.chars().all(|c| !is_unsafe(c)), "{json}");
+        assert_eq!(
+            serde_json::from_str::<String>(&json).expect("JSON"),
+            text
+        );
     }
 
     #[test]

@@ -81,6 +81,6 @@ fn show_plan(args: &InspectPlan, out: &mut dyn Write) -> Result<bool> {
 }
 
 fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    Ok(writeln!(out)?)
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(writeln!(out, "{}", render::escape_json(&text))?)
 }
