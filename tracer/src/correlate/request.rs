@@ -161,7 +161,7 @@ fn text(value: &Value) -> Option<String> {
         Value::Str { bytes, len } => {
             let mut text = String::from_utf8_lossy(bytes).into_owned();
             if *len > bytes.len() as u64 {
-                text.push('…');
+                text.push_str(&format!("… ({len} bytes)"));
             }
             Some(text)
         }

@@ -527,7 +527,7 @@ impl<'a> Tree<'a> {
             format!(
                 "#{} {}",
                 request.id,
-                escape(&text::shorten(&route(request), 400, 0))
+                escape(&text::short_route(&route(request)))
             ),
         );
         let took = request

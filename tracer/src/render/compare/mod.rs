@@ -8,7 +8,7 @@ mod rows;
 mod verdict;
 
 use super::Clock;
-use super::text::{duration, escape};
+use super::text::{duration, escape, short_route};
 use super::tree::route;
 use crate::capture::Recording;
 use crate::correlate::{CallState, Request, Trace};
@@ -186,7 +186,7 @@ impl Comparison {
                     self.verdict.push(format!(
                         "  #{} {}  {}  {}",
                         r.id,
-                        escape(&route(r)),
+                        escape(&short_route(&route(r))),
                         clock.time(r.start),
                         escape(r.user_agent.as_deref().unwrap_or("no User-Agent"))
                     ));
@@ -218,7 +218,7 @@ impl Comparison {
             .filter_map(|i| trace.requests.get(*i))
             .collect();
         self.row("request", RowKind::About, &requests, |r| {
-            Cell::shown(escape(&route(r)))
+            Cell::shown(escape(&short_route(&route(r))))
         });
         self.row("status", RowKind::About, &requests, |r| {
             Cell::shown(r.status.map_or_else(|| "none".into(), |s| s.to_string()))
