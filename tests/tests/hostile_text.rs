@@ -17,7 +17,8 @@ fn percent(text: &str) -> String {
 #[track_caller]
 fn is_harmless(what: &str, output: &str) {
     let bad = output.chars().find(|c| {
-        (c.is_control() && *c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        (c.is_control() && *c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
     });
     assert_eq!(bad, None, "{what}: {output}");
 }
@@ -38,7 +39,9 @@ fn is_escaped_in_every_output_and_says_its_length() {
         let answer = daemon.get_as(&named, "t-named").expect("answer");
         assert!(answer.status >= 400, "{}", answer.status);
         assert_eq!(daemon.get_as(&list, "t-list").expect("list").status, 200);
-        let plain = daemon.get_as("/v1.41/containers/json", "t-plain").expect("list");
+        let plain = daemon
+            .get_as("/v1.41/containers/json", "t-plain")
+            .expect("list");
         assert_eq!(plain.status, 200);
     });
     // the stream is JSON, which has its own escapes; the values are what was sent

@@ -20,7 +20,12 @@ fn everywhere() -> bool {
 /// The labels of one container, and one that is long.
 fn labels() -> Map<String, Value> {
     let mut labels: Map<String, Value> = (0..LABELS)
-        .map(|n| (format!("com.example.label-{n}"), json!(format!("value {n}"))))
+        .map(|n| {
+            (
+                format!("com.example.label-{n}"),
+                json!(format!("value {n}")),
+            )
+        })
         .collect();
     labels.insert("long".into(), json!("0123456789abcdef".repeat(LONG / 16)));
     labels
@@ -109,7 +114,9 @@ fn by_labels(labels: &Map<String, Value>) -> (String, Value) {
 
 fn parameter<'e>(call: &'e Value, name: &str) -> &'e Value {
     let params = &call["params"];
-    params.get(name).unwrap_or_else(|| panic!("{}", short(call)))
+    params
+        .get(name)
+        .unwrap_or_else(|| panic!("{}", short(call)))
 }
 
 /// The labels that a traced create had.
@@ -191,7 +198,8 @@ fn cut(daemon: &Daemon, suite: &str, all: &Value) {
     let returned = &call["results"]["result"];
     assert_eq!(returned["len"], json!(truth.len()), "{}", short(returned));
     assert_eq!(
-        returned["why"], "cut by the budget for entries per hit",
+        returned["why"],
+        "cut by the budget for entries per hit",
         "{}",
         short(returned)
     );

@@ -122,7 +122,11 @@ fn check(function: &str, map: &Value, seen: &mut Seen) {
                 "TakeGrowing" => {
                     let (first, last) = (keys.first(), keys.last());
                     let run = first.zip(last).map_or(0, |(a, b)| b - a + 1);
-                    assert_eq!(run, keys.len() as i64, "not the keys of any moment: {keys:?}");
+                    assert_eq!(
+                        run,
+                        keys.len() as i64,
+                        "not the keys of any moment: {keys:?}"
+                    );
                 }
                 "TakeReplaced" => assert_eq!(keys.len(), 12),
                 _ => {}

@@ -164,7 +164,9 @@ impl Tally {
                     && printed
                         .as_str()
                         .and_then(|said| said.parse::<f64>().ok())
-                        .is_some_and(|said| said.is_nan() == x.is_nan() && (x.is_nan() || said == *x)) =>
+                        .is_some_and(|said| {
+                            said.is_nan() == x.is_nan() && (x.is_nan() || said == *x)
+                        }) =>
             {
                 self.equal += 1;
             }

@@ -158,7 +158,9 @@ fn part<const MODE: u8>(pid_tgid: u64) -> Option<((u64, u64), &'static SiteCount
 }
 
 #[inline(always)]
-fn part_of<const N: usize, const MODE: u8>(pid_tgid: u64) -> Option<((u64, u64), &'static SiteCounters)> {
+fn part_of<const N: usize, const MODE: u8>(
+    pid_tgid: u64,
+) -> Option<((u64, u64), &'static SiteCounters)> {
     let carried = CARRIED.get_ptr(pid_tgid)?;
     let site = unsafe { (*carried).head.site };
     let counters = COUNTERS.get(site)?;

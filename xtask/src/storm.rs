@@ -11,7 +11,15 @@ use crate::{fixtures, performance};
 /// A call was paired wrong, or records were lost at every speed.
 pub fn run(runs: u64, calls: u64, pause: u64) -> Result<()> {
     fixtures::build()?;
-    let build = ["test", "--release", "--locked", "-p", "tests", "--test", "storm"];
+    let build = [
+        "test",
+        "--release",
+        "--locked",
+        "-p",
+        "tests",
+        "--test",
+        "storm",
+    ];
     exec::run(cargo().args(build).arg("--no-run"))?;
     let output = cargo()
         .args(build)

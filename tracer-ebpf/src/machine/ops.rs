@@ -5,7 +5,9 @@ use tracer_ebpf::wire::op::{
     ARRAY, COPY, DYN_DIRECT, DynKey, IFACE, MAP, OP_ITAB, Op, PEER, PTR, SLICE, STRING,
 };
 use tracer_ebpf::wire::peer::Peer;
-use tracer_ebpf::wire::record::{CHANGED, DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE};
+use tracer_ebpf::wire::record::{
+    CHANGED, DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE,
+};
 
 use super::{F_OPS, F_REGS, map};
 use crate::entry::{Entry, bound, read_pair, read_word};
@@ -62,10 +64,7 @@ pub fn execute<const N: usize, const MODE: u8>(
         ARRAY => array(entry, index, &op, place.at),
         STRING | SLICE | IFACE => {
             let words = if regs {
-                Some((
-                    register(entry, place.at),
-                    register(entry, place.at + 8),
-                ))
+                Some((register(entry, place.at), register(entry, place.at + 8)))
             } else {
                 read_pair(place.at)
             };

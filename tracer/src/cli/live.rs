@@ -16,9 +16,7 @@ use crate::correlate::{Correlator, Trace};
 use crate::decode::{Assembler, Decoder, Part, RawHit};
 use crate::gobin::{GoBinary, ImageAddr};
 use crate::plan::{self, Plan};
-use crate::probe::{
-    self, Links, Session, SessionOptions, TargetProc, ThreadPointer, Variant,
-};
+use crate::probe::{self, Links, Session, SessionOptions, TargetProc, ThreadPointer, Variant};
 use crate::target::{Image, Process, Selection, find, listening_socket};
 
 /// Different return addresses that are named, at most: a program has few, damaged stacks may have any.

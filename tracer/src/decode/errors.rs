@@ -368,10 +368,7 @@ mod tests {
             text(&op(Value::Nil, tcp(&[10, 0, 0, 1], 5))).as_deref(),
             Some("read tcp 10.0.0.1:5: connection reset by peer")
         );
-        assert_eq!(
-            text(&op(Value::Nil, Value::Missing(Missing::Lost))),
-            None
-        );
+        assert_eq!(text(&op(Value::Nil, Value::Missing(Missing::Lost))), None);
     }
 
     #[test]

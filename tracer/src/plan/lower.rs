@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tracer_ebpf::wire::limits::MAX_OPS;
 use tracer_ebpf::wire::op::{
-    ARRAY, IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PEER, PTR,
-    SLICE, STRING,
+    ARRAY, IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PEER,
+    PTR, SLICE, STRING,
 };
 
 use super::block::{Block, MOST_COPY, narrow, op};

@@ -310,10 +310,7 @@ mod tests {
         let text = "a\x1b[31m\x7f\u{9b}2J\u{202e}\u{e0041}\n\"é";
         let json = escape_json(&serde_json::to_string(text).expect("JSON"));
         assert!(json.chars().all(|c| !is_unsafe(c)), "{json}");
-        assert_eq!(
-            serde_json::from_str::<String>(&json).expect("JSON"),
-            text
-        );
+        assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
     }
 
     #[test]
