@@ -385,7 +385,8 @@ impl<'a> Builder<'a> {
                 } else {
                     self.raw_elements(elem, raw, secret)
                 };
-                let fewer = all.is_some_and(|all| all > *len);
+                // of what no element is wanted, the length is all
+                let fewer = *len > 0 && all.is_some_and(|all| all > *len);
                 let why = match cut {
                     None if fewer => Some(Missing::Budget("elements per value")),
                     why => why.clone(),
