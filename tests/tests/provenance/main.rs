@@ -179,6 +179,7 @@ fn on(suite: &str, list: &str, maker: &str) {
         calls
     };
     assert_eq!(origins(&replayed), origins(&events));
+    paths_part(&tool, &file, &events, maker);
     let tree = tool.run(&["show", &file]).expect("run").expect(0).stdout;
     let tree = tree
         .split_whitespace()
@@ -191,6 +192,55 @@ fn on(suite: &str, list: &str, maker: &str) {
     ] {
         assert!(tree.contains(said), "{said} in {tree}");
     }
+}
+
+/// `ps`, `ps -a` and `system df` of one recording, side by side: with the maker that the stacks of this build name.
+fn paths_part(tool: &Tool, file: &str, events: &Events, maker: &str) {
+    let id = |path_end: &str, query: &str| {
+        let found = events.requests(|e| {
+            e["user_agent"]
+                .as_str()
+                .is_some_and(|a| a.starts_with("Docker-Client/"))
+                && e["path"].as_str().is_some_and(|p| p.ends_with(path_end))
+                && e["query"] == query
+        });
+        the_one(found, path_end)["id"].to_string()
+    };
+    let (running, all, usage) = (
+        id("/containers/json", ""),
+        id("/containers/json", "all=1"),
+        id("/system/df", ""),
+    );
+    let compared = |a: &str, b: &str| {
+        let finished = tool.run(&["compare", file, a, b]).expect("run").expect(0);
+        finished
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let same = compared(&all, &usage);
+    for said in [
+        &format!("≠ Size false (default) true (hard-coded by {maker})"),
+        &format!("All true (query all=1) true (hard-coded by {maker})"),
+        &format!(
+            "First difference: Size is false (default) for path A, true (hard-coded by {maker}) for path B."
+        ),
+        "the daemon returned the same 4 containers on both paths, although the options differ",
+    ] {
+        assert!(same.contains(said), "{said} in {same}");
+    }
+    let parted = compared(&running, &all);
+    for said in [
+        "First difference: All is false (default) for path A, true (query all=1) for path B.",
+        "the paths part inside dockerd: it returned 0 containers for path A, 4 containers for path B, and they asked with different options.",
+        "Only in path B: 4 (c1 ",
+        ", c3 ",
+        ", … 1 more)",
+    ] {
+        assert!(parted.contains(said), "{said} in {parted}");
+    }
+    assert!(!parted.contains("outside dockerd"), "{parted}");
 }
 
 /// `inspect -s c1` of the CLI, and a plain one: name and version from the path, size from the query.

@@ -399,7 +399,7 @@ pub const ROUTES: &[Route] = &[
                 ("checkpointDir", Query("checkpoint-dir", Text)),
             ],
         )],
-        &[],
+        &["detachKeys"],
     ),
     route(
         "POST",

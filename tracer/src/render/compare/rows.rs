@@ -7,7 +7,7 @@ use super::super::text::{self, escape};
 use super::{Cell, Row, RowKind};
 use crate::correlate::{Call, CallState, Link, Owner, Trace};
 use crate::decode::Value;
-use crate::plan::{FuncSchema, Plan};
+use crate::plan::{FuncSchema, Plan, TypeKindSchema};
 use crate::provenance::{OptionValue, Origin, Provenance};
 
 /// Traced calls within each other; a damaged recording may claim any number.
@@ -90,13 +90,14 @@ pub fn call_names(plan: &Plan, trace: &Trace, request: usize) -> String {
     }
 }
 
-/// The innermost traced function with options that every path reached, and its first call on each.
+/// The traced function with options that every path reached, and its first call on each: one that returns a list before others, then the
+/// innermost.
 pub fn common_call<'a>(
     plan: &'a Plan,
     trace: &'a Trace,
     picked: &[usize],
 ) -> Option<(&'a FuncSchema, Vec<&'a Call>)> {
-    let mut best: Option<(usize, &FuncSchema, Vec<&Call>)> = None;
+    let mut best: Option<((bool, usize), &FuncSchema, Vec<&Call>)> = None;
     for (index, function) in plan.functions.iter().enumerate() {
         if !function.params.iter().any(|p| p.shown) {
             continue;
@@ -111,11 +112,21 @@ pub fn common_call<'a>(
             .map(|c| callers(trace, c).count())
             .max()
             .unwrap_or(0);
-        if best.as_ref().is_none_or(|(l, _, _)| level > *l) {
-            best = Some((level, function, calls));
+        let rank = (lists(plan, function), level);
+        if best.as_ref().is_none_or(|(r, _, _)| rank > *r) {
+            best = Some((rank, function, calls));
         }
     }
     best.map(|(_, function, calls)| (function, calls))
+}
+
+/// Whether its first result is a list.
+fn lists(plan: &Plan, function: &FuncSchema) -> bool {
+    function
+        .results
+        .first()
+        .and_then(|r| plan.types.get(r.ty as usize))
+        .is_some_and(|t| matches!(t.kind, TypeKindSchema::Slice { .. }))
 }
 
 /// Traced callers, and how the goroutine is tied to the request.

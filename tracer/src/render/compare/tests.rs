@@ -48,7 +48,7 @@ fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool
             name: "[]*types.Container".into(),
             size: 24,
             addr: 0,
-            kind: TypeKindSchema::Opaque,
+            kind: TypeKindSchema::Slice { elem: 0 },
         }],
         ..Plan::default()
     };
