@@ -218,11 +218,11 @@ fn one_run_in_trees(suite: &str, daemon: &Daemon) {
         .expect("started");
     session.wait_for("attached to dockerd").expect("attached");
     two_at_once(daemon);
-    let output = session
+    session
         .wait_for_output(|output| output.matches("GET /v1.44/system/df").count() == 2)
         .expect("both");
     session.signal(rustix::process::Signal::INT);
-    session.wait().expect("ended").expect(0);
+    let output = session.wait().expect("ended").expect(0).stdout;
     // each tree as one text
     let trees: Vec<String> = output
         .split("\n#")
@@ -422,4 +422,39 @@ fn calls_of_every_command_are_under_its_request() {
         );
         println!("{suite}: {seen:?}");
     });
+}
+
+/// From 28 on a list asks for each container on a goroutine of its own: one row for all of them. Before, they are calls like any other.
+#[test]
+fn workers_of_one_call_are_one_row() {
+    let assets = harness::assets_or_skip!();
+    let tool = harness::Tool::find().expect("tool");
+    for (suite, folded) in [("trixie", false), ("sid", true)] {
+        let Some(daemon) = daemon_of(&assets, suite) else {
+            continue;
+        };
+        let socket = daemon.socket().display().to_string();
+        let function = "(*Daemon).refreshImage";
+        let mut session = tool
+            .start(&["trace", "--socket", &socket, "-p", "list", "-f", function])
+            .expect("started");
+        session.wait_for("attached to dockerd").expect("attached");
+        get(&daemon, "/v1.44/containers/json?all=1", "t-all");
+        session
+            .wait_for_output(|output| output.contains("─ refreshImage"))
+            .expect("seen");
+        session.signal(rustix::process::Signal::INT);
+        let output = session.wait().expect("ended").expect(0).stdout;
+        let below: Vec<&str> = output
+            .lines()
+            .filter(|row| row.contains("refreshImage") && row.contains("─ "))
+            .collect();
+        if folded {
+            assert_eq!(below.len(), 1, "{suite}: {output}");
+            let said = "refreshImage × 5 calls (5 workers)";
+            assert!(below[0].contains(said), "{suite}: {output}");
+        } else {
+            assert_eq!(below.len(), 5, "{suite}: {output}");
+        }
+    }
 }

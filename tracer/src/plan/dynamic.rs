@@ -107,7 +107,7 @@ impl Lowering<'_, '_, '_> {
                 (Policy::ErrorText(n.saturating_sub(1)), MOST_IMPLEMENTERS)
             }
             Policy::Full(n) => (Policy::Full((n - 1).min(MOST_DEPTH)), MOST_IMPLEMENTERS),
-            Policy::Identity(_) | Policy::Result | Policy::ResultStruct => {
+            Policy::Identity(_) | Policy::Result | Policy::ResultStruct | Policy::ResultPart => {
                 (policy.deeper(), MOST_IMPLEMENTERS)
             }
             Policy::ErrorText(_)
@@ -162,7 +162,7 @@ impl Lowering<'_, '_, '_> {
         // errors are bounded by their policy, named types by whoever named them
         if matches!(
             policy,
-            Policy::Full(_) | Policy::Identity(_) | Policy::ResultStruct
+            Policy::Full(_) | Policy::Identity(_) | Policy::ResultStruct | Policy::ResultPart
         ) {
             self.weigh(followed, policy, &mut left)?;
         }

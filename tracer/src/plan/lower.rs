@@ -310,17 +310,16 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                     (*policy, *secret)
                 }),
             Policy::Identity(_) => {
-                let wanted = is_identity(&field.name)
+                let wanted = (is_identity(&field.name) && !self.hides_identity(field.ty)?)
                     || (field.embedded && self.promotes(field.ty, MOST_EMBEDDED)?);
                 (if wanted { policy } else { Policy::Skip }, Secret::None)
             }
-            Policy::Result | Policy::ResultStruct => {
+            Policy::Result | Policy::ResultStruct | Policy::ResultPart => {
                 let identity = is_identity(&field.name);
                 let chosen = match self.binary.type_by_id(field.ty)?.kind {
                     TypeKind::Bool | TypeKind::Int | TypeKind::Uint => policy,
-                    TypeKind::Slice { .. } | TypeKind::Pointer { .. } => {
-                        Policy::Identity(OBJECT_DEPTH)
-                    }
+                    TypeKind::Slice { .. } => Policy::Identity(OBJECT_DEPTH),
+                    TypeKind::Pointer { elem } => self.pointed_part(elem, policy)?,
                     _ if identity => Policy::Identity(OBJECT_DEPTH),
                     _ => Policy::Skip,
                 };
@@ -342,6 +341,39 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 (if wanted { policy } else { Policy::Skip }, Secret::None)
             }
         })
+    }
+
+    /// A struct, or a pointer to one, of which nothing would be shown: it would look empty.
+    fn hides_identity(&self, id: TypeId) -> Result<bool, Error> {
+        let is_struct = |kind: &TypeKind| matches!(kind, TypeKind::Struct { .. });
+        let kind = self.binary.type_by_id(id)?.kind;
+        let id = match kind {
+            TypeKind::Pointer { elem } if is_struct(&self.binary.type_by_id(elem)?.kind) => elem,
+            _ if is_struct(&kind) => id,
+            _ => return Ok(false),
+        };
+        Ok(!self.promotes(id, MOST_EMBEDDED)?)
+    }
+
+    /// What is wanted of a struct that a field of a result points to: never nothing of one that is followed, which would look empty.
+    fn pointed_part(&self, elem: TypeId, policy: Policy) -> Result<Policy, Error> {
+        let TypeKind::Struct { fields } = self.binary.type_by_id(elem)?.kind else {
+            return Ok(Policy::Identity(OBJECT_DEPTH));
+        };
+        if self.promotes(elem, MOST_EMBEDDED)? {
+            return Ok(Policy::Identity(OBJECT_DEPTH));
+        }
+        if policy == Policy::ResultPart {
+            return Ok(Policy::Skip);
+        }
+        for field in fields {
+            if let TypeKind::Bool | TypeKind::Int | TypeKind::Uint | TypeKind::Slice { .. } =
+                self.binary.type_by_id(field.ty)?.kind
+            {
+                return Ok(Policy::ResultPart);
+            }
+        }
+        Ok(Policy::Skip)
     }
 
     fn promotes(&self, id: TypeId, levels: u32) -> Result<bool, Error> {
@@ -442,7 +474,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     fn says_anything(&self, elem: TypeId, policy: Policy) -> Result<bool, Error> {
         if !matches!(
             policy,
-            Policy::Identity(_) | Policy::Result | Policy::ResultStruct
+            Policy::Identity(_) | Policy::Result | Policy::ResultStruct | Policy::ResultPart
         ) {
             return Ok(true);
         }

@@ -20,6 +20,8 @@ pub enum Policy {
     Result,
     /// The struct that a result points to.
     ResultStruct,
+    /// A struct that such a struct points to: its plain numbers and the lists in it.
+    ResultPart,
     /// Text of an error.
     ErrorText(u8),
     /// Of an interface only these dynamic types, each by its own policy.
@@ -41,7 +43,7 @@ impl Policy {
             Self::ErrorText(n) => Self::ErrorText(n - 1),
             Self::Result => Self::ResultStruct,
             Self::ResultStruct => Self::Identity(OBJECT_DEPTH),
-            Self::Fields(_) | Self::Dynamic(_) | Self::Peer => self,
+            Self::Fields(_) | Self::Dynamic(_) | Self::Peer | Self::ResultPart => self,
             Self::Skip => Self::Skip,
         }
     }

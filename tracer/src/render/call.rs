@@ -4,15 +4,28 @@ use super::text::{self, escape};
 use crate::decode::Value;
 use crate::plan::ValueSchema;
 
+/// Longest argument or result on a call's line, characters.
+const MOST: usize = 240;
+
 /// Shown parameters: `config={All: true}`.
 pub fn arguments(schemas: &[ValueSchema], values: &[Value]) -> String {
     let shown: Vec<String> = schemas
         .iter()
         .zip(values)
         .filter(|(s, _)| s.shown)
-        .map(|(s, v)| format!("{}={}", escape(&s.name), text::value(v, false)))
+        .map(|(s, v)| format!("{}={}", escape(&s.name), bounded(text::value(v, false))))
         .collect();
     shown.join(", ")
+}
+
+/// A value that is not for one line any more is cut.
+fn bounded(text: String) -> String {
+    let all = text.chars().count();
+    if all <= MOST {
+        return text;
+    }
+    let head: String = text.chars().take(MOST).collect();
+    format!("{head}… ({all} characters; --format jsonl has all)")
 }
 
 /// Results; a nil error goes without saying.
@@ -28,9 +41,9 @@ pub fn results(schemas: &[ValueSchema], values: &[Value]) -> String {
                 Value::List { items, len } => {
                     format!("{} <{}>", counted(items, *len), escape(&why.to_string()))
                 }
-                _ => aggregate(v),
+                _ => bounded(aggregate(v)),
             },
-            (_, v) => aggregate(v),
+            (_, v) => bounded(aggregate(v)),
         })
         .collect();
     if shown.is_empty() {
@@ -46,17 +59,23 @@ fn aggregate(v: &Value) -> String {
         Value::Pointer { to, .. } => to,
         other => other,
     };
-    let Value::Struct { fields, .. } = pointed else {
+    let Value::Struct { ty, fields } = pointed else {
         return text::value(v, false);
     };
+    if ty == text::CHANNEL {
+        return text::value(v, false);
+    }
     let shown: Vec<String> = fields
         .iter()
         .filter(|(_, v)| !text::is_silent(v))
         .map(|(name, v)| match v {
             Value::List { len, .. } => format!("{}: {len}", escape(name)),
-            other => format!("{}: {}", escape(name), text::value(other, false)),
+            other => format!("{}: {}", escape(name), aggregate(other)),
         })
         .collect();
+    if shown.is_empty() {
+        return text::value(v, false);
+    }
     format!("{{{}}}", shown.join(", "))
 }
 

@@ -4,6 +4,8 @@ use crate::decode::{Missing, Value, ZERO_TIME, errno_name, error_text};
 
 /// Longest string and list shown on a line of the tree.
 const MOST_TEXT: usize = 120;
+/// What a channel points to.
+pub const CHANNEL: &str = "runtime.hchan";
 const MOST_ITEMS: usize = 4;
 
 /// Whether a character could move the cursor, colour the screen or hide text: control characters, bidirectional and zero-width ones.
@@ -105,6 +107,7 @@ pub fn value(v: &Value, whole: bool) -> String {
         Value::Nil => "nil".to_owned(),
         Value::Pointer { to, .. } => value(to, whole),
         Value::Address(addr) => format!("0x{addr:x}"),
+        Value::Struct { ty, fields } if ty == CHANNEL => channel(fields),
         Value::Struct { fields, .. } => match fields.as_slice() {
             [(_, only)] => value(only, whole),
             fields => {
@@ -147,6 +150,15 @@ pub fn value(v: &Value, whole: bool) -> String {
         Value::Masked { len } => format!("<masked, {len} bytes>"),
         Value::Missing(why) => format!("<missing: {}>", escape(&why.to_string())),
     }
+}
+
+/// A channel: how many values wait in it, of how many that can.
+fn channel(fields: &[(String, Value)]) -> String {
+    let number = |name: &str| {
+        let field = fields.iter().find(|(n, _)| n == name);
+        field.map_or_else(|| "?".to_owned(), |(_, v)| value(v, false))
+    };
+    format!("chan({} of {})", number("qcount"), number("dataqsiz"))
 }
 
 fn list(items: &[Value], len: u64, whole: bool) -> String {

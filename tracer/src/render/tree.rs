@@ -260,6 +260,8 @@ impl<'a> Tree<'a> {
     /// Puts calls of one function that ran side by side on goroutines of their own into one node.
     fn fold(&self, calls: &[usize], request: Option<usize>) -> Vec<Node> {
         let mut nodes: Vec<Node> = Vec::new();
+        // workers do several things in turn: nodes by function and by the call in which the goroutine was born
+        let mut places: BTreeMap<(u32, usize), Vec<usize>> = BTreeMap::new();
         for index in calls {
             let call = &self.trace.calls[*index];
             let shared = request.is_some() && owner(call) != request;
@@ -275,12 +277,25 @@ impl<'a> Tree<'a> {
                         && other.state == call.state
                 }) && node.shared == shared
             };
-            match nodes.last_mut().filter(|n| alike(n)) {
+            let known = call
+                .born_in
+                .map(|born_in| places.entry((call.func, born_in)).or_default());
+            let place = known
+                .iter()
+                .flat_map(|places| places.iter())
+                .find(|at| nodes.get(**at).is_some_and(alike))
+                .copied();
+            match place.and_then(|at| nodes.get_mut(at)) {
                 Some(node) => node.calls.push(*index),
-                None => nodes.push(Node {
-                    calls: vec![*index],
-                    shared,
-                }),
+                None => {
+                    if let Some(known) = known {
+                        known.push(nodes.len());
+                    }
+                    nodes.push(Node {
+                        calls: vec![*index],
+                        shared,
+                    });
+                }
             }
         }
         nodes
