@@ -1,5 +1,8 @@
 //! The query of a request as Go's `url.ParseQuery` reads it (net/url/url.go), or why it cannot be said how it does.
 
+/// Different parameters of a query that is still read; no handler has a tenth of that.
+const MOST_PARAMETERS: usize = 256;
+
 /// Parameters in order of their first appearance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -26,10 +29,14 @@ impl Query {
         for pair in raw.split('&').filter(|p| !p.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (unescape(name)?, unescape(value)?);
-            match query.parameters.iter_mut().find(|(n, _)| *n == name) {
-                Some((_, values)) => values.push(value),
-                None => query.parameters.push((name, vec![value])),
+            if let Some((_, values)) = query.parameters.iter_mut().find(|(n, _)| *n == name) {
+                values.push(value);
+                continue;
             }
+            if query.parameters.len() >= MOST_PARAMETERS {
+                return Err("the request's query has too many parameters".into());
+            }
+            query.parameters.push((name, vec![value]));
         }
         Ok(query)
     }
@@ -98,5 +105,8 @@ mod tests {
         ] {
             assert!(Query::parse(raw).is_err(), "{raw}");
         }
+        let many: Vec<String> = (0..=MOST_PARAMETERS).map(|n| format!("p{n}=1")).collect();
+        assert!(Query::parse(&many.join("&")).is_err());
+        assert!(Query::parse(&many[1..].join("&")).is_ok());
     }
 }
