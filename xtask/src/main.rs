@@ -60,7 +60,11 @@ enum Command {
         full: bool,
     },
     /// Measure, and write docs/performance.md
-    Bench,
+    Bench {
+        /// Only what reading a binary costs; needs no root
+        #[arg(long)]
+        reading: bool,
+    },
     /// Make a container image: an archive that `docker load` takes
     Image {
         #[arg(long, default_value = "amd64")]
@@ -129,7 +133,8 @@ fn run(command: &Command) -> Result<()> {
         Command::Test { lenient, full } => suite::run(*lenient, *full),
         Command::Daemons => apt::daemons(),
         Command::Fixtures { full } => fixtures::build().and_then(|()| fixtures::matrix(*full)),
-        Command::Bench => bench::run(),
+        Command::Bench { reading: true } => bench::reading(),
+        Command::Bench { reading: false } => bench::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
         Command::Image { quick: true, .. } => image::for_tests().map(|_| ()),
         Command::Image {
