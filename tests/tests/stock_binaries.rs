@@ -469,3 +469,39 @@ fn profiles_have_signatures_and_names() {
         assert!(unnamed.is_empty(), "{name}: {unnamed:#?}");
     });
 }
+
+/// What is said of singleflight in docs/limitations.md: who links which group. `DoChan`, and groups in builds with the stack calling
+/// convention, are those of name resolution and of log drivers' libraries, none of the daemon's own.
+#[test]
+fn which_singleflight_groups_there_are() {
+    each(|name, expected, binary| {
+        let mut groups: Vec<String> = binary
+            .find_functions(&mut |f| f.contains("singleflight.(*Group"))
+            .into_iter()
+            .map(|f| {
+                let package = f.name.split(".(*Group").next().unwrap_or("").to_owned();
+                let vendored = package.rsplit_once("/vendor/");
+                vendored.map_or(package.clone(), |(_, path)| path.to_owned())
+            })
+            .collect();
+        groups.sort();
+        groups.dedup();
+        let own = groups.iter().any(|g| g == "resenje.org/singleflight");
+        let others: Vec<&String> = groups
+            .iter()
+            .filter(|g| {
+                *g != "resenje.org/singleflight"
+                    && *g != "internal/singleflight"
+                    && !g.starts_with("github.com/aws/")
+            })
+            .collect();
+        assert_eq!(others, [""; 0], "{name}: {groups:?}");
+        assert_eq!(own, ["trixie", "sid"].contains(&expected.suite), "{name}");
+        if own {
+            let channels = binary.find_functions(&mut |f| {
+                f.contains("resenje.org/singleflight") && f.contains("DoChan")
+            });
+            assert!(channels.is_empty(), "{name}: {channels:?}");
+        }
+    });
+}
