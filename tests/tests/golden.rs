@@ -9,12 +9,19 @@ use harness::{Running, Tool, workspace_root};
 #[test]
 fn what_the_kept_recording_shows() {
     let tool = Tool::find().expect("tool");
-    let recording = workspace_root().join("tests/captures/stock-20.10.24.mobytrace");
-    let recording = recording.display().to_string();
+    let captures = workspace_root().join("tests/captures");
+    let of = |name: &str| captures.join(name).display().to_string();
+    let recording = of("stock-20.10.24.mobytrace");
+    // made by a client that polls, three disk-usage requests at once, and one that waits
+    let polled = of("polled-26.1.5.mobytrace");
     for (name, args) in [
         ("tree.txt", &["show", &recording][..]),
         ("events.jsonl", &["show", &recording, "--format", "jsonl"]),
         ("table.txt", &["show", &recording, "--format", "table"]),
+        (
+            "polled.txt",
+            &["show", &polled, "--format", "table", "--slow", "200ms"],
+        ),
         ("show.md", &["show", &recording, "--format", "markdown"]),
         ("compare.txt", &["compare", &recording, "6", "8"]),
         (

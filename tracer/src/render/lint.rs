@@ -47,7 +47,7 @@ pub fn lint(lint: &Lint) -> String {
         } => {
             let statuses: Vec<String> = statuses.iter().map(ToString::to_string).collect();
             format!(
-                "all {count} requests {} by {} failed ({})",
+                "all {count} {} by {} failed ({})",
                 request(what),
                 sender(what),
                 statuses.join(", ")
@@ -155,7 +155,7 @@ mod tests {
         };
         assert_eq!(
             lint(&failing),
-            "all 12 requests GET /containers/{id}/json by pid 812 (net\\u{1b}data) failed (404)"
+            "all 12 GET /containers/{id}/json by pid 812 (net\\u{1b}data) failed (404)"
         );
     }
 }

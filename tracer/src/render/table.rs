@@ -68,6 +68,9 @@ pub fn write(
     }
     in_flight(ledger, g, style, view, out)?;
     let lints = ledger.lints(&Thresholds { slow: view.slow });
+    if !lints.is_empty() {
+        writeln!(out)?;
+    }
     lint::write(&lints, style, view, out)
 }
 
