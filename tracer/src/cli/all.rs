@@ -86,7 +86,12 @@ async fn one(
         pid: Some(pid),
         socket: None,
     };
-    let mut prepared = Prepared::daemon(&chosen, &args.profiles, &args.functions)?;
+    let mut prepared = Prepared::daemon(
+        &chosen,
+        &args.profiles,
+        &args.functions,
+        trace::wants_layers(args),
+    )?;
     if let Some(socket) = &prepared.socket {
         prepared.header.daemon.version = version(socket).await;
     }

@@ -44,7 +44,7 @@ pub async fn run(
             .into());
         }
     }
-    let prepared = Prepared::daemon(&args.daemon, &[], &[])?;
+    let prepared = Prepared::daemon(&args.daemon, &[], &[], false)?;
     if !args.gets.is_empty() && prepared.socket.is_none() {
         return Err(Failure::new(
             "no unix socket of the daemon found for --get",

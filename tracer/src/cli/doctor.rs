@@ -202,7 +202,7 @@ fn programs() -> Vec<Check> {
 }
 
 fn daemon(selection: &args::Daemon) -> Vec<Check> {
-    match Prepared::daemon(selection, &[], &[]) {
+    match Prepared::daemon(selection, &[], &[], false) {
         Err(error) => {
             let (reason, remedy) = match error.downcast_ref::<super::failure::Failure>() {
                 Some(failure) => (failure.message.clone(), failure.hint.clone()),

@@ -41,10 +41,17 @@ pub fn parse_binary(image: &Image) -> Result<GoBinary<'_>> {
         .map_err(|error| Failure::new(format!("{}: {error}", image.shown), error.hint()).into())
 }
 
-/// Builds the plan for profiles and extra functions.
-pub fn plan_for(binary: &GoBinary<'_>, profiles: &[String], functions: &[String]) -> Result<Plan> {
-    let request = plan::PlanRequest::new(profiles, functions)
+/// Builds the plan for profiles and extra functions; `layers`: with time in layer sizes, where the profiles ask for it. That is two records
+/// for each container and request, and room in the ring buffer.
+pub fn plan_for(
+    binary: &GoBinary<'_>,
+    profiles: &[String],
+    functions: &[String],
+    layers: bool,
+) -> Result<Plan> {
+    let mut request = plan::PlanRequest::new(profiles, functions)
         .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
+    request.layers &= layers;
     plan::build(&request, binary).map_err(|e| Failure::new(e.to_string(), e.hint()).into())
 }
 
@@ -54,6 +61,7 @@ impl Prepared {
         chosen: &args::Daemon,
         profiles: &[String],
         functions: &[String],
+        layers: bool,
     ) -> Result<Self> {
         let selection = match (&chosen.pid, &chosen.socket) {
             (Some(pid), _) => Selection::Pid(*pid),
@@ -64,7 +72,7 @@ impl Prepared {
         let image = Image::of_process(&process).map_err(Failure::from)?;
         let (plan, go_version, build_id, load_bias) = {
             let binary = parse_binary(&image)?;
-            let plan = plan_for(&binary, profiles, functions)?;
+            let plan = plan_for(&binary, profiles, functions, layers)?;
             let segments: Vec<(u64, u64, u64)> = binary
                 .load_segments()
                 .iter()

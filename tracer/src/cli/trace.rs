@@ -18,7 +18,12 @@ pub async fn run(
     verbose: bool,
     out: &mut dyn Write,
 ) -> Result<bool> {
-    let prepared = Prepared::daemon(&args.daemon, &args.profiles, &args.functions)?;
+    let prepared = Prepared::daemon(
+        &args.daemon,
+        &args.profiles,
+        &args.functions,
+        wants_layers(args),
+    )?;
     let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
     live.watch(args.slow);
     let mut sink = stream(args, style, &prepared.header, None);
@@ -39,6 +44,11 @@ pub async fn run(
     sink.finish(&ended.summary, &ended.completeness, out)?;
     eprintln!("{}", ended.completeness);
     Ok(seen > 0)
+}
+
+/// Only tables show time in layer sizes: this one, or that of a recording.
+pub fn wants_layers(args: &args::Trace) -> bool {
+    args.format == StreamFormat::Table || args.output.is_some()
 }
 
 /// The stream that the arguments ask for. `daemon`: what stands in front of what is this one's.

@@ -71,7 +71,7 @@ fn show_plan(args: &InspectPlan, out: &mut dyn Write) -> Result<bool> {
     let image = open(&args.common)?;
     let binary = parse_binary(&image)?;
     let functions: Vec<String> = args.common.name.iter().cloned().collect();
-    let plan = plan_for(&binary, &args.profiles, &functions)?;
+    let plan = plan_for(&binary, &args.profiles, &functions, true)?;
     if args.common.json {
         json(out, &plan)?;
     } else {
