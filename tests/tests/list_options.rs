@@ -313,6 +313,9 @@ fn check_everything(era: &Era, daemon: &Daemon) {
         if era.plain_usage {
             assert_eq!(ids(&result["Containers"]), ids(&disk_usage["Containers"]));
             assert_eq!(result["LayersSize"], disk_usage["LayersSize"]);
+        } else {
+            let listed = &result["Containers"]["Items"];
+            assert_eq!(ids(listed), ids(&disk_usage["Containers"]), "{suite}");
         }
     }
 
