@@ -55,10 +55,11 @@ impl Target {
         if name == "recording" {
             return Self::recording(root);
         }
-        let file = if name == "dwarf" {
-            "deep-dwarf"
-        } else {
-            "deep"
+        let file = match name {
+            "dwarf" => "deep-dwarf",
+            // with dynamic relocations, packed ones too
+            "elf" => "relr",
+            _ => "deep",
         };
         let base = std::fs::read(root.join("target/fixtures").join(file))?;
         let whole = GoBinary::parse(&base).map_err(io::Error::other)?;
@@ -83,7 +84,14 @@ impl Target {
             .position(|w| w == b"\xff Go buildinf:")
             .unwrap_or(0);
         let (walk, special, pages): (fn(&[u8], usize), _, _) = match name {
-            "elf" => (parse, vec![0, 64], all(4096, 0)),
+            "elf" => {
+                let tables = dynamic_tables(&base, &whole);
+                let mut pages = all(4096, 0);
+                pages.extend(tables.iter().flat_map(|at| all(1 << 14, *at)));
+                let mut special = vec![0, 64];
+                special.extend(tables);
+                (parse, special, pages)
+            }
             "buildinfo" => (parse, vec![info], all(4096, info)),
             "pclntab" => (
                 functions,
@@ -169,6 +177,28 @@ impl Target {
             self.base[at..at + bytes.len()].copy_from_slice(&bytes);
         }
     }
+}
+
+/// Offsets of PT_DYNAMIC and of the relocation tables that it names.
+fn dynamic_tables(base: &[u8], whole: &GoBinary<'_>) -> Vec<usize> {
+    const PT_DYNAMIC: u64 = 2;
+    const TABLES: [u64; 2] = [7, 36]; // DT_RELA, DT_RELR
+    let word = |at: usize| -> u64 {
+        let bytes = base.get(at..at + 8).and_then(|b| b.first_chunk());
+        bytes.map_or(0, |b| u64::from_le_bytes(*b))
+    };
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    let count = place(word(0x38) & 0xffff);
+    let headers = (0..count).map(|i| place(word(0x20)) + 56 * i);
+    let mut found = Vec::new();
+    for header in headers.filter(|h| word(*h) & 0xffff_ffff == PT_DYNAMIC) {
+        let (start, size) = (place(word(header + 8)), place(word(header + 32)));
+        found.push(start);
+        let entries = (start..start + size).step_by(16);
+        let tables = entries.filter(|at| TABLES.contains(&word(*at)));
+        found.extend(tables.filter_map(|at| offset(whole, word(at + 8))));
+    }
+    found
 }
 
 /// Offsets and lengths of the sections whose names begin with `.debug_`, which hold DWARF.

@@ -104,6 +104,21 @@ fn an_unknown_format_is_refused_with_what_is_known() {
     );
 }
 
+/// Linkers may put the table into the segment of the code, where code that looks for the magic is too.
+#[test]
+fn an_unknown_format_beside_the_code() {
+    let Some(path) = stock_dockerd("sid", "arm64") else {
+        return;
+    };
+    let mut patch = Patch::new(std::fs::read(path).expect("dockerd"));
+    let header = [0xf1, 0xff, 0xff, 0xff, 0, 0, 4, 8];
+    let changed = patch.replace(&header, &[0xea, 0xff, 0xff, 0xff, 0, 0, 4, 8]);
+    assert!(changed > 0);
+    let why = GoBinary::parse(&patch.bytes).expect_err("refused");
+    let why = why.to_string();
+    assert!(why.contains("unknown magic 0xffffffea"), "{why}");
+}
+
 #[test]
 fn live_it_goes_on_and_says_so_everywhere() {
     let Some(patch) = fixture() else {

@@ -109,9 +109,25 @@ fn candidates_in<'e, 'data>(
             Some(layout) => {
                 Pclntab::parse(elf, bytes.get(start..)?, addr, layout).map(Header::Table)
             }
-            None => (addr % 8 == 0).then_some(Header::Unknown(addr, magic)),
+            // constants may lie beside the code, and code that looks for the magic holds it too
+            None => {
+                let executable = elf.segment_at(addr).is_some_and(|s| s.executable);
+                let believed = !executable || bytes.get(start..).is_some_and(is_header_like);
+                (addr % 8 == 0 && believed).then_some(Header::Unknown(addr, magic))
+            }
         }
     })
+}
+
+/// Whether what follows a magic that is not known are a count and ascending offsets, as in the newest header that is.
+fn is_header_like(header: &[u8]) -> bool {
+    let Some(at) = PCLN_LAYOUTS.last().and_then(|l| l.tables) else {
+        return false;
+    };
+    let offsets: Option<Vec<u64>> = (0..5).map(|i| u64_at(header, at + 8 * i)).collect();
+    let counted = u64_at(header, 8).is_some_and(|n| n > 0 && n < header.len() as u64);
+    let inside = |o: &u64| *o > 0 && *o < header.len() as u64;
+    counted && offsets.is_some_and(|o| o.is_sorted() && o.iter().all(inside))
 }
 
 impl<'data> Pclntab<'data> {
@@ -361,17 +377,11 @@ pub fn no_table(elf: &Elf<'_>, unknown: &[(u64, u32)]) -> Error {
         .collect::<Vec<_>>()
         .join(", ");
     match unknown.first() {
-        Some((addr, magic))
-            if elf.segments.iter().any(|s| {
-                !s.executable && (s.vaddr..s.vaddr.saturating_add(s.memsz)).contains(addr)
-            }) =>
-        {
-            Error::Pclntab {
-                addr: format!("0x{addr:x}"),
-                what: format!("unknown magic 0x{magic:x} (known: {known})"),
-            }
-        }
-        _ => Error::NotGo {
+        Some((addr, magic)) => Error::Pclntab {
+            addr: format!("0x{addr:x}"),
+            what: format!("unknown magic 0x{magic:x} (known: {known})"),
+        },
+        None => Error::NotGo {
             searched: elf.segments.iter().map(|s| s.filesz).sum(),
         },
     }
