@@ -22,9 +22,11 @@ const MOST: usize = 200 << 20;
 /// Allocations are counted for the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-fn rounds() -> usize {
-    let asked = std::env::var("MOBYTRACE_ROUNDS").ok();
-    asked.and_then(|r| r.parse().ok()).unwrap_or(2)
+/// `MOBYTRACE_ROUNDS=40`, or `22..23` for one that failed.
+fn rounds() -> std::ops::Range<usize> {
+    let asked = std::env::var("MOBYTRACE_ROUNDS").unwrap_or_default();
+    let (first, end) = asked.split_once("..").unwrap_or(("0", asked.as_str()));
+    first.parse().unwrap_or(0)..end.parse().unwrap_or(2)
 }
 
 /// File offsets of what is damaged on purpose.
@@ -117,7 +119,7 @@ fn watched<T>(what: &str, job: impl FnOnce() -> T) -> T {
 }
 
 fn damaged(name: &str, whole: &Patch, weak: &Weak, ways: &[usize], walk: Walk, seen: &mut Seen) {
-    for round in 0..rounds() {
+    for round in rounds() {
         let seed = name.bytes().fold(round as u64 + 1, |h, b| {
             h.wrapping_mul(31).wrapping_add(u64::from(b))
         });
