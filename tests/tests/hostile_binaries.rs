@@ -6,7 +6,7 @@ mod peak;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness::{Damage, Numbers, Patch, WAYS, Weak, damage, stock_dockerd};
 use mobytrace::gobin::{GoBinary, ImageAddr};
@@ -15,7 +15,7 @@ use mobytrace::plan::{PlanRequest, build, signature_text};
 #[global_allocator]
 static ALLOCATOR: peak::Counting = peak::Counting;
 
-/// Longer than any honest reading takes, even in a debug build on a loaded machine.
+/// Processor time: longer than any honest reading takes, even in a debug build.
 const HANG: Duration = Duration::from_secs(120);
 /// Most bytes that one reading may hold, the file itself included, all of which may be resident.
 const MOST: usize = 200 << 20;
@@ -102,14 +102,25 @@ struct Seen {
     slowest: Duration,
 }
 
+/// Processor time of this process: a loaded machine makes nothing hang.
+fn used() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// Ends the process, and says at what, if a round hangs: it could not be stopped otherwise.
 fn watched<T>(what: &str, job: impl FnOnce() -> T) -> T {
     let (done, wait) = std::sync::mpsc::channel::<()>();
+    let started = used();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            if wait.recv_timeout(HANG) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                eprintln!("{what}: hangs");
-                std::process::abort();
+            let tick = Duration::from_secs(1);
+            while wait.recv_timeout(tick) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                if used().saturating_sub(started) > HANG {
+                    eprintln!("{what}: hangs");
+                    std::process::abort();
+                }
             }
         });
         let result = job();
@@ -129,11 +140,11 @@ fn damaged(name: &str, whole: &Patch, weak: &Weak, ways: &[usize], walk: Walk, s
         let Damage { what, harmless } = damage(&mut copy, weak, way, &mut numbers);
         let what = format!("{name} round {round} ({what})");
         let base = peak::restart();
-        let started = Instant::now();
+        let started = used();
         let result = watched(&what, || {
             catch_unwind(AssertUnwindSafe(|| walk(&copy.bytes)))
         });
-        let (took, held) = (started.elapsed(), peak::highest() - base);
+        let (took, held) = (used().saturating_sub(started), peak::highest() - base);
         let Ok(answer) = result else {
             panic!("{what} panics");
         };
