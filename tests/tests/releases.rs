@@ -1,86 +1,58 @@
 //! One Go program, built by every Go there is in several linker shapes: its layouts are those that its compiler knows, and what is
 //! traced live is what it printed. `cargo xtask test` builds one shape per Go, `--full` all, and writes docs/compatibility.md.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-
-use harness::{Fixture, Tool, json_lines};
+use harness::{Fixture, Program, Tally, compare_live, lines, programs, report};
 use mobytrace::gobin::{GoBinary, TypeKind};
-use mobytrace::plan::{PlanRequest, build};
-use rustix::process::Signal;
-use serde_json::Value as Json;
+use mobytrace::plan::{FuncSchema, IssueKind, Plan, PlanRequest, build};
+use serde_json::{Value as Json, json};
 use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 
 /// Methods of the fixture.
-const FUNCTIONS: [&str; 9] = [
-    "Options", "Permuted", "ByValue", "Many", "Maps", "Pointers", "Floats", "Variadic", "Several",
+const FUNCTIONS: [&str; 11] = [
+    "Options", "Permuted", "ByValue", "Many", "Maps", "Pointers", "Floats", "Variadic", "Several", "Inlined", "Caller",
 ];
 
 /// What was found about one program.
 #[derive(Debug, Default)]
 struct Row {
-    go: String,
     /// Struct fields whose offset was compared with the compiler's.
     offsets: u64,
+    /// Who said those: this program, or the amd64 one of the same shape.
+    own: bool,
     /// Functions with entry, returns and a verified signature.
     functions: u64,
-    /// Values compared live.
-    values: u64,
-    missing: BTreeMap<String, u64>,
-    /// Anything that is not as it should be.
+    live: Tally,
     wrong: Vec<String>,
 }
 
-/// Programs as `xtask` laid them out: release, shape, symbols, architecture.
-fn programs() -> Vec<(String, PathBuf)> {
-    fn walk(dir: &Path, name: &str, found: &mut Vec<(String, PathBuf)>) {
-        let Ok(entries) = std::fs::read_dir(dir) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let part = entry.file_name().to_string_lossy().into_owned();
-            let name = format!("{name} {part}").trim().to_owned();
-            if path.is_dir() {
-                walk(&path, &name, found);
-            } else if part == "amd64" || part == "arm64" {
-                found.push((name, path));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(
-        &harness::target_dir().join("fixtures/matrix"),
-        "",
-        &mut found,
-    );
-    found.sort();
-    found
+fn plan(binary: &GoBinary<'_>, patterns: &[String]) -> Plan {
+    let request = PlanRequest::new(&[], patterns).expect("request");
+    build(&request, binary).expect("plan")
 }
 
-/// Lines up to `end`.
-fn lines(fixture: &mut Fixture) -> Vec<Json> {
-    let mut text = String::new();
-    loop {
-        let line = fixture.line().expect("line");
-        if line == "end" {
-            return json_lines(&text).expect("JSON");
-        }
-        assert!(!line.is_empty(), "the fixture ended early");
-        text.push_str(&line);
-        text.push('\n');
-    }
+fn methods() -> Vec<String> {
+    FUNCTIONS
+        .iter()
+        .map(|f| format!("main.(*Server).{f}"))
+        .collect()
 }
 
-fn read(path: &Path, layouts: &[Json], row: &mut Row) {
-    let bytes = std::fs::read(path).expect("program");
-    let binary = match GoBinary::parse(&bytes) {
-        Ok(binary) => binary,
-        Err(error) => return row.wrong.push(error.to_string()),
+/// Functions beside plain methods: a closure, one that is inlined elsewhere, generic code.
+fn others(minor: u32) -> Vec<String> {
+    let generic = match minor {
+        ..18 => None,
+        18..21 => Some("main.(*Box[...]).Put"),
+        21.. => Some("main.(*Box[go.shape.*]).Put"),
     };
-    row.go = binary.version().text.clone();
-    for layout in layouts {
+    ["main.(*Server).Inlined", "main.(*Server).Caller", "main.closures.func1"]
+        .into_iter()
+        .chain(generic)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn layouts(binary: &GoBinary<'_>, said: &[Json], row: &mut Row) {
+    for layout in said {
         let name = layout["type"].as_str().expect("type");
         let known = binary.types_named(name).expect("types");
         let Some(ty) = known.first().and_then(|id| binary.type_by_id(*id).ok()) else {
@@ -109,9 +81,10 @@ fn read(path: &Path, layouts: &[Json], row: &mut Row) {
                 .push(format!("{name}: read {read:?}, the compiler says {said:?}"));
         }
     }
-    let wishes: Vec<String> = FUNCTIONS.iter().map(|f| pattern(f)).collect();
-    let request = PlanRequest::new(&[], &wishes).expect("request");
-    let plan = build(&request, &binary).expect("plan");
+}
+
+/// Entry, returns and signature of every method; the inlined copy is said.
+fn functions(plan: &Plan, row: &mut Row) {
     for name in FUNCTIONS {
         let found = plan
             .functions
@@ -130,212 +103,120 @@ fn read(path: &Path, layouts: &[Json], row: &mut Row) {
             row.wrong
                 .push(format!("{name} cannot be traced in full: {issues:?}"));
         }
-    }
-}
-
-fn pattern(function: &str) -> String {
-    format!("main.(*Server).{function}")
-}
-
-/// Decoded = printed, value by value; `Missing` is counted by its reason.
-fn compare(at: &str, printed: &Json, decoded: &Json, row: &mut Row) {
-    if let Some(why) = decoded.get("missing").and_then(Json::as_str) {
-        // addresses differ from run to run
-        let why: Vec<&str> = why.split(' ').filter(|w| !w.starts_with("0x")).collect();
-        *row.missing.entry(why.join(" ")).or_default() += 1;
-        // no probe sees floating-point registers; everything else is in memory or in integer registers
-        if !(printed.is_f64() && why.contains(&"floating-point")) {
-            row.wrong.push(format!("{at}: missing: {}", why.join(" ")));
-        }
-        return;
-    }
-    match (printed, decoded) {
-        (Json::Object(p), Json::Object(d)) if p.keys().eq(d.keys()) => {
-            for (key, value) in p {
-                compare(&format!("{at}.{key}"), value, &d[key], row);
-            }
-            row.values += u64::from(p.is_empty());
-        }
-        (Json::Array(p), Json::Array(d)) if p.len() == d.len() => {
-            for (i, (p, d)) in p.iter().zip(d).enumerate() {
-                compare(&format!("{at}[{i}]"), p, d, row);
-            }
-            row.values += u64::from(p.is_empty());
-        }
-        _ => {
-            row.values += 1;
-            let equal = printed == decoded
-                || (printed.is_f64() || decoded.is_f64()) && printed.as_f64() == decoded.as_f64();
-            if !equal {
-                row.wrong
-                    .push(format!("{at}: printed {printed}, decoded {decoded}"));
-            }
+        let inlined: Vec<&str> = plan
+            .functions
+            .iter()
+            .filter(|f| f.short == name)
+            .flat_map(|f| &f.inlined_at)
+            .map(String::as_str)
+            .collect();
+        let expected: &[&str] = match name {
+            "Inlined" => &["main.(*Server).Caller"],
+            _ => &[],
+        };
+        let warned = plan
+            .issues
+            .iter()
+            .any(|i| i.kind == IssueKind::InlinedAt && i.function.ends_with(name));
+        if inlined != expected || warned == expected.is_empty() {
+            row.wrong
+                .push(format!("{name} is inlined at {inlined:?}, warned: {warned}"));
         }
     }
 }
 
-/// In the order of the names' numbers.
-fn ordered(values: &Json) -> Vec<&Json> {
-    let Some(object) = values.as_object() else {
-        return Vec::new();
+/// What of the other functions is planned.
+fn other_functions(plan: &Plan, program: &Program, row: &mut Row) {
+    let of = |short: &str| -> Vec<&FuncSchema> {
+        plan.functions.iter().filter(|f| f.short == short).collect()
     };
-    let number = |name: &str| -> u32 {
-        name.trim_start_matches(|c: char| !c.is_ascii_digit())
-            .parse()
-            .unwrap_or(0)
-    };
-    let mut named: Vec<(u32, &Json)> = object.iter().map(|(n, v)| (number(n), v)).collect();
-    named.sort_by_key(|(n, _)| *n);
-    named.into_iter().map(|(_, v)| v).collect()
+    let closures = of("closures.func1");
+    let source = |f: &FuncSchema| f.signature_source.clone();
+    let told = plan
+        .issues
+        .iter()
+        .any(|i| i.function == "main.closures.func1" && i.text.contains("captured"));
+    let expected = if program.is_plain() { "DWARF" } else { "none" };
+    if closures.len() != 1 || source(closures[0]) != expected || !told {
+        let sources: Vec<String> = closures.iter().map(|f| source(f)).collect();
+        row.wrong
+            .push(format!("closures.func1: {sources:?}, environment said: {told}"));
+    }
+    // six shapes of T: all are probed, also where they share one name
+    let generic = of("Put");
+    let expected = if program.minor < 18 { 0 } else { 6 };
+    if generic.len() != expected {
+        let names: Vec<&str> = generic.iter().map(|f| f.name.as_str()).collect();
+        row.wrong.push(format!("Put is probed at {names:?}"));
+    }
 }
 
-fn live(fixture: &mut Fixture, row: &mut Row) {
-    let pid = fixture.pid().to_string();
-    let patterns: Vec<String> = FUNCTIONS.iter().map(|f| pattern(f)).collect();
-    let mut args = vec!["trace", "--pid", &pid, "--format", "jsonl"];
-    for p in &patterns {
-        args.extend(["-f", p]);
-    }
-    let mut running = Tool::find().expect("tool").start(&args).expect("started");
-    running.wait_for("attached to").expect("attached");
-    fixture.tell("").expect("stdin");
-    let printed = lines(fixture);
-    running.signal(Signal::INT);
-    let finished = running.wait().expect("ended").expect(0);
-    let events = json_lines(&finished.stdout).expect("JSON lines");
-    let mut calls: Vec<&Json> = events.iter().filter(|e| e["type"] == "call").collect();
-    calls.sort_by_key(|c| c["start_ns"].as_u64());
-    if calls.len() != printed.len() {
-        let (seen, made) = (calls.len(), printed.len());
-        row.wrong.push(format!(
-            "{seen} calls seen, {made} made: {}",
-            finished.stderr
-        ));
-        return;
-    }
-    for (call, said) in calls.iter().zip(&printed) {
-        let name = said["call"].as_str().expect("call");
-        for what in ["params", "results"] {
-            let decoded: Vec<Json> = ordered(&call[what]).into_iter().cloned().collect();
-            if call["short"] != name || decoded.len() != said[what].as_array().map_or(0, Vec::len) {
-                row.wrong
-                    .push(format!("{name} {what}: {} for {}", call[what], said[what]));
-                continue;
-            }
-            compare(
-                &format!("{name} {what}"),
-                &said[what],
-                &Json::Array(decoded),
-                row,
-            );
+fn check(program: &Program, amd64: &[(Program, Vec<Json>)]) -> (Row, Vec<Json>) {
+    let mut row = Row::default();
+    let bytes = std::fs::read(&program.path).expect("program");
+    let binary = match GoBinary::parse(&bytes) {
+        Ok(binary) => binary,
+        Err(error) => {
+            row.wrong.push(error.to_string());
+            return (row, Vec::new());
         }
+    };
+    let mut fixture: Option<Fixture> = program.start().expect("fixture");
+    row.own = fixture.is_some();
+    let said = match &mut fixture {
+        Some(fixture) => lines(fixture).expect("layouts"),
+        // sizes and offsets are those of any 64-bit target
+        None => amd64
+            .iter()
+            .find(|(p, _)| (p.minor, &p.shape, &p.symbols) == (program.minor, &program.shape, &program.symbols))
+            .map(|(_, said)| said.clone())
+            .unwrap_or_default(),
+    };
+    if said.is_empty() {
+        row.wrong.push("no program says the layouts".to_owned());
     }
+    layouts(&binary, &said, &mut row);
+    let methods = methods();
+    let of_methods = plan(&binary, &methods);
+    functions(&of_methods, &mut row);
+    let others = others(program.minor);
+    let of_others = plan(&binary, &others);
+    other_functions(&of_others, program, &mut row);
+    if program.arch == "amd64"
+        && row.wrong.is_empty()
+        && let Some(fixture) = &mut fixture
+    {
+        let live = &mut row.live;
+        compare_live(fixture, "values", &methods, &of_methods, live).expect("values");
+        compare_live(fixture, "calls", &others, &of_others, live).expect("calls");
+        row.wrong.append(&mut row.live.wrong);
+    }
+    (row, said)
 }
 
 #[test]
 fn every_go_release_reads_and_traces_right() {
-    let programs = programs();
-    if programs.is_empty() || !rustix::process::geteuid().is_root() {
-        assert!(
-            !harness::is_strict(),
-            "this test needs root and `cargo xtask fixtures`"
-        );
-        eprintln!("SKIPPED releases: needs root and `cargo xtask fixtures`");
+    let Some(programs) = programs("releases") else {
         return;
-    }
-    let mut layouts: BTreeMap<String, Vec<Json>> = BTreeMap::new();
-    let mut rows: Vec<(String, Row)> = Vec::new();
-    // amd64 sorts before arm64: sizes and offsets are those of any 64-bit target
-    for (name, path) in programs {
-        let mut row = Row::default();
-        let key = name
-            .trim_end_matches("arm64")
-            .trim_end_matches("amd64")
-            .to_owned();
-        if name.ends_with("amd64") {
-            let mut fixture = Fixture::start(&path, &[]).expect("fixture");
-            let said = lines(&mut fixture);
-            read(&path, &said, &mut row);
-            layouts.insert(key, said);
-            if row.wrong.is_empty() {
-                live(&mut fixture, &mut row);
-            }
-            fixture.tell("").expect("stdin");
-        } else if let Some(said) = layouts.get(&key) {
-            read(&path, said, &mut row);
-        } else {
-            row.wrong.push("there is no amd64 program to ask".into());
-        }
+    };
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    let mut amd64 = Vec::new();
+    for program in programs {
+        let (row, said) = check(&program, &amd64);
         println!(
-            "{name}: {} offsets, {} functions, {} values live, missing {:?}, wrong {:?}",
-            row.offsets, row.functions, row.values, row.missing, row.wrong
+            "{program}: {} offsets, {} functions, {} calls and {} values live, missing {:?}, wrong {:?}",
+            row.offsets, row.functions, row.live.calls, row.live.equal, row.live.missing, row.wrong
         );
-        rows.push((name, row));
+        if program.arch == "amd64" {
+            amd64.push((program.clone(), said));
+        }
+        wrong.extend(row.wrong.iter().map(|w| format!("{program}: {w}")));
+        let found = json!({
+            "offsets": row.offsets, "own": row.own, "functions": row.functions, "calls": row.live.calls,
+            "values": row.live.equal, "missing": row.live.missing, "wrong": row.wrong.len(),
+        });
+        rows.push((program, found));
     }
-    if let Some(path) = std::env::var_os("MOBYTRACE_COMPATIBILITY") {
-        std::fs::write(path, table(&rows)).expect("table");
-    }
-    let wrong: Vec<String> = rows
-        .iter()
-        .filter(|(_, r)| !r.wrong.is_empty())
-        .map(|(n, r)| format!("{n}: {:#?}", r.wrong))
-        .collect();
+    report("releases", &rows).expect("report");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-fn table(rows: &[(String, Row)]) -> String {
-    let mut out = String::from(
-        "# Go releases, linker shapes, architectures\n\n\
-         Written by `tests/tests/releases.rs` from a run; `cargo xtask test --full` builds and runs every combination, \
-         `cargo xtask test` one per Go. One program with values of many kinds (`tests/fixtures/go/releases`). *Offsets*: struct fields whose place is what the compiler says. *Functions*: entry, \
-         returns and signature found. *Live*: values decoded that equal what the program printed (amd64 only).\n\n",
-    );
-    let date = std::process::Command::new("date").arg("+%F").output();
-    let date = date.map_or_else(
-        |_| "unknown".into(),
-        |d| String::from_utf8_lossy(&d.stdout).into_owned(),
-    );
-    let _ = writeln!(out, "Date: {}\n", date.trim());
-    out.push_str("| Go | shape | symbols | arch | offsets | functions | live | missing | wrong |\n|---|---|---|---|---|---|---|---|---|\n");
-    for (name, row) in rows {
-        let parts: Vec<&str> = name.split(' ').collect();
-        let missing: u64 = row.missing.values().sum();
-        let live = if name.ends_with("amd64") {
-            row.values.to_string()
-        } else {
-            "–".into()
-        };
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} of {} | {live} | {missing} | {} |",
-            row.go,
-            parts[1],
-            parts[2],
-            parts[3],
-            row.offsets,
-            row.functions,
-            FUNCTIONS.len(),
-            row.wrong.len()
-        );
-    }
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for (why, count) in rows.iter().flat_map(|(_, r)| &r.missing) {
-        *reasons.entry(why).or_default() += count;
-    }
-    out.push_str("\nMissing, by reason:\n\n");
-    for (why, count) in reasons {
-        let _ = writeln!(out, "- {count} × {why}");
-    }
-    let skipped =
-        std::fs::read_to_string(harness::target_dir().join("fixtures/matrix/skipped.txt"))
-            .unwrap_or_default();
-    out.push_str("\nNot built:\n\n");
-    if skipped.is_empty() {
-        out.push_str("- nothing\n");
-    }
-    for line in skipped.lines() {
-        let _ = writeln!(out, "- {line}");
-    }
-    out.push_str("\nGo 1.16, 1.17, 1.18 and 1.20 are carried by no Debian suite that the mirror still has.\n");
-    out
 }

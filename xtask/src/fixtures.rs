@@ -20,20 +20,6 @@ const SPLIT: (&str, &str) = ("sid", "1.27");
 
 /// Fixtures, each a folder of `tests/fixtures/go`.
 const FIXTURES: &[&str] = &["deep", "spin", "storm", "torn", "values"];
-/// The fixture that is built with every Go, in every shape.
-const MATRIX: &str = "releases";
-/// Linker flags: what is kept beside the code.
-const SYMBOLS: [(&str, &str); 3] = [("plain", ""), ("w", "-w"), ("s-w", "-s -w")];
-
-/// How a program is linked: name, build mode, with cgo and the C compiler's linker.
-const SHAPES: [(&str, &str, bool); 3] = [
-    ("static", "exe", false),
-    ("pie", "pie", false),
-    ("pie-cgo", "pie", true),
-];
-
-/// Architectures, and the C compiler for each.
-const ARCHES: [(&str, &str); 2] = [("amd64", "gcc"), ("arm64", "aarch64-linux-gnu-gcc")];
 
 /// Builds all fixtures for amd64, stripped; one of them with debug information (DWARF 4 and 5, uncompressed), those about maps with both
 /// kinds of Swiss maps too, and one with packed relocations.
@@ -51,7 +37,7 @@ pub fn build() -> Result<()> {
     for (name, file, flags, (suite, release), experiment) in stripped.chain(others) {
         let go_root = toolchains::unpack(release, suite)?.root;
         exec::run(
-            go(&go_root, name, "amd64")
+            go(&go_root, &root().join("tests/fixtures/go").join(name), "amd64")
                 .args(["-ldflags", flags, "-o"])
                 .arg(out.join(file))
                 .arg(".")
@@ -67,7 +53,7 @@ fn packed(out: &Path) -> Result<()> {
     let (suite, release) = SWISS;
     let go_root = toolchains::unpack(release, suite)?.root;
     exec::run(
-        go(&go_root, MATRIX, "amd64")
+        go(&go_root, &root().join("tests/fixtures/go/releases"), "amd64")
             .args(["-buildmode", "pie", "-tags", "with_c", "-ldflags"])
             .arg("-linkmode=external -s -w -extldflags=-Wl,-z,pack-relative-relocs")
             .arg("-o")
@@ -78,10 +64,11 @@ fn packed(out: &Path) -> Result<()> {
     )
 }
 
-fn go(go_root: &Path, fixture: &str, arch: &str) -> Command {
+/// `go build` of a folder.
+pub fn go(go_root: &Path, source: &Path, arch: &str) -> Command {
     let mut command = exec::command(go_root.join("bin/go"));
     command
-        .current_dir(root().join("tests/fixtures/go").join(fixture))
+        .current_dir(source)
         .args(["build", "-trimpath"])
         .env("GOROOT", go_root)
         .env("GOCACHE", target().join("assets/go-cache"))
@@ -91,59 +78,4 @@ fn go(go_root: &Path, fixture: &str, arch: &str) -> Command {
         .env("GOTOOLCHAIN", "local")
         .env("GOARCH", arch);
     command
-}
-
-/// Builds the matrix fixture with every Go × symbols × linker shape × architecture, as
-/// `target/fixtures/matrix/GO/SHAPE/SYMBOLS/ARCH`; `full`: all of it, else one stripped PIE per Go. What cannot be built is
-/// named in `skipped.txt` beside them.
-///
-/// # Errors
-/// Nothing can be had, or a folder cannot be written.
-pub fn matrix(full: bool) -> Result<()> {
-    let out = target().join("fixtures/matrix");
-    let _ = std::fs::remove_dir_all(&out);
-    make_dir(&out)?;
-    let (mut built, mut skipped) = (0, String::new());
-    for toolchain in toolchains::all()? {
-        println!("{} ({})", toolchain.version, toolchain.suite);
-        for (arch, cc) in ARCHES {
-            for (shape, mode, cgo) in SHAPES {
-                for (symbols, flags) in SYMBOLS {
-                    if !full && (arch, shape, symbols) != ("amd64", "pie", "s-w") {
-                        continue;
-                    }
-                    let dir = out.join(&toolchain.release).join(shape).join(symbols);
-                    make_dir(&dir)?;
-                    let external = if cgo { "-linkmode=external " } else { "" };
-                    let result = exec::output(
-                        go(&toolchain.root, MATRIX, arch)
-                            .args([
-                                "-buildmode",
-                                mode,
-                                "-ldflags",
-                                &format!("{external}{flags}"),
-                            ])
-                            .args(if cgo { &["-tags", "with_c"][..] } else { &[] })
-                            .arg("-o")
-                            .arg(dir.join(arch))
-                            .arg(".")
-                            .env("CC", cc)
-                            .env("CGO_ENABLED", if cgo { "1" } else { "0" }),
-                    );
-                    match result {
-                        Ok(_) => built += 1,
-                        Err(error) => {
-                            let reason = format!("{error:#}");
-                            let reason = reason.lines().last().unwrap_or_default();
-                            let name = format!("{} {shape} {symbols} {arch}", toolchain.version);
-                            println!("SKIPPED {name}: {reason}");
-                            skipped.push_str(&format!("{name}: {reason}\n"));
-                        }
-                    }
-                }
-            }
-        }
-    }
-    println!("{built} programs");
-    Ok(std::fs::write(out.join("skipped.txt"), skipped)?)
 }

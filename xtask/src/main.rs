@@ -8,6 +8,7 @@ mod exec;
 mod fixtures;
 mod fuzz;
 mod image;
+mod matrix;
 mod performance;
 mod program;
 mod soak;
@@ -132,7 +133,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Demo { commands } => demo::run(commands),
         Command::Test { lenient, full } => suite::run(*lenient, *full),
         Command::Daemons => apt::daemons(),
-        Command::Fixtures { full } => fixtures::build().and_then(|()| fixtures::matrix(*full)),
+        Command::Fixtures { full } => fixtures::build().and_then(|()| matrix::build(*full)),
         Command::Bench { reading: true } => bench::reading(),
         Command::Bench { reading: false } => bench::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),

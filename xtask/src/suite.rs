@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 
 use crate::exec::{self, cargo, target};
-use crate::{apt, ebpf, fixtures, image, tidy, vm};
+use crate::{apt, ebpf, fixtures, image, matrix, tidy, vm};
 
 /// Runs everything; `full`: fixtures by every Go in every shape, and docs/compatibility.md written anew. Strict: what cannot run here fails; lenient: it is skipped by name.
 pub fn run(lenient: bool, full: bool) -> Result<()> {
@@ -17,7 +17,7 @@ pub fn run(lenient: bool, full: bool) -> Result<()> {
     step("daemons", apt::daemons)?;
     may_skip(lenient, &mut skipped, "Go fixtures", || {
         fixtures::build()?;
-        fixtures::matrix(full)
+        matrix::build(full)
     })?;
     may_skip(lenient, &mut skipped, "container image", || {
         image::for_tests().map(|_| ())

@@ -85,7 +85,7 @@ impl<'data> GoBinary<'data> {
         id.descriptor()?;
         let there = self.type_by_dwarf(id).ok().flatten()?;
         let here = self.type_by_id(id).ok()?;
-        differs(&here, &there)
+        self.differs(&here, &there)
             .map(|what| format!("{}: {what} (descriptor and DWARF disagree)", here.name))
     }
 }
@@ -133,36 +133,56 @@ fn without_counters(name: &str) -> String {
     out
 }
 
-/// The first difference in what both sources record. DWARF spells type literals in its own way; they are compared by
-/// their parts.
-fn differs(here: &Type, there: &Type) -> Option<String> {
-    if (here.size, here.align) != (there.size, there.align) {
-        return Some(format!(
-            "size {}, alignment {} against {}, {}",
-            here.size, here.align, there.size, there.align
-        ));
+impl GoBinary<'_> {
+    /// Whether two identities stand for one type: `unsafe.Pointer` has no descriptor's address in the DWARF of old releases (seen in
+    /// Go 1.15).
+    #[must_use]
+    pub fn is_same_type(&self, a: TypeId, b: TypeId) -> bool {
+        let is_unsafe = |id| {
+            self.type_by_id(id)
+                .is_ok_and(|ty| ty.kind == TypeKind::UnsafePointer)
+        };
+        a == b || (a.descriptor().is_none() || b.descriptor().is_none()) && is_unsafe(a) && is_unsafe(b)
     }
-    // shapes are spelled with package names by one, with import paths by the other; both follow the same parts
-    let shape = here.name.starts_with("go.shape.") && there.name.starts_with("go.shape.");
-    if here.named && !shape && here.name != without_counters(&there.name) {
-        return Some(format!("name against {}", there.name));
-    }
-    if let (TypeKind::Struct { fields: a }, TypeKind::Struct { fields: b }) =
-        (&here.kind, &there.kind)
-    {
-        if a.len() != b.len() {
-            return Some(format!("{} fields against {}", a.len(), b.len()));
+
+    /// The first difference in what both sources record. DWARF spells type literals in its own way; they are compared by
+    /// their parts.
+    fn differs(&self, here: &Type, there: &Type) -> Option<String> {
+        if (here.size, here.align) != (there.size, there.align) {
+            return Some(format!(
+                "size {}, alignment {} against {}, {}",
+                here.size, here.align, there.size, there.align
+            ));
         }
-        let (one, other) = a.iter().zip(b).find(|(a, b)| a != b)?;
-        return Some(format!(
-            "field {} at {} of type 0x{:x} against {} at {} of type 0x{:x}",
-            one.name, one.offset, one.ty.0, other.name, other.offset, other.ty.0
-        ));
+        // shapes are spelled with package names by one, with import paths by the other; both follow the same parts
+        let shape = here.name.starts_with("go.shape.") && there.name.starts_with("go.shape.");
+        if here.named && !shape && here.name != without_counters(&there.name) {
+            return Some(format!("name against {}", there.name));
+        }
+        let same = |a: &TypeId, b: &TypeId| self.is_same_type(*a, *b);
+        let same = match (&here.kind, &there.kind) {
+            (TypeKind::Struct { fields: a }, TypeKind::Struct { fields: b }) => {
+                if a.len() != b.len() {
+                    return Some(format!("{} fields against {}", a.len(), b.len()));
+                }
+                let (one, other) = a.iter().zip(b).find(|(a, b)| {
+                    (&a.name, a.offset, a.embedded) != (&b.name, b.offset, b.embedded)
+                        || !same(&a.ty, &b.ty)
+                })?;
+                return Some(format!(
+                    "field {} at {} of type 0x{:x} against {} at {} of type 0x{:x}",
+                    one.name, one.offset, one.ty.0, other.name, other.offset, other.ty.0
+                ));
+            }
+            // parameters of function types are in DWARF in a form that changed; nothing is read by them
+            (TypeKind::Func { .. }, TypeKind::Func { .. }) => true,
+            (TypeKind::Pointer { elem: a }, TypeKind::Pointer { elem: b })
+            | (TypeKind::Slice { elem: a }, TypeKind::Slice { elem: b }) => same(a, b),
+            (TypeKind::Array { elem: a, len }, TypeKind::Array { elem: b, len: other }) => {
+                len == other && same(a, b)
+            }
+            (a, b) => a == b,
+        };
+        (!same).then(|| format!("{:?} against {:?}", here.kind, there.kind))
     }
-    // parameters of function types are in DWARF in a form that changed; nothing is read by them
-    let same = match (&here.kind, &there.kind) {
-        (TypeKind::Func { .. }, TypeKind::Func { .. }) => true,
-        (a, b) => a == b,
-    };
-    (!same).then(|| format!("{:?} against {:?}", here.kind, there.kind))
 }

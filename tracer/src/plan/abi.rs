@@ -11,6 +11,9 @@ use crate::gobin::{Arch, Error, GoVersion, TypeId, TypeKind};
 /// Size of a word, a register and a pointer on every supported architecture.
 const WORD: u64 = 8;
 
+/// Pieces that a value is told apart into.
+const MOST_LEAVES: usize = 64;
+
 /// Calling convention of a binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abi {
@@ -251,6 +254,35 @@ fn split(
                 }
             }
             true
+        }
+    })
+}
+
+/// Offset and size of the pieces that a value of a type consists of, in order; an array of several elements is one.
+///
+/// # Errors
+/// A type cannot be read.
+pub fn leaves(types: &dyn TypeSource, id: TypeId) -> Result<Vec<(u64, u64)>, Error> {
+    let ty = types.ty(id)?;
+    Ok(match &ty.kind {
+        TypeKind::Struct { fields } if fields.len() <= MOST_LEAVES => {
+            let mut found = Vec::new();
+            for field in fields {
+                let inner = leaves(types, field.ty)?;
+                found.extend(inner.into_iter().map(|(at, size)| (at.saturating_add(field.offset), size)));
+                if found.len() > MOST_LEAVES {
+                    return Ok(vec![(0, ty.size)]);
+                }
+            }
+            found
+        }
+        TypeKind::Array { elem, len: 1 } => leaves(types, *elem)?,
+        TypeKind::Array { .. } | TypeKind::Struct { .. } if ty.size == 0 => Vec::new(),
+        TypeKind::Array { .. } | TypeKind::Struct { .. } => vec![(0, ty.size)],
+        _ => {
+            let mut pieces = Vec::new();
+            split(types, &TypeRef::Id(id), 0, &mut pieces)?;
+            pieces.iter().map(|p| (p.offset, p.size)).collect()
         }
     })
 }

@@ -25,13 +25,46 @@ pub fn candidate(
         return Ok(None);
     };
     // wrappers list only some of what they take; closures also take their context
-    if function.wrapper || f.wrapper || f.assembly || function.name != f.name {
+    if function.wrapper || f.wrapper || f.assembly || !is_name_of(&function.name, &f.name) {
         return Ok(None);
     }
-    Ok(match receiver(binary, &function) {
-        Receiver::Unlisted => None,
-        receiver => Some(signature(&function, receiver)),
-    })
+    let receiver = receiver(binary, &function);
+    if receiver == Receiver::Unlisted {
+        return Ok(None);
+    }
+    let (candidate, names) = signature(&function, receiver);
+    let abi = convention(binary, f);
+    if abi.is_stack() {
+        let placement = abi::place(abi, binary, &candidate.params, &candidate.results)?;
+        if !is_order_certain(binary, &function, &placement) {
+            return Ok(None);
+        }
+    }
+    Ok(Some((candidate, names)))
+}
+
+/// Up to Go 1.16 parameters are listed by their places, those that the code has no use of anywhere between
+/// (`cmd/compile/internal/gc/scope.go: varsByScopeAndOffset`, Go 1.15): the order is certain where every place is listed.
+fn is_order_certain(
+    binary: &GoBinary<'_>,
+    function: &DwarfFunction,
+    placement: &Placement,
+) -> bool {
+    let parity = compare(binary, function, placement);
+    let params = function.params.iter().filter(|p| !p.result);
+    let results: Vec<&DwarfParam> = function.params.iter().filter(|p| p.result).collect();
+    // results are rarely listed anywhere at the entry; `~r3` says which it is
+    let number = |p: &DwarfParam| p.name.strip_prefix("~r")?.parse::<u32>().ok();
+    let numbers: Option<Vec<u32>> = results.iter().map(|p| number(p)).collect();
+    let results_certain = results.len() < 2
+        || numbers.is_some_and(|list| list.windows(2).all(|two| two[0] + 1 == two[1]));
+    parity.different.is_empty() && parity.same == params.count() && results_certain
+}
+
+/// Whether a name of DWARF is that of the symbol, which elides type arguments up to Go 1.20.
+fn is_name_of(said: &str, symbol: &str) -> bool {
+    said == symbol
+        || symbol.contains("[...]") && with_type_arguments(said, "[...]") == symbol
 }
 
 /// The function as DWARF describes it, with the dictionary that generic code takes and DWARF does not list.
@@ -40,7 +73,7 @@ fn described(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Option<DwarfFunction
         return Ok(None);
     };
     let listed = function.params.iter().any(|p| p.name == DICTIONARY);
-    if let Some(at) = dictionary_at(&f.name, binary.version().minor)
+    if let Some(at) = dictionary_at(&function.name, binary.version().minor)
         && !listed
         && let Some(ty) = binary.types_named("uintptr")?.first()
     {
@@ -70,10 +103,13 @@ enum Receiver {
 }
 
 fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
-    let Some(name) = super::signature::method_name(&function.name) else {
+    let bare = with_type_arguments(&function.name, "");
+    let Some(name) = super::signature::method_name(&bare) else {
         return Receiver::None;
     };
-    let listed = function.params.iter().find(|p| !p.result).and_then(|p| {
+    let mut params = function.params.iter();
+    let first = params.find(|p| !p.result && p.name != DICTIONARY);
+    let listed = first.and_then(|p| {
         let ty = binary.type_by_id(p.ty).ok()?;
         match (ty.kind, name.by_pointer) {
             (TypeKind::Pointer { elem }, true) => Some(binary.type_by_id(elem).ok()?.name),
@@ -82,7 +118,8 @@ fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
         }
     });
     let is_receiver = |ty: String| {
-        ty.rsplit('.').next() == Some(name.receiver) && !ty.starts_with(['*', '[', '('])
+        !ty.starts_with(['*', '[', '('])
+            && with_type_arguments(&ty, "").rsplit('.').next() == Some(name.receiver)
     };
     // `f.func1` reads like a method of a type f
     let closure = ["func", "deferwrap", "gowrap"].iter().any(|start| {
@@ -97,7 +134,28 @@ fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
     }
 }
 
-const DICTIONARY: &str = ".dict";
+/// Name that DWARF gives to the dictionary of generic code.
+pub const DICTIONARY: &str = ".dict";
+
+/// `a.(*Box[go.shape.int]).Put` → `a.(*Box).Put`, or with something else in the place of type arguments.
+fn with_type_arguments(name: &str, instead: &str) -> String {
+    let mut depth = 0u32;
+    let mut out = String::new();
+    for c in name.chars() {
+        match c {
+            '[' => {
+                if depth == 0 {
+                    out.push_str(instead);
+                }
+                depth += 1;
+            }
+            ']' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
 
 /// Position of the dictionary among the parameters of generic code: first up to Go 1.19, after the receiver from 1.20.
 fn dictionary_at(symbol: &str, minor: u32) -> Option<usize> {
@@ -121,10 +179,13 @@ fn signature(function: &DwarfFunction, receiver: Receiver) -> (Candidate, Vec<St
             .map(|p| TypeRef::Id(p.ty))
             .collect()
     };
+    // up to Go 1.19 the dictionary comes before the receiver
+    let first = function.params.first();
+    let dictionary_first = first.is_some_and(|p| p.name == DICTIONARY);
     let candidate = Candidate {
         params: part(false),
         results: part(true),
-        has_receiver: receiver == Receiver::First,
+        has_receiver: receiver == Receiver::First && !dictionary_first,
         source: SOURCE,
     };
     let names = function
@@ -161,7 +222,7 @@ pub fn entry_parity(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<EntryParity, 
     let Some(function) = described(binary, f)? else {
         return Ok(skip("not in DWARF"));
     };
-    if function.name != f.name {
+    if !is_name_of(&function.name, &f.name) {
         return Ok(skip("another name in DWARF"));
     }
     if function.wrapper || f.wrapper {
@@ -183,7 +244,15 @@ pub fn entry_parity(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<EntryParity, 
     if f.args.is_some_and(|a| u64::from(a) != placement.args_size) {
         return Ok(skip(UNLISTED));
     }
-    Ok(compare(binary.arch(), &function, &placement))
+    // calls into C have no such record
+    if !abi.is_stack() && !super::verify::agrees(binary, f, &candidate)? {
+        return Ok(skip(UNLISTED));
+    }
+    let parity = compare(binary, &function, &placement);
+    if abi.is_stack() && !parity.unknown.is_empty() {
+        return Ok(skip("in no certain order"));
+    }
+    Ok(parity)
 }
 
 /// Calls into C take their arguments in one piece of memory (`//go:cgo_unsafe_args`), by the convention of assembly.
@@ -202,11 +271,11 @@ fn convention(binary: &GoBinary<'_>, f: &FuncInfo) -> Abi {
 }
 
 /// Places of a DWARF function against a placement of as many parameters.
-fn compare(arch: Arch, function: &DwarfFunction, placement: &Placement) -> EntryParity {
+fn compare(binary: &GoBinary<'_>, function: &DwarfFunction, placement: &Placement) -> EntryParity {
     let mut parity = EntryParity::default();
     let params = function.params.iter().filter(|p| !p.result);
     for (index, param) in params.enumerate() {
-        match compare_one(arch, param, placement, index) {
+        match compare_one(binary, param, placement, index) {
             Ok(()) => parity.same += 1,
             Err(Difference::Unknown(why)) => *parity.unknown.entry(why).or_default() += 1,
             Err(Difference::Places(what)) => {
@@ -219,6 +288,19 @@ fn compare(arch: Arch, function: &DwarfFunction, placement: &Placement) -> Entry
 
 /// The compiler found another value for it before the first instruction, e.g. `s = s[:n:n]`.
 const MOVED: &str = "replaced at once by another argument's value";
+
+/// Parts that were taken apart again come twice (seen in Go 1.19).
+const TOO_MANY: &str = "more parts than the value has";
+
+const ONE_PART: &str = "one part of it only, without saying which";
+
+/// What is never used is never moved to the place that DWARF gives.
+const SPILL_SLOT: &str = "never used: the slot that it is not spilled to";
+
+/// Parameters without a name, and a dictionary that the code has no need of.
+fn is_unused(name: &str) -> bool {
+    name == "_" || name.starts_with("~p") || name == DICTIONARY
+}
 
 /// Whether a register carries an argument word of the same size, if not this one.
 fn placed_elsewhere(arch: Arch, placement: &Placement, number: u16, size: u64) -> bool {
@@ -235,11 +317,12 @@ enum Difference {
 }
 
 fn compare_one(
-    arch: Arch,
+    binary: &GoBinary<'_>,
     param: &DwarfParam,
     placement: &Placement,
     index: usize,
 ) -> Result<(), Difference> {
+    let arch = binary.arch();
     let pieces = match &param.at_entry {
         EntryPlace::Unlisted if param.name == DICTIONARY => {
             return Err(Difference::Unknown("dictionary of generic code"));
@@ -262,9 +345,21 @@ fn compare_one(
     else {
         return Err(differ());
     };
+    let leaves = abi::leaves(binary, param.ty).unwrap_or_default();
+    if leaves.is_empty() {
+        return Err(Difference::Unknown("no bytes"));
+    }
+    let size_of = |piece: &EntryPiece| match *piece {
+        EntryPiece::Nowhere { size } => size,
+        EntryPiece::Register { size, .. } | EntryPiece::Stack { size, .. } => size.unwrap_or(0),
+    };
+    let listed = pieces.iter().map(size_of).fold(0, u64::saturating_add);
+    if listed > binary.type_by_id(param.ty).map_or(0, |ty| ty.size) {
+        return Err(Difference::Unknown(TOO_MANY));
+    }
     let mut known = false;
     // padding has no piece of its own: registers are compared in order, stack parts by offset
-    let (mut registers_left, mut at) = (registers.iter(), 0u64);
+    let mut registers_left = registers.iter();
     let mut moved = false;
     for piece in pieces {
         match *piece {
@@ -272,7 +367,6 @@ fn compare_one(
                 if !registers.is_empty() && registers_left.next().is_none_or(|r| r.size != size) {
                     return Err(Difference::Unknown("parts optimised out"));
                 }
-                at = at.saturating_add(size);
             }
             EntryPiece::Register { number, size } => {
                 let expected = registers_left
@@ -291,18 +385,38 @@ fn compare_one(
                     Arch::Arm64 => 8,
                 };
                 let expected = i64::from(place.offset) + base;
-                let equal = place.kind == PlaceKind::Stack
-                    && at.checked_add_signed(expected) == u64::try_from(offset).ok();
-                let other = place.kind != PlaceKind::Stack
-                    && placement.params.iter().any(|p| {
-                        p.kind == PlaceKind::Stack && i64::from(p.offset) + base <= offset
-                    });
-                match (equal, other) {
-                    (true, _) => known = true,
-                    (false, true) => moved = true,
-                    (false, false) => return Err(differ()),
+                let on_stack = place.kind == PlaceKind::Stack;
+                let behind = offset.checked_sub(expected).and_then(|b| u64::try_from(b).ok());
+                let part = leaves
+                    .iter()
+                    .find(|(at, _)| on_stack && Some(*at) == behind)
+                    .map(|(_, part_size)| *part_size);
+                match (part, size) {
+                    _ if on_stack && behind == Some(0) && size.is_none() => known = true,
+                    // where a value has one slot left, that is written without saying which part it is
+                    // (cmd/compile/internal/ssa/debug.go, Go 1.27: DW_OP_piece only for variables of several slots)
+                    (Some(_), None) => return Err(Difference::Unknown(ONE_PART)),
+                    (Some(whole), Some(size)) if whole == size => known = true,
+                    _ if on_stack => return Err(differ()),
+                    _ => {}
                 }
-                at = at.saturating_add(size.unwrap_or(0));
+                if on_stack {
+                    continue;
+                }
+                let spill_slot = placement.frame.get(index).copied().unwrap_or(0);
+                if is_unused(&param.name)
+                    && spill_slot.checked_add_signed(base) == u64::try_from(offset).ok()
+                {
+                    return Err(Difference::Unknown(SPILL_SLOT));
+                }
+                if !placement
+                    .params
+                    .iter()
+                    .any(|p| p.kind == PlaceKind::Stack && i64::from(p.offset) + base <= offset)
+                {
+                    return Err(differ());
+                }
+                moved = true;
             }
         }
     }
@@ -341,7 +455,7 @@ pub fn disagreement(
     let Some(function) = described(binary, f)? else {
         return Ok(None);
     };
-    if function.wrapper || f.wrapper || f.assembly || function.name != f.name {
+    if function.wrapper || f.wrapper || f.assembly || !is_name_of(&function.name, &f.name) {
         return Ok(None);
     }
     let receiver = receiver(binary, &function);
@@ -349,15 +463,28 @@ pub fn disagreement(
         return Ok(None);
     }
     let (said, _) = signature(&function, receiver);
-    // what lacks an unnamed parameter is no evidence
-    match abi::place(convention(binary, f), binary, &said.params, &said.results) {
-        Ok(own) if f.args.is_none_or(|a| u64::from(a) == own.args_size) => {}
-        _ => return Ok(None),
+    // what lacks an unnamed parameter, or may be in another order, is no evidence
+    let abi = convention(binary, f);
+    match abi::place(abi, binary, &said.params, &said.results) {
+        Ok(own) if f.args.is_some_and(|a| u64::from(a) != own.args_size) => return Ok(None),
+        Ok(_) if !abi.is_stack() && !super::verify::agrees(binary, f, &said)? => return Ok(None),
+        Ok(own) if abi.is_stack() && !is_order_certain(binary, &function, &own) => return Ok(None),
+        Ok(_) => {}
+        Err(_) => return Ok(None),
     }
+    // parameters without bytes are in no certain order in old releases, or left out (seen in Go 1.15)
+    let with_bytes = |list: &[TypeRef]| -> Vec<TypeRef> {
+        let is_empty = |ty: &TypeRef| match ty {
+            TypeRef::Id(id) => binary.type_by_id(*id).is_ok_and(|ty| ty.size == 0),
+            _ => false,
+        };
+        list.iter().filter(|ty| !is_empty(ty)).cloned().collect()
+    };
     let same = |a: &[TypeRef], b: &[TypeRef]| {
+        let (a, b) = (with_bytes(a), with_bytes(b));
         a.len() == b.len()
-            && a.iter().zip(b).all(|(a, b)| match (a, b) {
-                (TypeRef::Id(a), TypeRef::Id(b)) => a == b,
+            && a.iter().zip(&b).all(|(a, b)| match (a, b) {
+                (TypeRef::Id(a), TypeRef::Id(b)) => binary.is_same_type(*a, *b),
                 // shapes of the catalogue stand for types that it cannot name
                 _ => true,
             })
@@ -372,7 +499,15 @@ pub fn disagreement(
             text(&said)
         )));
     }
-    if let Some(different) = compare(binary.arch(), &function, placement)
+    // in another order nothing tells which place is whose
+    let ordered = said.params == candidate.params
+        || said.params.len() == candidate.params.len()
+            && said.params.iter().zip(&candidate.params).all(|(a, b)| match (a, b) {
+                (TypeRef::Id(a), TypeRef::Id(b)) => binary.is_same_type(*a, *b),
+                _ => true,
+            });
+    if ordered
+        && let Some(different) = compare(binary, &function, placement)
         .different
         .first()
     {

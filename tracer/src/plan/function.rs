@@ -80,7 +80,7 @@ pub fn add(
             let (kind, text) = if refused.is_empty() {
                 (
                     IssueKind::NoSignature,
-                    if short.contains(".func") || short.ends_with("-fm") {
+                    if is_closure(&short) {
                         format!(
                             "{short} is a closure: neither its signature nor the variables that it captured are described in this binary; calls are traced without them"
                         )
@@ -101,6 +101,12 @@ pub fn add(
             None
         }
     };
+    if chosen.is_some() && is_closure(&short) {
+        let text = format!(
+            "the variables that {short} captured are not shown: nothing in the binary ties a closure to its environment"
+        );
+        lowering.plan.issues.push(issue(IssueKind::Value, text));
+    }
     let func = u32::try_from(lowering.plan.functions.len()).unwrap_or(u32::MAX);
     let mut maker = FunctionMaker {
         lowering,
@@ -149,7 +155,7 @@ pub fn add(
             schema.params.push(value);
         }
         for (index, (ty, place)) in candidate.results.iter().zip(&placement.results).enumerate() {
-            let name = maker.result_name(ty, index, candidate.results.len());
+            let name = maker.result_name(&candidate.results, index);
             let policy = maker.result_policy();
             let value = maker.value(name, ty, place, policy, &mut return_blocks)?;
             schema.results.push(value);
@@ -232,4 +238,9 @@ fn return_blocks_are_large(f: &FuncSchema, plan: &Plan) -> bool {
         }
         _ => false,
     })
+}
+
+/// Code of a function literal, or of a method value, which finds what it captured through its context register.
+fn is_closure(short: &str) -> bool {
+    short.contains(".func") || short.ends_with("-fm")
 }

@@ -190,6 +190,10 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 self.time(fields, at, block)?
             }
             TypeKind::Struct { fields } => self.structure(fields, policy, at, block)?,
+            // any pointer type shares this shape: what it leads to is not known here (cmd/compile/internal/types: shapify)
+            TypeKind::Pointer { .. } if ty.name.starts_with("go.shape.*") => {
+                self.plain(ty, at, block, TypeKindSchema::UnsafePointer)
+            }
             TypeKind::Pointer { elem } => TypeKindSchema::Pointer {
                 elem: self.follow_pointer(*elem, policy, at, block)?,
             },

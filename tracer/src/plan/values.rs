@@ -5,7 +5,7 @@ use super::block::Block;
 use super::candidate::TypeRef;
 use super::lower::Lowering;
 use super::policy::Policy;
-use super::request;
+use super::{debuginfo, request};
 use super::schema::{ArgPlace, Leaf, OpSchema, PlaceKind, Role, ValueSchema};
 use super::signature;
 use crate::gobin::TypeKind;
@@ -74,7 +74,8 @@ impl FunctionMaker<'_, '_, '_, '_> {
         if receiver {
             return Ok(Policy::Skip);
         }
-        if let TypeRef::Word(_) = ty {
+        // the dictionary of generic code is the compiler's
+        if matches!(ty, TypeRef::Word(_)) || name == debuginfo::DICTIONARY {
             return Ok(Policy::Skip);
         }
         if let TypeRef::Id(id) = ty {
@@ -98,11 +99,13 @@ impl FunctionMaker<'_, '_, '_, '_> {
         }
     }
 
-    pub fn result_name(&self, ty: &TypeRef, index: usize, count: usize) -> String {
-        let text = signature::type_text(self.lowering.binary, ty);
-        if text == "error" {
+    pub fn result_name(&self, results: &[TypeRef], index: usize) -> String {
+        let is_error =
+            |ty: &TypeRef| signature::type_text(self.lowering.binary, ty) == "error";
+        // of several errors the last is the call's
+        if results.iter().rposition(is_error) == Some(index) {
             "error".to_owned()
-        } else if count <= 2 && index == 0 {
+        } else if results.len() <= 2 && index == 0 {
             "result".to_owned()
         } else {
             format!("result{index}")

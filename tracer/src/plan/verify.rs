@@ -93,6 +93,14 @@ pub fn method_agrees(
     Ok(Some(record.check(binary, &candidate)?.map(|_| ())))
 }
 
+/// Whether a signature agrees with what the compiler recorded for the function.
+///
+/// # Errors
+/// Type data of the binary is damaged.
+pub fn agrees(binary: &GoBinary<'_>, f: &FuncInfo, candidate: &Candidate) -> Result<bool, Error> {
+    Ok(Record::of(binary, f)?.check(binary, candidate)?.is_ok())
+}
+
 /// What DWARF says against a signature. Damaged DWARF is no evidence against what the runtime itself goes by.
 fn against_dwarf(
     binary: &GoBinary<'_>,

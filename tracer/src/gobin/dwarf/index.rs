@@ -7,6 +7,9 @@ use gimli::AttributeValue;
 use super::{Dwarf, Entry, GO_KIND, GO_RUNTIME_TYPE, err, text};
 use crate::gobin::error::Error;
 
+/// The one type whose `DW_AT_go_runtime_type` is an address where all others count from the type region
+/// (`cmd/link/internal/ld/dwarf.go: dwarfGenerateDebugInfo`, seen in Go 1.15).
+const UINTPTR: &str = "uintptr";
 /// Most functions, and most types, that are indexed.
 const MOST: usize = 1 << 20;
 
@@ -15,18 +18,24 @@ const MOST: usize = 1 << 20;
 pub struct Index {
     /// By entry address.
     functions: Vec<(u64, u32)>,
-    /// By the value of `DW_AT_go_runtime_type`.
+    /// By the address of the descriptor.
     described: Vec<(u64, u32)>,
     /// By hash of the full name.
     named: Vec<(u64, u32)>,
-    /// What `DW_AT_go_runtime_type` is relative to.
-    pub base: u64,
+    /// `moduledata.types`, `etypes`.
+    types: (u64, u64),
+    /// `DW_AT_go_runtime_type` counts from the first of these; else it is an address.
+    from_types: bool,
 }
 
 impl Index {
     pub fn build(dwarf: &Dwarf<'_>) -> Result<Self, Error> {
-        let mut this = Self::default();
+        let mut this = Self {
+            types: dwarf.types,
+            ..Self::default()
+        };
         let mut entry = Entry::null();
+        let mut uintptr = None;
         for unit in dwarf.units.go_units() {
             let open = dwarf.open_unit(unit)?;
             let damaged = |e: gimli::Error| err(unit.start, format!("unit: {e}"));
@@ -59,6 +68,9 @@ impl Index {
                     }
                     if let Some(name) = text(dwarf, &entry, gimli::DW_AT_name) {
                         this.named.push((hash(name), offset));
+                        if name == UINTPTR {
+                            uintptr = Some(offset);
+                        }
                     }
                 }
                 if this.functions.len().max(this.named.len()) > MOST {
@@ -69,17 +81,23 @@ impl Index {
                 }
             }
         }
+        let (types, etypes) = this.types;
+        let offsets = this.described.iter();
+        let offsets = offsets.filter(|(at, _)| *at < etypes.saturating_sub(types));
+        this.from_types = offsets.count() * 2 > this.described.len();
+        let described: Vec<(u64, u32)> = this
+            .described
+            .iter()
+            .filter_map(|(at, offset)| {
+                let addr = this.address_of(*at, uintptr == Some(*offset))?;
+                Some((addr, *offset))
+            })
+            .collect();
+        this.described = described;
         for table in [&mut this.functions, &mut this.described, &mut this.named] {
             table.sort_unstable();
             table.shrink_to_fit();
         }
-        // offsets from the type region; addresses where none of them could be an offset (tested by the caller on use)
-        let (types, etypes) = dwarf.types;
-        let is_offset = this
-            .described
-            .iter()
-            .all(|(at, _)| *at < etypes.saturating_sub(types));
-        this.base = if is_offset { types } else { 0 };
         Ok(this)
     }
 
@@ -99,7 +117,26 @@ impl Index {
 
     /// Entry of the type whose descriptor lies at an address.
     pub fn described(&self, descriptor: u64) -> Option<usize> {
-        lookup(&self.described, descriptor.checked_sub(self.base)?).next()
+        lookup(&self.described, descriptor).next()
+    }
+
+    /// Address of the descriptor that an entry names.
+    pub fn descriptor<'a>(&self, dwarf: &'a Dwarf<'_>, entry: &Entry<'a>) -> Option<u64> {
+        let at = runtime_type(entry)?;
+        let name = text(dwarf, entry, gimli::DW_AT_name);
+        self.address_of(at, name == Some(UINTPTR))
+    }
+
+    fn address_of(&self, at: u64, uintptr: bool) -> Option<u64> {
+        let (types, etypes) = self.types;
+        let address = (types..etypes).contains(&at).then_some(at);
+        if !self.from_types || uintptr && address.is_some() {
+            return address;
+        }
+        types
+            .checked_add(at)
+            .filter(|addr| *addr < etypes)
+            .or(address)
     }
 }
 
@@ -119,7 +156,7 @@ fn hash(name: &str) -> u64 {
 }
 
 /// Value of `DW_AT_go_runtime_type`; 0 means that the type has no descriptor.
-pub fn runtime_type(entry: &Entry<'_>) -> Option<u64> {
+fn runtime_type(entry: &Entry<'_>) -> Option<u64> {
     match entry.attr_value(GO_RUNTIME_TYPE)? {
         AttributeValue::Addr(at) => Some(at),
         value => value.udata_value(),

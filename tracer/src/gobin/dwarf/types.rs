@@ -2,7 +2,6 @@
 
 use gimli::{AttributeValue, DwAt};
 
-use super::index::runtime_type;
 use super::units::{OpenUnit, target, within};
 use super::{Dwarf, Entry, GO_ELEM, GO_EMBEDDED, GO_KEY, GO_KIND, err, text};
 use crate::gobin::error::Error;
@@ -28,16 +27,10 @@ impl Dwarf<'_> {
     /// Identity of the type at an offset of `.debug_info`: its runtime descriptor where it has one.
     pub fn type_id(&self, offset: usize) -> Result<TypeId, Error> {
         let (offset, entry, _) = self.resolve(offset)?;
-        let base = self.index()?.base;
-        let (types, etypes) = self.types;
-        Ok(
-            match runtime_type(&entry).and_then(|at| base.checked_add(at)) {
-                Some(addr) if (types..etypes).contains(&addr) => {
-                    TypeId::of_descriptor(ImageAddr(addr))
-                }
-                _ => TypeId::of_dwarf(offset as u64),
-            },
-        )
+        Ok(match self.index()?.descriptor(self, &entry) {
+            Some(addr) => TypeId::of_descriptor(ImageAddr(addr)),
+            None => TypeId::of_dwarf(offset as u64),
+        })
     }
 
     /// Follows typedefs that are no types of their own.

@@ -1,0 +1,147 @@
+//! Two Go programs by every Go there is, in every shape: `releases` (values of every kind) and `signatures` (methods made by chance).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::apt::Apt;
+use crate::exec::{self, have, make_dir, root, target};
+use crate::fixtures::go;
+use crate::toolchains::{self, Toolchain};
+
+/// Linker flags: what is kept beside the code.
+const SYMBOLS: [(&str, &str); 3] = [("plain", ""), ("w", "-w"), ("s-w", "-s -w")];
+/// How a program is linked: name, build mode, with cgo and the C compiler's linker.
+const SHAPES: [(&str, &str, bool); 3] = [
+    ("static", "exe", false),
+    ("pie", "pie", false),
+    ("pie-cgo", "pie", true),
+];
+/// Architectures, and the C compiler for each.
+const ARCHES: [(&str, &str); 2] = [("amd64", "gcc"), ("arm64", "aarch64-linux-gnu-gcc")];
+
+/// Methods of `signatures`, and what their types and values are made from.
+const METHODS: usize = 300;
+const SEED: u64 = 0x6d6f_6279;
+
+/// One way to build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cell {
+    arch: (&'static str, &'static str),
+    shape: (&'static str, &'static str, bool),
+    symbols: (&'static str, &'static str),
+}
+
+impl Cell {
+    fn is(&self, arch: &str, shape: &str, symbols: &str) -> bool {
+        (self.arch.0, self.shape.0, self.symbols.0) == (arch, shape, symbols)
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        ARCHES.into_iter().flat_map(|arch| {
+            SHAPES.into_iter().flat_map(move |shape| {
+                SYMBOLS.into_iter().map(move |symbols| Self {
+                    arch,
+                    shape,
+                    symbols,
+                })
+            })
+        })
+    }
+}
+
+/// Builds them as `target/fixtures/matrix/PROGRAM/GO/SHAPE/SYMBOLS/ARCH`; `full`: all there are, else one stripped PIE per Go, of the
+/// newest also one with its DWARF, and `signatures` by the oldest and the newest. What cannot be built is named in `skipped.txt`
+/// beside them.
+///
+/// # Errors
+/// Nothing can be had, or a folder cannot be written.
+pub fn build(full: bool) -> Result<()> {
+    let out = target().join("fixtures/matrix");
+    let _ = std::fs::remove_dir_all(&out);
+    make_dir(&out)?;
+    if full {
+        emulator()?;
+    }
+    let programs = [
+        ("releases", root().join("tests/fixtures/go/releases")),
+        ("signatures", signatures()?),
+    ];
+    let toolchains = toolchains::all()?;
+    let (mut built, mut skipped) = (0, String::new());
+    for (index, toolchain) in toolchains.iter().enumerate() {
+        println!("{} ({})", toolchain.version, toolchain.suite);
+        let newest = index + 1 == toolchains.len();
+        for (program, source) in &programs {
+            for cell in Cell::all() {
+                let wanted = match *program {
+                    "releases" => {
+                        cell.is("amd64", "pie", "s-w")
+                            || newest && cell.is("amd64", "pie", "plain")
+                    }
+                    _ => (index == 0 || newest) && cell.is("amd64", "pie", "plain"),
+                };
+                if !full && !wanted {
+                    continue;
+                }
+                let dir = out.join(program);
+                match compile(toolchain, source, &dir, cell) {
+                    Ok(()) => built += 1,
+                    Err(error) => {
+                        let reason = format!("{error:#}");
+                        let reason = reason.lines().last().unwrap_or_default();
+                        let (shape, symbols) = (cell.shape.0, cell.symbols.0);
+                        let name = format!(
+                            "{program} by {}, {shape}, {symbols}, {}",
+                            toolchain.version, cell.arch.0
+                        );
+                        println!("SKIPPED {name}: {reason}");
+                        skipped.push_str(&format!("{name}: {reason}\n"));
+                    }
+                }
+            }
+        }
+    }
+    println!("{built} programs");
+    Ok(std::fs::write(out.join("skipped.txt"), skipped)?)
+}
+
+fn compile(toolchain: &Toolchain, source: &Path, out: &Path, cell: Cell) -> Result<()> {
+    let (shape, mode, cgo) = cell.shape;
+    let dir = out.join(&toolchain.release).join(shape).join(cell.symbols.0);
+    make_dir(&dir)?;
+    let external = if cgo { "-linkmode=external " } else { "" };
+    exec::output(
+        go(&toolchain.root, source, cell.arch.0)
+            .args(["-buildmode", mode])
+            .args(["-ldflags", &format!("{external}{}", cell.symbols.1)])
+            .args(if cgo { &["-tags", "with_c"][..] } else { &[] })
+            .arg("-o")
+            .arg(dir.join(cell.arch.0))
+            .arg(".")
+            .env("CC", cell.arch.1)
+            .env("CGO_ENABLED", if cgo { "1" } else { "0" }),
+    )?;
+    Ok(())
+}
+
+/// Source folder of `signatures`: the part by hand and the part made here.
+fn signatures() -> Result<PathBuf> {
+    let dir = target().join("fixtures/source/signatures");
+    make_dir(&dir)?;
+    for (name, from) in [("main.go", "signatures"), ("c.go", "releases")] {
+        let from = root().join("tests/fixtures/go").join(from).join(name);
+        std::fs::copy(from, dir.join(name))?;
+    }
+    std::fs::write(dir.join("generated.go"), harness::go_methods(SEED, METHODS))?;
+    Ok(dir)
+}
+
+/// What arm64 programs need here: a C compiler that makes them, and an emulator that runs them.
+fn emulator() -> Result<()> {
+    if !have("aarch64-linux-gnu-gcc") {
+        println!("no aarch64-linux-gnu-gcc: programs for arm64 with C will be missing (`cargo xtask vm-test` installs it)");
+    }
+    let into = target().join("assets/qemu-user");
+    Apt::open("bookworm", "amd64")?.unpack(&["qemu-user-static"], &into)
+}
