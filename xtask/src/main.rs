@@ -2,6 +2,7 @@
 
 mod apt;
 mod bench;
+mod compatibility;
 mod demo;
 mod ebpf;
 mod exec;
@@ -66,6 +67,7 @@ enum Command {
         #[arg(long)]
         reading: bool,
     },
+    Compatibility,
     /// Make a container image: an archive that `docker load` takes
     Image {
         #[arg(long, default_value = "amd64")]
@@ -136,6 +138,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Fixtures { full } => fixtures::build().and_then(|()| matrix::build(*full)),
         Command::Bench { reading: true } => bench::reading(),
         Command::Bench { reading: false } => bench::run(),
+        Command::Compatibility => compatibility::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
         Command::Image { quick: true, .. } => image::for_tests().map(|_| ()),
         Command::Image {

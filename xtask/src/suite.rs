@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 
 use crate::exec::{self, cargo, target};
-use crate::{apt, ebpf, fixtures, image, matrix, tidy, vm};
+use crate::{apt, compatibility, ebpf, fixtures, image, matrix, tidy, vm};
 
 /// Runs everything; `full`: fixtures by every Go in every shape, and docs/compatibility.md written anew. Strict: what cannot run here fails; lenient: it is skipped by name.
 pub fn run(lenient: bool, full: bool) -> Result<()> {
@@ -40,13 +40,13 @@ pub fn run(lenient: bool, full: bool) -> Result<()> {
             tests.env("MOBYTRACE_STRICT", "1");
         }
         if full {
-            tests.env(
-                "MOBYTRACE_COMPATIBILITY",
-                exec::root().join("docs/compatibility.md"),
-            );
+            tests.env("MOBYTRACE_COMPATIBILITY", compatibility::results()?);
         }
         exec::run(&mut tests)
     })?;
+    if full {
+        compatibility::write()?;
+    }
     may_skip(
         lenient,
         &mut skipped,

@@ -55,7 +55,7 @@ pub struct Candidate {
     pub params: Vec<TypeRef>,
     pub results: Vec<TypeRef>,
     pub has_receiver: bool,
-    /// `method table`, `interface`, `DWARF`, `catalogue`.
+    /// `method table`, `interface`, `instantiation`, `DWARF`, `catalogue`.
     pub source: &'static str,
 }
 

@@ -34,13 +34,24 @@ pub fn candidate(
     }
     let (candidate, names) = signature(&function, receiver);
     let abi = convention(binary, f);
+    let placement = abi::place(abi, binary, &candidate.params, &candidate.results)?;
+    let sound = is_consistent(binary, abi, &function, &placement);
+    Ok(sound.then_some((candidate, names)))
+}
+
+/// Whether the places that DWARF lists are those of the parameters that it lists, in their order. A parameter without a name is not
+/// listed up to Go 1.21, and neither argument size nor argument words need to tell.
+fn is_consistent(
+    binary: &GoBinary<'_>,
+    abi: Abi,
+    function: &DwarfFunction,
+    own: &Placement,
+) -> bool {
     if abi.is_stack() {
-        let placement = abi::place(abi, binary, &candidate.params, &candidate.results)?;
-        if !is_order_certain(binary, &function, &placement) {
-            return Ok(None);
-        }
+        is_order_certain(binary, function, own)
+    } else {
+        compare(binary, function, own).different.is_empty()
     }
-    Ok(Some((candidate, names)))
 }
 
 /// Up to Go 1.16 parameters are listed by their places, those that the code has no use of anywhere between
@@ -138,7 +149,7 @@ fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
 pub const DICTIONARY: &str = ".dict";
 
 /// `a.(*Box[go.shape.int]).Put` → `a.(*Box).Put`, or with something else in the place of type arguments.
-fn with_type_arguments(name: &str, instead: &str) -> String {
+pub fn with_type_arguments(name: &str, instead: &str) -> String {
     let mut depth = 0u32;
     let mut out = String::new();
     for c in name.chars() {
@@ -246,6 +257,10 @@ pub fn entry_parity(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<EntryParity, 
     }
     // calls into C have no such record
     if !abi.is_stack() && !super::verify::agrees(binary, f, &candidate)? {
+        return Ok(skip(UNLISTED));
+    }
+    let kept = super::signature::from_methods(binary, f)?;
+    if kept.iter().any(|kept| kept.params.len() > candidate.params.len()) {
         return Ok(skip(UNLISTED));
     }
     let parity = compare(binary, &function, &placement);
@@ -468,7 +483,7 @@ pub fn disagreement(
     match abi::place(abi, binary, &said.params, &said.results) {
         Ok(own) if f.args.is_some_and(|a| u64::from(a) != own.args_size) => return Ok(None),
         Ok(_) if !abi.is_stack() && !super::verify::agrees(binary, f, &said)? => return Ok(None),
-        Ok(own) if abi.is_stack() && !is_order_certain(binary, &function, &own) => return Ok(None),
+        Ok(own) if !is_consistent(binary, abi, &function, &own) => return Ok(None),
         Ok(_) => {}
         Err(_) => return Ok(None),
     }

@@ -13,6 +13,7 @@ mod dynamic;
 mod error;
 mod explain;
 mod function;
+mod generic;
 mod lower;
 mod policy;
 mod profile;

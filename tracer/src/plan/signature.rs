@@ -1,7 +1,7 @@
 //! Signatures that the binary itself tells: from the receiver's method table, else from interfaces it implements.
 
 use super::candidate::{Candidate, TypeRef};
-use super::debuginfo;
+use super::{debuginfo, generic};
 use crate::gobin::{Error, FuncInfo, GoBinary, TypeId, TypeKind};
 
 /// Symbol of a method: package, receiver type, whether by pointer, method name.
@@ -39,11 +39,28 @@ pub fn method_name(symbol: &str) -> Option<MethodName<'_>> {
 }
 
 /// What the binary itself says of a function's signature: the method table of its receiver, else the interfaces that the file
-/// holds an itab for. The catalogue ([`catalogue::signatures`](super::catalogue::signatures)) is asked when all of these fail.
+/// holds an itab for, else the instantiations of a generic type, and DWARF. The catalogue ([`catalogue::signatures`](super::catalogue::signatures)) is asked when all of these fail.
 ///
 /// # Errors
 /// Type data of the binary is damaged.
 pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>, Error> {
+    let mut found = from_methods(binary, f)?;
+    if found.is_empty() {
+        found = generic::candidates(binary, f)?;
+    }
+    // damaged DWARF is as good as none
+    if let Ok(Some((candidate, _))) = debuginfo::candidate(binary, f) {
+        found.push(candidate);
+    }
+    found.dedup_by(|a, b| a.params == b.params && a.results == b.results);
+    Ok(found)
+}
+
+/// The same from descriptors alone.
+///
+/// # Errors
+/// Type data of the binary is damaged.
+pub fn from_methods(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>, Error> {
     let mut found = Vec::new();
     if let Some(name) = method_name(&f.name) {
         let star = if name.by_pointer { "*" } else { "" };
@@ -72,11 +89,6 @@ pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>,
             }
         }
     }
-    // damaged DWARF is as good as none
-    if let Ok(Some((candidate, _))) = debuginfo::candidate(binary, f) {
-        found.push(candidate);
-    }
-    found.dedup_by(|a, b| a.params == b.params && a.results == b.results);
     Ok(found)
 }
 

@@ -1,7 +1,7 @@
 //! Which of a function's possible signatures to believe: the first that agrees with what the compiler recorded for it.
 
 use super::abi::{self, Abi, Placement};
-use super::candidate::Candidate;
+use super::candidate::{Candidate, TypeRef};
 use super::{argshape, catalogue, debuginfo, signature};
 use crate::gobin::{ArgInfo, Error, FuncInfo, GoBinary, TypeId};
 
@@ -129,6 +129,11 @@ fn verified(
     );
     if candidate.has_receiver {
         names.insert(0, "receiver".to_owned());
+    }
+    for (name, ty) in names.iter_mut().zip(&candidate.params) {
+        if *ty == TypeRef::Word(debuginfo::DICTIONARY.to_owned()) {
+            *name = debuginfo::DICTIONARY.to_owned();
+        }
     }
     // names as the source has them; the receiver keeps its general one
     if let Ok(Some((said, known))) = debuginfo::candidate(binary, f)
