@@ -9,8 +9,24 @@ use crate::Numbers;
 pub const BATCHES: usize = 3;
 
 const BASICS: [&str; 18] = [
-    "bool", "int8", "int16", "int32", "int64", "int", "uint8", "uint16", "uint32", "uint64",
-    "uint", "uintptr", "float32", "float64", "complex64", "complex128", "string", "string",
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "int",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "uint",
+    "uintptr",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    "string",
+    "string",
 ];
 /// Receivers, and the value that the methods are called on: pointers, words, aggregates, floats, arrays, nothing.
 const RECEIVERS: [(&str, &str, &str, bool); 12] = [

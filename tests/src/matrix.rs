@@ -154,7 +154,11 @@ fn has_float(printed: &Json) -> bool {
         Json::Number(_) => printed.is_f64(),
         // a complex number
         Json::String(text) => {
-            text.ends_with('i') && text.trim_end_matches('i').chars().all(|c| "+-.e0123456789".contains(c))
+            text.ends_with('i')
+                && text
+                    .trim_end_matches('i')
+                    .chars()
+                    .all(|c| "+-.e0123456789".contains(c))
         }
         Json::Array(items) => items.iter().any(has_float),
         Json::Object(fields) => fields.values().any(has_float),

@@ -106,10 +106,16 @@ fn every_release_says_the_same_with_and_without_dwarf() {
             if counts.structs < 100 || counts.functions < 1000 || counts.places < 1500 {
                 wrong.push(format!("{name} {program}: too little was compared"));
             }
-            wrong.extend(counts.different.iter().map(|d| format!("{name} {program}: {d}")));
+            wrong.extend(
+                counts
+                    .different
+                    .iter()
+                    .map(|d| format!("{name} {program}: {d}")),
+            );
             let stripped = programs.iter().find(|p| {
                 p.symbols == "s-w"
-                    && (p.minor, &p.arch, &p.shape) == (program.minor, &program.arch, &program.shape)
+                    && (p.minor, &p.arch, &p.shape)
+                        == (program.minor, &program.arch, &program.shape)
             });
             let (structs, methods) = match stripped.map(|s| compare(program, s)) {
                 Some(Ok(equal)) => equal,
@@ -120,7 +126,9 @@ fn every_release_says_the_same_with_and_without_dwarf() {
                 }
                 None => (0, 0),
             };
-            println!("{name} {program}: without DWARF {structs} structs and {methods} methods are the same");
+            println!(
+                "{name} {program}: without DWARF {structs} structs and {methods} methods are the same"
+            );
             let found = json!({
                 "program": name, "dwarf": dwarf, "types": counts.types, "structs": counts.structs, "fields": counts.fields,
                 "functions": counts.functions, "places": counts.places, "unplaced": listed,

@@ -9,7 +9,8 @@ use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 
 /// Methods of the fixture.
 const FUNCTIONS: [&str; 11] = [
-    "Options", "Permuted", "ByValue", "Many", "Maps", "Pointers", "Floats", "Variadic", "Several", "Inlined", "Caller",
+    "Options", "Permuted", "ByValue", "Many", "Maps", "Pointers", "Floats", "Variadic", "Several",
+    "Inlined", "Caller",
 ];
 
 /// What was found about one program.
@@ -44,11 +45,15 @@ fn others(minor: u32) -> Vec<String> {
         18..21 => Some("main.(*Box[...]).Put"),
         21.. => Some("main.(*Box[go.shape.*]).Put"),
     };
-    ["main.(*Server).Inlined", "main.(*Server).Caller", "main.closures.func1"]
-        .into_iter()
-        .chain(generic)
-        .map(str::to_owned)
-        .collect()
+    [
+        "main.(*Server).Inlined",
+        "main.(*Server).Caller",
+        "main.closures.func1",
+    ]
+    .into_iter()
+    .chain(generic)
+    .map(str::to_owned)
+    .collect()
 }
 
 fn layouts(binary: &GoBinary<'_>, said: &[Json], row: &mut Row) {
@@ -119,8 +124,9 @@ fn functions(plan: &Plan, row: &mut Row) {
             .iter()
             .any(|i| i.kind == IssueKind::InlinedAt && i.function.ends_with(name));
         if inlined != expected || warned == expected.is_empty() {
-            row.wrong
-                .push(format!("{name} is inlined at {inlined:?}, warned: {warned}"));
+            row.wrong.push(format!(
+                "{name} is inlined at {inlined:?}, warned: {warned}"
+            ));
         }
     }
 }
@@ -139,8 +145,9 @@ fn other_functions(plan: &Plan, program: &Program, row: &mut Row) {
     let expected = if program.is_plain() { "DWARF" } else { "none" };
     if closures.len() != 1 || source(closures[0]) != expected || !told {
         let sources: Vec<String> = closures.iter().map(|f| source(f)).collect();
-        row.wrong
-            .push(format!("closures.func1: {sources:?}, environment said: {told}"));
+        row.wrong.push(format!(
+            "closures.func1: {sources:?}, environment said: {told}"
+        ));
     }
     // six shapes of T: all are probed, also where they share one name
     let generic = of("Put");
@@ -163,7 +170,8 @@ fn other_functions(plan: &Plan, program: &Program, row: &mut Row) {
             continue;
         }
         if source != expected && !(program.is_plain() && source == "instantiation") {
-            row.wrong.push(format!("{}: signature from {source}", f.name));
+            row.wrong
+                .push(format!("{}: signature from {source}", f.name));
         }
     }
 }
@@ -185,7 +193,9 @@ fn check(program: &Program, amd64: &[(Program, Vec<Json>)]) -> (Row, Vec<Json>) 
         // sizes and offsets are those of any 64-bit target
         None => amd64
             .iter()
-            .find(|(p, _)| (p.minor, &p.shape, &p.symbols) == (program.minor, &program.shape, &program.symbols))
+            .find(|(p, _)| {
+                (p.minor, &p.shape, &p.symbols) == (program.minor, &program.shape, &program.symbols)
+            })
             .map(|(_, said)| said.clone())
             .unwrap_or_default(),
     };

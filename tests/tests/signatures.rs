@@ -46,12 +46,14 @@ fn check(program: &Program) -> Row {
     }
     row.wrong.append(&mut row.live.wrong);
     if program.is_plain() {
-        for f in binary.find_functions(&mut |name| name.starts_with("main.") && name.contains(".F")) {
+        for f in binary.find_functions(&mut |name| name.starts_with("main.") && name.contains(".F"))
+        {
             let parity = entry_parity(&binary, &f).expect("DWARF");
             row.places += parity.same;
             row.unplaced += parity.unknown.values().sum::<usize>();
             let different = parity.different.iter();
-            row.wrong.extend(different.map(|d| format!("{}: {d}", f.name)));
+            row.wrong
+                .extend(different.map(|d| format!("{}: {d}", f.name)));
         }
     }
     row
@@ -67,7 +69,13 @@ fn arguments_of_every_signature_lie_where_the_compiler_puts_them() {
         let row = check(&program);
         println!(
             "{program}: {} signatures, {} places equal DWARF's, {} not in it, {} calls and {} values live, missing {:?}, wrong {:?}",
-            row.signatures, row.places, row.unplaced, row.live.calls, row.live.equal, row.live.missing, row.wrong
+            row.signatures,
+            row.places,
+            row.unplaced,
+            row.live.calls,
+            row.live.equal,
+            row.live.missing,
+            row.wrong
         );
         wrong.extend(row.wrong.iter().map(|w| format!("{program}: {w}")));
         let live = program.arch == "amd64";

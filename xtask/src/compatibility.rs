@@ -31,7 +31,14 @@ pub fn run() -> Result<()> {
     let tests = exec::run(
         cargo()
             .args(["test", "--locked", "-p", "tests", "--no-fail-fast"])
-            .args(["--test", "releases", "--test", "signatures", "--test", "parity"])
+            .args([
+                "--test",
+                "releases",
+                "--test",
+                "signatures",
+                "--test",
+                "parity",
+            ])
             .env("MOBYTRACE_STRICT", "1")
             .env("MOBYTRACE_BIN", target().join("debug/mobytrace"))
             .env("MOBYTRACE_COMPATIBILITY", results()?),
@@ -110,7 +117,11 @@ pub fn write() -> Result<()> {
     );
     table(&mut out, &all, &COLUMNS, |rows| {
         let methods = sum(rows, "functions") + sum(rows, "signatures");
-        format!("{} · {methods} · {}", sum(rows, "offsets"), sum(rows, "wrong"))
+        format!(
+            "{} · {methods} · {}",
+            sum(rows, "offsets"),
+            sum(rows, "wrong")
+        )
     });
     out.push_str(
         "\n## Traced live\n\n\
@@ -148,11 +159,19 @@ pub fn write() -> Result<()> {
     });
     let five: BTreeSet<u64> = parity
         .iter()
-        .filter(|r| r.found["dwarf"].as_str().is_some_and(|d| d.starts_with("version 5")))
+        .filter(|r| {
+            r.found["dwarf"]
+                .as_str()
+                .is_some_and(|d| d.starts_with("version 5"))
+        })
         .map(|r| r.go)
         .collect();
     let five: Vec<String> = five.iter().map(|minor| format!("1.{minor}")).collect();
-    let _ = writeln!(out, "\nDWARF 5: Go {}; the others DWARF 4.", five.join(", "));
+    let _ = writeln!(
+        out,
+        "\nDWARF 5: Go {}; the others DWARF 4.",
+        five.join(", ")
+    );
     out.push_str("\n## Not there\n\n");
     let skipped = std::fs::read_to_string(target().join("fixtures/matrix/skipped.txt"))?;
     for line in skipped.lines() {
@@ -183,7 +202,11 @@ fn table(
                 .iter()
                 .filter(|r| (r.go, r.shape.as_str(), r.arch.as_str()) == (go, *shape, *arch))
                 .collect();
-            let text = if of.is_empty() { "–".to_owned() } else { cell(&of) };
+            let text = if of.is_empty() {
+                "–".to_owned()
+            } else {
+                cell(&of)
+            };
             let _ = write!(out, " {text} |");
         }
         out.push('\n');

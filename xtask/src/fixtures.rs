@@ -37,12 +37,16 @@ pub fn build() -> Result<()> {
     for (name, file, flags, (suite, release), experiment) in stripped.chain(others) {
         let go_root = toolchains::unpack(release, suite)?.root;
         exec::run(
-            go(&go_root, &root().join("tests/fixtures/go").join(name), "amd64")
-                .args(["-ldflags", flags, "-o"])
-                .arg(out.join(file))
-                .arg(".")
-                .env("CGO_ENABLED", "0")
-                .env("GOEXPERIMENT", experiment),
+            go(
+                &go_root,
+                &root().join("tests/fixtures/go").join(name),
+                "amd64",
+            )
+            .args(["-ldflags", flags, "-o"])
+            .arg(out.join(file))
+            .arg(".")
+            .env("CGO_ENABLED", "0")
+            .env("GOEXPERIMENT", experiment),
         )?;
     }
     packed(&out.join("relr"))
@@ -53,14 +57,18 @@ fn packed(out: &Path) -> Result<()> {
     let (suite, release) = SWISS;
     let go_root = toolchains::unpack(release, suite)?.root;
     exec::run(
-        go(&go_root, &root().join("tests/fixtures/go/releases"), "amd64")
-            .args(["-buildmode", "pie", "-tags", "with_c", "-ldflags"])
-            .arg("-linkmode=external -s -w -extldflags=-Wl,-z,pack-relative-relocs")
-            .arg("-o")
-            .arg(out)
-            .arg(".")
-            .env("CC", "gcc")
-            .env("CGO_ENABLED", "1"),
+        go(
+            &go_root,
+            &root().join("tests/fixtures/go/releases"),
+            "amd64",
+        )
+        .args(["-buildmode", "pie", "-tags", "with_c", "-ldflags"])
+        .arg("-linkmode=external -s -w -extldflags=-Wl,-z,pack-relative-relocs")
+        .arg("-o")
+        .arg(out)
+        .arg(".")
+        .env("CC", "gcc")
+        .env("CGO_ENABLED", "1"),
     )
 }
 

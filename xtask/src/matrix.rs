@@ -76,8 +76,7 @@ pub fn build(full: bool) -> Result<()> {
             for cell in Cell::all() {
                 let wanted = match *program {
                     "releases" => {
-                        cell.is("amd64", "pie", "s-w")
-                            || newest && cell.is("amd64", "pie", "plain")
+                        cell.is("amd64", "pie", "s-w") || newest && cell.is("amd64", "pie", "plain")
                     }
                     _ => (index == 0 || newest) && cell.is("amd64", "pie", "plain"),
                 };
@@ -108,7 +107,10 @@ pub fn build(full: bool) -> Result<()> {
 
 fn compile(toolchain: &Toolchain, source: &Path, out: &Path, cell: Cell) -> Result<()> {
     let (shape, mode, cgo) = cell.shape;
-    let dir = out.join(&toolchain.release).join(shape).join(cell.symbols.0);
+    let dir = out
+        .join(&toolchain.release)
+        .join(shape)
+        .join(cell.symbols.0);
     make_dir(&dir)?;
     let external = if cgo { "-linkmode=external " } else { "" };
     exec::output(
@@ -140,7 +142,9 @@ fn signatures() -> Result<PathBuf> {
 /// What arm64 programs need here: a C compiler that makes them, and an emulator that runs them.
 fn emulator() -> Result<()> {
     if !have("aarch64-linux-gnu-gcc") {
-        println!("no aarch64-linux-gnu-gcc: programs for arm64 with C will be missing (`cargo xtask vm-test` installs it)");
+        println!(
+            "no aarch64-linux-gnu-gcc: programs for arm64 with C will be missing (`cargo xtask vm-test` installs it)"
+        );
     }
     let into = target().join("assets/qemu-user");
     Apt::open("bookworm", "amd64")?.unpack(&["qemu-user-static"], &into)

@@ -142,7 +142,10 @@ impl GoBinary<'_> {
             self.type_by_id(id)
                 .is_ok_and(|ty| ty.kind == TypeKind::UnsafePointer)
         };
-        a == b || (a.descriptor().is_none() || b.descriptor().is_none()) && is_unsafe(a) && is_unsafe(b)
+        a == b
+            || (a.descriptor().is_none() || b.descriptor().is_none())
+                && is_unsafe(a)
+                && is_unsafe(b)
     }
 
     /// The first difference in what both sources record. DWARF spells type literals in its own way; they are compared by
@@ -178,9 +181,13 @@ impl GoBinary<'_> {
             (TypeKind::Func { .. }, TypeKind::Func { .. }) => true,
             (TypeKind::Pointer { elem: a }, TypeKind::Pointer { elem: b })
             | (TypeKind::Slice { elem: a }, TypeKind::Slice { elem: b }) => same(a, b),
-            (TypeKind::Array { elem: a, len }, TypeKind::Array { elem: b, len: other }) => {
-                len == other && same(a, b)
-            }
+            (
+                TypeKind::Array { elem: a, len },
+                TypeKind::Array {
+                    elem: b,
+                    len: other,
+                },
+            ) => len == other && same(a, b),
             (a, b) => a == b,
         };
         (!same).then(|| format!("{:?} against {:?}", here.kind, there.kind))

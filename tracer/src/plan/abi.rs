@@ -269,7 +269,11 @@ pub fn leaves(types: &dyn TypeSource, id: TypeId) -> Result<Vec<(u64, u64)>, Err
             let mut found = Vec::new();
             for field in fields {
                 let inner = leaves(types, field.ty)?;
-                found.extend(inner.into_iter().map(|(at, size)| (at.saturating_add(field.offset), size)));
+                found.extend(
+                    inner
+                        .into_iter()
+                        .map(|(at, size)| (at.saturating_add(field.offset), size)),
+                );
                 if found.len() > MOST_LEAVES {
                     return Ok(vec![(0, ty.size)]);
                 }

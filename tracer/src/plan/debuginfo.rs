@@ -74,8 +74,7 @@ fn is_order_certain(
 
 /// Whether a name of DWARF is that of the symbol, which elides type arguments up to Go 1.20.
 fn is_name_of(said: &str, symbol: &str) -> bool {
-    said == symbol
-        || symbol.contains("[...]") && with_type_arguments(said, "[...]") == symbol
+    said == symbol || symbol.contains("[...]") && with_type_arguments(said, "[...]") == symbol
 }
 
 /// The function as DWARF describes it, with the dictionary that generic code takes and DWARF does not list.
@@ -260,7 +259,10 @@ pub fn entry_parity(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<EntryParity, 
         return Ok(skip(UNLISTED));
     }
     let kept = super::signature::from_methods(binary, f)?;
-    if kept.iter().any(|kept| kept.params.len() > candidate.params.len()) {
+    if kept
+        .iter()
+        .any(|kept| kept.params.len() > candidate.params.len())
+    {
         return Ok(skip(UNLISTED));
     }
     let parity = compare(binary, &function, &placement);
@@ -401,7 +403,9 @@ fn compare_one(
                 };
                 let expected = i64::from(place.offset) + base;
                 let on_stack = place.kind == PlaceKind::Stack;
-                let behind = offset.checked_sub(expected).and_then(|b| u64::try_from(b).ok());
+                let behind = offset
+                    .checked_sub(expected)
+                    .and_then(|b| u64::try_from(b).ok());
                 let part = leaves
                     .iter()
                     .find(|(at, _)| on_stack && Some(*at) == behind)
@@ -517,15 +521,15 @@ pub fn disagreement(
     // in another order nothing tells which place is whose
     let ordered = said.params == candidate.params
         || said.params.len() == candidate.params.len()
-            && said.params.iter().zip(&candidate.params).all(|(a, b)| match (a, b) {
-                (TypeRef::Id(a), TypeRef::Id(b)) => binary.is_same_type(*a, *b),
-                _ => true,
-            });
-    if ordered
-        && let Some(different) = compare(binary, &function, placement)
-        .different
-        .first()
-    {
+            && said
+                .params
+                .iter()
+                .zip(&candidate.params)
+                .all(|(a, b)| match (a, b) {
+                    (TypeRef::Id(a), TypeRef::Id(b)) => binary.is_same_type(*a, *b),
+                    _ => true,
+                });
+    if ordered && let Some(different) = compare(binary, &function, placement).different.first() {
         return Ok(Some(different.clone()));
     }
     for ty in candidate.params.iter().chain(&candidate.results) {

@@ -70,9 +70,11 @@ fn shared(
     let Some((first, given)) = instances.first().zip(given) else {
         return Ok(None);
     };
-    let one_form = instances
-        .iter()
-        .all(|i| [0, 1].iter().all(|l| i.types[*l].len() == first.types[*l].len()));
+    let one_form = instances.iter().all(|i| {
+        [0, 1]
+            .iter()
+            .all(|l| i.types[*l].len() == first.types[*l].len())
+    });
     if !one_form || given.iter().any(|g| g.len() != shapes.len()) {
         return Ok(None);
     }
@@ -113,7 +115,11 @@ fn of_shape(
     };
     let same = ids.iter().all(|other| other == id);
     for (k, shape) in shapes.iter().enumerate() {
-        if !types.iter().zip(given).all(|(ty, given)| given[k] == ty.name) {
+        if !types
+            .iter()
+            .zip(given)
+            .all(|(ty, given)| given[k] == ty.name)
+        {
             continue;
         }
         // any pointer type shares this shape

@@ -39,18 +39,18 @@ pub fn method_name(symbol: &str) -> Option<MethodName<'_>> {
 }
 
 /// What the binary itself says of a function's signature: the method table of its receiver, else the interfaces that the file
-/// holds an itab for, else the instantiations of a generic type, and DWARF. The catalogue ([`catalogue::signatures`](super::catalogue::signatures)) is asked when all of these fail.
+/// holds an itab for, and DWARF, else the instantiations of a generic type. The catalogue ([`catalogue::signatures`](super::catalogue::signatures)) is asked when all of these fail.
 ///
 /// # Errors
 /// Type data of the binary is damaged.
 pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>, Error> {
     let mut found = from_methods(binary, f)?;
-    if found.is_empty() {
-        found = generic::candidates(binary, f)?;
-    }
     // damaged DWARF is as good as none
     if let Ok(Some((candidate, _))) = debuginfo::candidate(binary, f) {
         found.push(candidate);
+    }
+    if found.is_empty() {
+        found = generic::candidates(binary, f)?;
     }
     found.dedup_by(|a, b| a.params == b.params && a.results == b.results);
     Ok(found)
@@ -65,7 +65,8 @@ pub fn from_methods(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate
     if let Some(name) = method_name(&f.name) {
         let star = if name.by_pointer { "*" } else { "" };
         let receivers = binary.types_named(&format!("{star}{}.{}", name.package, name.receiver))?;
-        for receiver in &receivers {
+        // what only DWARF describes has no method table
+        for receiver in receivers.iter().filter(|r| r.descriptor().is_some()) {
             for method in binary.methods(*receiver)? {
                 // the same name may be promoted from an embedded type: the code address tells
                 if method.name == name.method

@@ -5,9 +5,9 @@ use super::block::Block;
 use super::candidate::TypeRef;
 use super::lower::Lowering;
 use super::policy::Policy;
-use super::{debuginfo, request};
 use super::schema::{ArgPlace, Leaf, OpSchema, PlaceKind, Role, ValueSchema};
 use super::signature;
+use super::{debuginfo, request};
 use crate::gobin::TypeKind;
 
 /// Pointers, slices and maps followed in options of a profile's functions.
@@ -100,8 +100,7 @@ impl FunctionMaker<'_, '_, '_, '_> {
     }
 
     pub fn result_name(&self, results: &[TypeRef], index: usize) -> String {
-        let is_error =
-            |ty: &TypeRef| signature::type_text(self.lowering.binary, ty) == "error";
+        let is_error = |ty: &TypeRef| signature::type_text(self.lowering.binary, ty) == "error";
         // of several errors the last is the call's
         if results.iter().rposition(is_error) == Some(index) {
             "error".to_owned()
