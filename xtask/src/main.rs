@@ -68,6 +68,7 @@ enum Command {
         reading: bool,
     },
     Compatibility,
+    Compatibility {
     /// Make a container image: an archive that `docker load` takes
     Image {
         #[arg(long, default_value = "amd64")]
@@ -139,6 +140,8 @@ fn run(command: &Command) -> Result<()> {
         Command::Bench { reading: true } => bench::reading(),
         Command::Bench { reading: false } => bench::run(),
         Command::Compatibility => compatibility::run(),
+        Command::Compatibility { table: true } => compatibility::write(),
+        Command::Compatibility { table: false } => compatibility::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
         Command::Image { quick: true, .. } => image::for_tests().map(|_| ()),
         Command::Image {
