@@ -67,7 +67,6 @@ enum Command {
         #[arg(long)]
         reading: bool,
     },
-    Compatibility,
     Compatibility {
     /// Make a container image: an archive that `docker load` takes
     Image {
@@ -139,7 +138,6 @@ fn run(command: &Command) -> Result<()> {
         Command::Fixtures { full } => fixtures::build().and_then(|()| matrix::build(*full)),
         Command::Bench { reading: true } => bench::reading(),
         Command::Bench { reading: false } => bench::run(),
-        Command::Compatibility => compatibility::run(),
         Command::Compatibility { table: true } => compatibility::write(),
         Command::Compatibility { table: false } => compatibility::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
