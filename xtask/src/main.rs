@@ -67,7 +67,12 @@ enum Command {
         #[arg(long)]
         reading: bool,
     },
+    /// Build two Go programs by every Go in every shape, compare what is read and traced, and write docs/compatibility.md
     Compatibility {
+        /// Only write it, from what the last run found
+        #[arg(long)]
+        table: bool,
+    },
     /// Make a container image: an archive that `docker load` takes
     Image {
         #[arg(long, default_value = "amd64")]
