@@ -512,6 +512,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             }
             return Ok(TypeKindSchema::Array { elem: index, len });
         }
+        // what has no bytes lies where the next value does, and needs no op
+        if ty.size == 0 {
+            let index = self.value(elem, policy, 0, &mut Block::default())?;
+            return Ok(TypeKindSchema::Array { elem: index, len });
+        }
         let array = OpSchema {
             c: narrow(ty.size),
             ..op(ARRAY, at, narrow(len.min(u64::from(MOST_ELEMENTS))))
