@@ -46,10 +46,11 @@ impl Fixture {
     /// Its next line.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// It cannot be read, or the program has ended.
     pub fn line(&mut self) -> Result<String> {
         let mut line = String::new();
-        self.output.read_line(&mut line)?;
+        let read = self.output.read_line(&mut line)?;
+        ensure!(read > 0, "the program has ended");
         Ok(line.trim_end().to_owned())
     }
 

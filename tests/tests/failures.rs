@@ -124,7 +124,6 @@ fn damaged_and_foreign_binaries() {
         ("32-bit", &wrong_class, "ELF"),
         ("empty", &[][..], "ELF"),
         ("text", b"#!/bin/sh\n", "not an ELF file"),
-        ("rust", &own, "not a Go binary"),
     ] {
         let path = file(dir.path(), name, bytes);
         refused(
@@ -133,6 +132,15 @@ fn damaged_and_foreign_binaries() {
             said,
         );
     }
+    // what any ELF file says of itself is said before the error
+    let path = file(dir.path(), "rust", &own);
+    let mut foreign = tool
+        .run(&["inspect", "binary", "--binary", &path])
+        .expect("run");
+    let outline = std::mem::take(&mut foreign.stdout);
+    refused(foreign, "not a Go binary");
+    let go = outline.lines().find(|l| l.starts_with("go "));
+    assert!(go.is_some_and(|l| l.contains("unknown")), "{outline}");
     let missing = dir.path().join("missing").display().to_string();
     refused(
         tool.run(&["inspect", "binary", "--binary", &missing])

@@ -9,7 +9,7 @@ const NOTE: &str = "unverified Go release: go1.99.";
 /// A copy of the newest Go's fixture, or of another one, that says it is of Go 1.99.
 fn fixture() -> Option<Patch> {
     let dir = harness::target_dir().join("fixtures");
-    for (path, minor) in [("matrix/1.27/pie/s-w/amd64", "27"), ("relr", "24")] {
+    for (path, minor) in [("matrix/releases/1.27/pie/s-w/amd64", "27"), ("relr", "24")] {
         if let Ok(bytes) = std::fs::read(dir.join(path)) {
             let mut patch = Patch::new(bytes);
             let changed = patch.replace(format!("go1.{minor}.").as_bytes(), b"go1.99.");
@@ -151,7 +151,7 @@ fn live_it_goes_on_and_says_so_everywhere() {
         .run(&["doctor", "--pid", &pid])
         .expect("doctor")
         .expect(0);
-    fixture.tell("").expect("stdin");
+    fixture.tell("values").expect("stdin");
     until_end(&mut fixture);
     running.signal(Signal::INT);
     let finished = running.wait().expect("ended").expect(0);

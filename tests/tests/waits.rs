@@ -15,7 +15,7 @@ const BLOCKING: usize = 12;
 
 /// One stripped PIE of each release.
 fn programs() -> Vec<(String, PathBuf)> {
-    let dir = harness::target_dir().join("fixtures/matrix");
+    let dir = harness::target_dir().join("fixtures/matrix/releases");
     let mut found: Vec<(String, PathBuf)> = std::fs::read_dir(dir)
         .into_iter()
         .flatten()

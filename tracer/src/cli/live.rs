@@ -14,7 +14,7 @@ use super::slow::Watch;
 use crate::capture;
 use crate::correlate::{Correlator, Trace};
 use crate::decode::{Assembler, Decoder, Part, RawHit};
-use crate::gobin::{GoBinary, ImageAddr};
+use crate::gobin::{self, GoBinary, ImageAddr};
 use crate::plan::{self, Plan};
 use crate::probe::{self, Links, Session, SessionOptions, TargetProc, ThreadPointer, Variant};
 use crate::target::{Image, Process, Selection, find, listening_socket};
@@ -38,7 +38,12 @@ pub struct Prepared {
 /// Parses the binary of an image; failures name the file.
 pub fn parse_binary(image: &Image) -> Result<GoBinary<'_>> {
     GoBinary::parse_mapped(image.bytes(), Box::new(|| image.release()))
-        .map_err(|error| Failure::new(format!("{}: {error}", image.shown), error.hint()).into())
+        .map_err(|error| unread(image, &error).into())
+}
+
+/// A binary that cannot be read.
+pub fn unread(image: &Image, error: &gobin::Error) -> Failure {
+    Failure::new(format!("{}: {error}", image.shown), error.hint())
 }
 
 /// Builds the plan for profiles and extra functions; `layers`: with time in layer sizes, where the profiles ask for it. That is two records

@@ -28,6 +28,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is an ELF file that could be read, of which something can be said without the tables that are not understood.
+    #[must_use]
+    pub fn leaves_an_outline(&self) -> bool {
+        matches!(
+            self,
+            Self::NotGo { .. } | Self::Pclntab { .. } | Self::Moduledata { .. } | Self::NoVersion
+        )
+    }
+
     /// The way out, for the `hint:` line.
     #[must_use]
     pub fn hint(&self) -> String {

@@ -18,13 +18,19 @@ pub fn arguments(schemas: &[ValueSchema], values: &[Value]) -> String {
     shown.join(", ")
 }
 
-/// A value that is not for one line any more is cut.
+/// A value that is not for one line any more is cut, but not within the true length of a part that is cut already.
 fn bounded(text: String) -> String {
+    const LONGEST_NOTE: usize = 40;
     let all = text.chars().count();
     if all <= MOST {
         return text;
     }
-    let head: String = text.chars().take(MOST).collect();
+    let mut head: String = text.chars().take(MOST).collect();
+    let opened = head.rfind("… (").filter(|at| !head[*at..].contains(')'));
+    let rest: String = text.chars().skip(MOST).take(LONGEST_NOTE).collect();
+    if let (Some(_), Some(close)) = (opened, rest.find(')')) {
+        head.push_str(&rest[..=close]);
+    }
     format!("{head}… ({all} characters; --format jsonl has all)")
 }
 

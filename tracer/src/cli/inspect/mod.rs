@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::args::{InspectArgs, InspectPlan, InspectWhat};
 use super::failure::Failure;
-use super::live::{parse_binary, plan_for};
-use crate::gobin::{Facts, outline};
+use super::live::{parse_binary, plan_for, unread};
+use crate::gobin::{Facts, GoBinary, outline};
 use crate::plan::{self, fold};
 use crate::render;
 use crate::target::{Image, Process, Selection, find};
@@ -42,12 +42,13 @@ fn open(args: &InspectArgs) -> Result<Image> {
 
 fn binary(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
     let image = open(args)?;
-    let read = parse_binary(&image);
+    let read = GoBinary::parse_mapped(image.bytes(), Box::new(|| image.release()));
     let mut facts: Facts = vec![("file".into(), image.shown.clone())];
     match &read {
         Ok(binary) => facts.extend(binary.facts()),
         // what does not depend on the tables that cannot be read
-        Err(_) => facts.extend(outline(image.bytes())),
+        Err(error) if error.leaves_an_outline() => facts.extend(outline(image.bytes())),
+        Err(error) => return Err(unread(&image, error).into()),
     }
     if args.json {
         let map: BTreeMap<&str, &str> = facts
@@ -64,7 +65,10 @@ fn binary(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
             writeln!(out, "{name:<22} {}", fold(&value, VALUES))?;
         }
     }
-    read.map(|_| true)
+    match read {
+        Ok(_) => Ok(true),
+        Err(error) => Err(unread(&image, &error).into()),
+    }
 }
 
 fn show_plan(args: &InspectPlan, out: &mut dyn Write) -> Result<bool> {
