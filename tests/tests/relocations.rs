@@ -139,7 +139,7 @@ fn packed_by_the_linker() {
     let args = ["trace", "--pid", &pid, "--format", "jsonl", "-f", function];
     let mut running = Tool::find().expect("tool").start(&args).expect("started");
     running.wait_for("attached to").expect("attached");
-    fixture.tell("").expect("stdin");
+    fixture.tell("values").expect("stdin");
     while fixture.line().expect("line") != "end" {}
     running.signal(Signal::INT);
     let finished = running.wait().expect("ended").expect(0);
