@@ -120,11 +120,10 @@ impl<'p> Decoder<'p> {
     }
 }
 
-/// What was not understood may hold secrets: it is not kept.
-fn wipe_rest(parts: &mut Vec<Part>, (part, at): (usize, usize)) {
-    parts.truncate(part.saturating_add(1));
-    if let Some(last) = parts.get_mut(part) {
-        last.items.truncate(at);
-        last.head.data_len = u32::try_from(last.items.len()).unwrap_or(0);
+/// What was not understood may hold secrets: it is not kept. Entries stay, empty: the last one says that none follows, and why.
+fn wipe_rest(parts: &mut [Part], (part, at): (usize, usize)) {
+    for (index, entry) in parts.iter_mut().enumerate().skip(part) {
+        entry.items.truncate(if index == part { at } else { 0 });
+        entry.head.data_len = u32::try_from(entry.items.len()).unwrap_or(0);
     }
 }
