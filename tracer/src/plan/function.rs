@@ -71,12 +71,16 @@ pub fn add(
         role,
         Role::Recovery | Role::Join | Role::Hijack | Role::Layers
     );
-    let chosen = match verify::signature_of(binary, f)? {
-        _ if by_registers => None,
-        Ok(verified) => Some(verified),
+    let found = match by_registers {
+        true => None,
+        false => Some(verify::signature_of(binary, f)?),
+    };
+    let chosen = match found {
+        None => None,
+        Some(Ok(verified)) => Some(verified),
         // then goroutines name their creators themselves, where the release keeps that
-        Err(_) if role == Role::Birth => return Ok(()),
-        Err(refused) => {
+        Some(Err(_)) if role == Role::Birth => return Ok(()),
+        Some(Err(refused)) => {
             let (kind, text) = if refused.is_empty() {
                 (
                     IssueKind::NoSignature,
