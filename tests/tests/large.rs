@@ -194,7 +194,12 @@ fn cut(daemon: &Daemon, suite: &str, all: &Value) {
             answered = get(daemon, "/containers/json?all=1", "t-cut");
         });
     assert!(finished.stderr.contains("complete:"), "{}", finished.stderr);
-    let call = events.call_of("t-cut", "Containers");
+    // by its name: on Go 1.24 and newer these programs do not reach who asked, headers lie in a Swiss map
+    let mut calls = events.of_type("call").filter(|call| {
+        let name = call["function"].as_str().unwrap_or_default();
+        name.ends_with("(*Daemon).Containers")
+    });
+    let call = calls.next().expect("a call");
     let returned = &call["results"]["result"];
     assert_eq!(returned["len"], json!(truth.len()), "{}", short(returned));
     assert_eq!(
