@@ -460,7 +460,8 @@ impl<'a> Tree<'a> {
     /// Time of a call without that of the traced calls below it, if there are any. What ran side by side counts once.
     fn exclusive(&self, index: usize, whole: u64) -> Option<u64> {
         let call = &self.trace.calls[index];
-        let end = call.end?;
+        // of a damaged recording it may lie before the start
+        let end = call.end?.max(call.start);
         let mut spans: Vec<(u64, u64)> = Vec::new();
         for below in self.below.get(&index)? {
             let c = self.trace.calls.get(*below)?;
