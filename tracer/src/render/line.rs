@@ -1,5 +1,7 @@
 //! Lines that fit a width: words wrapped, continuations aligned, styles kept.
 
+use std::io::{self, Write};
+
 use super::Style;
 
 /// How a piece of a line is decorated.
@@ -94,6 +96,21 @@ impl Line {
             row.truncate(row.trim_end().len());
         }
         rows
+    }
+
+    /// Writes its rows.
+    pub fn put(
+        &self,
+        style: Style,
+        width: usize,
+        first: &str,
+        rest: &str,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        for row in self.wrap(style, width, first, rest) {
+            writeln!(out, "{row}")?;
+        }
+        Ok(())
     }
 }
 

@@ -88,9 +88,7 @@ pub fn write(lints: &[Lint], style: Style, view: &View, out: &mut dyn Write) -> 
         let mut line = Line::default();
         prefix(&mut line, view);
         line.push(Look::Warn, format!("warning: {}", lint(one)));
-        for row in line.wrap(style, view.width, "", "  ") {
-            writeln!(out, "{row}")?;
-        }
+        line.put(style, view.width, "", "  ", out)?;
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ pub fn write(
     if view.daemon.is_some() {
         let mut line = Line::default();
         prefix(&mut line, view);
-        put(&line, style, view.width, "", "  ", out)?;
+        line.put(style, view.width, "", "  ", out)?;
     }
     let rows = ledger.rows();
     let fixed: usize = COLUMNS.iter().map(|(_, width)| width).sum();
@@ -54,14 +54,14 @@ pub fn write(
                 endpoint = &row.endpoint;
                 let mut line = Line::default();
                 line.push(Look::Bold, escape(endpoint));
-                put(&line, style, view.width, "", "  ", out)?;
+                line.put(style, view.width, "", "  ", out)?;
             }
             write_row(row, client, view.width, style, out)?;
         }
         writeln!(out)?;
         let mut line = Line::default();
         line.push(Look::Dim, totals(&rows, ledger, from, to, clock));
-        put(&line, style, view.width, "", "  ", out)?;
+        line.put(style, view.width, "", "  ", out)?;
         untraced(&rows, style, view.width, out)?;
     } else {
         writeln!(out, "no requests")?;
@@ -72,20 +72,6 @@ pub fn write(
         writeln!(out)?;
     }
     lint::write(&lints, style, view, out)
-}
-
-fn put(
-    line: &Line,
-    style: Style,
-    width: usize,
-    first: &str,
-    rest: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    for row in line.wrap(style, width, first, rest) {
-        writeln!(out, "{row}")?;
-    }
-    Ok(())
 }
 
 fn write_row(
@@ -117,7 +103,7 @@ fn write_row(
     let first = match rows.as_slice() {
         [only] => only.as_str(),
         _ => {
-            put(&name, plain, width, "  ", "    ", out)?;
+            name.put(plain, width, "  ", "    ", out)?;
             ""
         }
     };
@@ -217,7 +203,7 @@ fn untraced(rows: &[Row], style: Style, width: usize, out: &mut dyn Write) -> io
             Look::Dim,
             "in layers: this session traced no function that finds out layer sizes",
         );
-        put(&line, style, width, "", "  ", out)?;
+        line.put(style, width, "", "  ", out)?;
     }
     Ok(())
 }
@@ -254,32 +240,18 @@ fn in_flight(
         }
         let pid = request.pid.map(|pid| format!("pid {pid}"));
         line.push(Look::Dim, format!("  {}", who(&request.client, pid)));
-        put(&line, style, view.width, "  ", "      ", out)?;
+        line.put(style, view.width, "  ", "      ", out)?;
         if let Some(sample) = &request.sample {
             let mut line = Line::default();
             line.push(Look::Plain, escape(&sample.text(g)));
-            put(&line, style, view.width, "    ", "      ", out)?;
+            line.put(style, view.width, "    ", "      ", out)?;
         }
         for call in &request.calls {
-            put(
-                &call_line(call, now, g),
-                style,
-                view.width,
-                "    ",
-                "      ",
-                out,
-            )?;
+            call_line(call, now, g).put(style, view.width, "    ", "      ", out)?;
         }
     }
     for call in internal {
-        put(
-            &call_line(call, now, g),
-            style,
-            view.width,
-            "  ",
-            "    ",
-            out,
-        )?;
+        call_line(call, now, g).put(style, view.width, "  ", "    ", out)?;
     }
     Ok(())
 }

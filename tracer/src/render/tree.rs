@@ -42,12 +42,12 @@ pub fn header(header: &Header, style: Style, view: &View, out: &mut dyn Write) -
             escape(&header.host.arch)
         ),
     );
-    put(&line, style, width, "", "  ", out)?;
+    line.put(style, width, "", "  ", out)?;
     for issue in &header.plan.issues {
         let mut line = Line::default();
         prefix(&mut line, view);
         line.push(Look::Warn, format!("note: {}", escape(&issue.text)));
-        put(&line, style, width, "", "  ", out)?;
+        line.put(style, width, "", "  ", out)?;
     }
     Ok(())
 }
@@ -57,20 +57,6 @@ pub fn prefix(line: &mut Line, view: &View) {
     if let Some(daemon) = &view.daemon {
         line.push_whole(Look::Dim, format!("{} ", escape(daemon)));
     }
-}
-
-fn put(
-    line: &Line,
-    style: Style,
-    width: usize,
-    first: &str,
-    rest: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    for row in line.wrap(style, width, first, rest) {
-        writeln!(out, "{row}")?;
-    }
-    Ok(())
 }
 
 /// Writes what a trace holds: requests with their calls, then what no request owns, then what is still open.
@@ -627,7 +613,7 @@ impl<'a> Tree<'a> {
     }
 
     fn put(&self, line: &Line, first: &str, rest: &str, out: &mut dyn Write) -> io::Result<()> {
-        put(line, self.style, self.view.width, first, rest, out)
+        line.put(self.style, self.view.width, first, rest, out)
     }
 }
 
