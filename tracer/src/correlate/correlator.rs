@@ -671,7 +671,11 @@ impl Correlator {
                 }
             })
             .collect();
-        let untouched = self.not_hijacked();
+        // a handler that returned has said so itself
+        let untouched = match requests.values().all(|r| r.hijacked.is_some()) {
+            true => HashSet::new(),
+            false => self.not_hijacked(),
+        };
         let mut requests: Vec<Request> = requests
             .values()
             .cloned()

@@ -5,6 +5,8 @@
 //! for long; `request` reads what a request says about itself; `selection` takes traces apart and puts them together.
 
 mod correlator;
+#[cfg(test)]
+pub mod examples;
 mod joins;
 mod layers;
 mod lineage;
@@ -17,4 +19,5 @@ pub use correlator::Correlator;
 pub use model::{
     Call, CallState, Client, LayerWork, Link, Owner, Request, Sharing, Summary, Trace,
 };
+pub use request::split_version;
 pub use slow::Slow;

@@ -41,7 +41,7 @@ pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
         start: hit.ktime,
         end: None,
         method: text(&["Method"]).unwrap_or_else(|| "?".into()),
-        api_version: api_version(&path).map(str::to_owned),
+        api_version: split_version(&path).0.map(str::to_owned),
         path,
         query: text(&["URL", "RawQuery"]).unwrap_or_default(),
         user_agent: req.and_then(user_agent),
@@ -73,12 +73,18 @@ pub fn ended(request: &mut Request, hit: &Hit) {
     }
 }
 
-/// `1.41` of `/v1.41/info`.
-fn api_version(path: &str) -> Option<&str> {
-    let version = path.strip_prefix("/v")?.split('/').next()?;
-    let (major, minor) = version.split_once('.')?;
+/// `1.41` and `/info` of `/v1.41/info`; a path without an API version is all path.
+#[must_use]
+pub fn split_version(path: &str) -> (Option<&str>, &str) {
     let digits = |s: &str| !s.is_empty() && s.len() <= 4 && s.bytes().all(|b| b.is_ascii_digit());
-    (digits(major) && digits(minor)).then_some(version)
+    let Some(unprefixed) = path.strip_prefix("/v") else {
+        return (None, path);
+    };
+    let (version, rest) = unprefixed.split_at(unprefixed.find('/').unwrap_or(unprefixed.len()));
+    match version.split_once('.') {
+        Some((major, minor)) if digits(major) && digits(minor) => (Some(version), rest),
+        _ => (None, path),
+    }
 }
 
 fn client(value: &Value) -> Result<Client, String> {
@@ -195,11 +201,11 @@ mod tests {
 
     #[test]
     fn versions_of_paths() {
-        assert_eq!(api_version("/v1.41/info"), Some("1.41"));
-        assert_eq!(api_version("/v1.41"), Some("1.41"));
-        assert_eq!(api_version("/volumes"), None);
-        assert_eq!(api_version("/v1/info"), None);
-        assert_eq!(api_version("/info"), None);
+        assert_eq!(split_version("/v1.41/info"), (Some("1.41"), "/info"));
+        assert_eq!(split_version("/v1.41"), (Some("1.41"), ""));
+        assert_eq!(split_version("/volumes"), (None, "/volumes"));
+        assert_eq!(split_version("/v1/info"), (None, "/v1/info"));
+        assert_eq!(split_version("/info"), (None, "/info"));
     }
 
     #[test]

@@ -166,52 +166,26 @@ fn moved(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correlate::{CallState, Link};
+    use crate::correlate::{Link, examples};
 
     fn request(id: u32) -> Request {
         Request {
             id,
-            goid: None,
             start: u64::from(id),
             end: Some(u64::from(id) + 1),
-            method: "GET".into(),
-            path: format!("/{id}"),
-            query: String::new(),
-            user_agent: None,
-            api_version: None,
-            status: None,
-            bytes: None,
-            hijacked: Some(false),
-            waits_for: None,
-            client: None,
-            client_unknown: None,
-            layers: None,
-            sample: None,
-            state: CallState::Returned,
+            ..examples::request("GET", &format!("/{id}"), "")
         }
     }
 
     fn call(start: u64, request: usize, parent: Option<usize>) -> Call {
         Call {
-            func: 0,
-            goid: None,
-            tid: 0,
-            depth: 0,
             start,
             end: None,
-            params: Vec::new(),
-            results: Vec::new(),
-            out: Vec::new(),
-            stack: Vec::new(),
-            state: CallState::Returned,
             owner: Owner::Request {
                 request,
                 link: Link::SameGoroutine,
             },
-            parent,
-            born_in: None,
-            sample: None,
-            shared_with: Vec::new(),
+            ..examples::call(0, Vec::new(), parent)
         }
     }
 

@@ -1,5 +1,7 @@
 //! Endpoints: requests that differ only in API version, ids and names are one.
 
+use crate::correlate::split_version;
+
 /// Segments below a collection that are no ids when they stand alone (moby's routers, 19.03 to 29).
 const ACTIONS: &[(&str, &[&str])] = &[
     ("containers", &["create", "json", "prune"]),
@@ -61,10 +63,8 @@ const MOST: usize = 24;
 #[must_use]
 pub fn endpoint(method: &str, path: &str) -> String {
     let method: String = method.chars().take(MOST).collect();
-    let mut segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
-    if segments.first().is_some_and(|s| is_version(s)) {
-        segments.remove(0);
-    }
+    let (_, path) = split_version(path);
+    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let folded = fold(&segments);
     if folded.is_empty() {
         return format!("{method} /");
@@ -112,15 +112,6 @@ fn fold(segments: &[&str]) -> Vec<String> {
             parts
         }
     }
-}
-
-/// `v1.41`
-fn is_version(segment: &str) -> bool {
-    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    segment
-        .strip_prefix('v')
-        .and_then(|v| v.split_once('.'))
-        .is_some_and(|(major, minor)| digits(major) && digits(minor))
 }
 
 #[cfg(test)]

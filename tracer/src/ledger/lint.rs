@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rhythm::Series;
 use super::{Open, Run};
+use crate::provenance::bool_value;
 
 /// Requests of a series before it says anything: four intervals alike are a rhythm, and a person who repeats a command does not keep one.
 pub const ENOUGH: u64 = 5;
@@ -124,14 +125,11 @@ fn asks_for_sizes(what: &Repeated) -> bool {
     }
 }
 
-/// The parameter as it stands in the query, `size=1`, if it is one of the values that moby takes for true (api/server/httputils, BoolValue).
+/// The parameter as it stands in the query, `size=1`, if moby takes its value for true.
 pub fn size_of(query: &str) -> Option<&str> {
-    query.split('&').find(|parameter| {
-        parameter.strip_prefix("size=").is_some_and(|value| {
-            let value = value.trim().to_ascii_lowercase();
-            !["", "0", "no", "false", "none"].contains(&value.as_str())
-        })
-    })
+    query
+        .split('&')
+        .find(|parameter| parameter.strip_prefix("size=").is_some_and(bool_value))
 }
 
 /// Open requests that wait for an execution which has been running for long.

@@ -71,9 +71,10 @@ pub fn add(
         role,
         Role::Recovery | Role::Join | Role::Hijack | Role::Layers
     );
-    let found = match by_registers {
-        true => None,
-        false => Some(verify::signature_of(binary, f)?),
+    let found = if by_registers {
+        None
+    } else {
+        Some(verify::signature_of(binary, f)?)
     };
     let chosen = match found {
         None => None,

@@ -69,8 +69,9 @@ pub fn convert(conversion: Conversion, values: &[String]) -> Result<Expected, St
     }
 }
 
-/// `httputils.BoolValue`
-fn bool_value(text: &str) -> bool {
+/// What moby takes for true (api/server/httputils, `BoolValue`).
+#[must_use]
+pub fn bool_value(text: &str) -> bool {
     let text = text.trim().to_lowercase();
     !matches!(text.as_str(), "" | "0" | "no" | "false" | "none")
 }

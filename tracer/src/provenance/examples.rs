@@ -1,6 +1,5 @@
-//! Plans and calls put together by hand, for tests.
+//! Plans and values put together by hand, for tests.
 
-use crate::correlate::{Call, CallState, Link, Owner, Request};
 use crate::decode::Value;
 use crate::plan::{ArgPlace, FuncSchema, PlaceKind, Role, ValueSchema};
 
@@ -31,54 +30,6 @@ pub fn function(name: &str, params: &[&str]) -> FuncSchema {
         results: Vec::new(),
         out: Vec::new(),
         inlined_at: Vec::new(),
-    }
-}
-
-pub fn request(method: &str, path: &str, query: &str) -> Request {
-    let version = path.strip_prefix("/v").and_then(|p| p.split('/').next());
-    Request {
-        id: 1,
-        goid: Some(1),
-        start: 0,
-        end: Some(1),
-        method: method.into(),
-        api_version: version.filter(|v| v.contains('.')).map(str::to_owned),
-        path: path.into(),
-        query: query.into(),
-        user_agent: None,
-        status: Some(200),
-        bytes: None,
-        hijacked: Some(false),
-        waits_for: None,
-        client: None,
-        client_unknown: None,
-        layers: None,
-        sample: None,
-        state: CallState::Returned,
-    }
-}
-
-pub fn call(func: u32, params: Vec<Value>, parent: Option<usize>) -> Call {
-    Call {
-        func,
-        goid: Some(1),
-        tid: 1,
-        depth: 1,
-        start: 0,
-        end: Some(1),
-        params,
-        results: Vec::new(),
-        out: Vec::new(),
-        stack: Vec::new(),
-        state: CallState::Returned,
-        owner: Owner::Request {
-            request: 0,
-            link: Link::SameGoroutine,
-        },
-        parent,
-        born_in: None,
-        sample: None,
-        shared_with: Vec::new(),
     }
 }
 

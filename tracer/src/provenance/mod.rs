@@ -12,9 +12,10 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use crate::correlate::{Call, Owner, Request, Trace};
+use crate::correlate::{Call, Owner, Request, Trace, split_version};
 use crate::decode::Value;
 use crate::plan::Plan;
+pub use convert::bool_value;
 use convert::{Expected, convert, said};
 use routes::{Called, Conversion, Route, Source};
 
@@ -177,7 +178,7 @@ impl<'a> Provenance<'a> {
             not_understood(format!(
                 "what {} {} hands to functions is not known here",
                 request.method,
-                routes::without_version(&request.path)
+                split_version(&request.path).1
             ))
         })?;
         let function = self.plan.functions.get(call.func as usize);

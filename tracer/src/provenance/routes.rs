@@ -1,6 +1,7 @@
 //! What is said of a route: which functions it calls, which options they get, and from which parameters. `table` says it.
 
 use super::table::ROUTES;
+use crate::correlate::split_version;
 
 /// How a parameter becomes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,19 +61,6 @@ pub struct Route {
     pub besides: &'static [&'static str],
 }
 
-/// The path without a leading API version such as `/v1.41`.
-pub fn without_version(path: &str) -> &str {
-    let Some(rest) = path.strip_prefix("/v") else {
-        return path;
-    };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (version, rest) = rest.split_at(end);
-    let is_version = version
-        .split_once('.')
-        .is_some_and(|(a, b)| [a, b].iter().all(|n| number(n).is_some()));
-    if is_version { rest } else { path }
-}
-
 /// `1.41`
 pub fn version(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.split_once('.')?;
@@ -87,7 +75,7 @@ fn number(digits: &str) -> Option<u32> {
 impl Route {
     /// The route of a request, and what stands in its path for the braces. More than one that could be meant is none.
     pub fn of(method: &str, path: &str) -> Option<(&'static Self, String)> {
-        let path = without_version(path);
+        let (_, path) = split_version(path);
         let of_method = || ROUTES.iter().filter(|r| r.method == method);
         // a route in full comes before templates that fit as well
         if let Some(route) = of_method().find(|r| r.path == path) {

@@ -1,7 +1,8 @@
 //! Calls put together by hand.
 
-use super::examples::{call, filters, function, list, options, request, text};
+use super::examples::{filters, function, list, options, text};
 use super::*;
+use crate::correlate::examples::{call, request};
 use crate::decode::Missing;
 
 const DAEMON: &str = "github.com/docker/docker/daemon.(*Daemon).";

@@ -3,9 +3,10 @@
 use super::super::Style;
 use super::*;
 use crate::capture::{Daemon, Header, Trailer};
+use crate::correlate::examples::{call, request};
 use crate::decode::{Missing, Value};
 use crate::plan::{TypeKindSchema, TypeSchema};
-use crate::provenance::examples::{call, filters, function, list, request, text as string};
+use crate::provenance::examples::{filters, function, list, text as string};
 
 const REDUCE: &str = "github.com/docker/docker/daemon.(*Daemon).reduceContainers";
 
