@@ -11,6 +11,7 @@ mod generate;
 mod http;
 mod matrix;
 mod memory;
+mod namespace;
 mod numbers;
 mod parity;
 mod patch;
@@ -26,11 +27,12 @@ pub use generate::{BATCHES, go_methods, receivers};
 pub use http::{Answer, Connection, request};
 pub use matrix::{Program, Tally, compare_live, lines, programs, report};
 pub use memory::{changed_code, status_kib};
+pub use namespace::{is_inside, run_inside};
 pub use numbers::Numbers;
 pub use parity::{Counts, parity};
 pub use patch::Patch;
 pub use proxy::Proxy;
-pub use tool::{Finished, Running, Tool, json_lines};
+pub use tool::{Finished, Running, Tool, json_lines, words};
 
 /// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set
 /// (`cargo xtask test --lenient`, or plain `cargo test`), as a skip that is named.
@@ -42,6 +44,21 @@ macro_rules! assets_or_skip {
             Err(why) => {
                 assert!(!$crate::is_strict(), "this test needs: {why:#}");
                 eprintln!("SKIPPED {}: {why:#}", module_path!());
+                return;
+            }
+        }
+    };
+}
+
+/// Gives the path of a Go fixture, or ends the test in the same way.
+#[macro_export]
+macro_rules! fixture_or_skip {
+    ($name:expr) => {
+        match $crate::fixture($name) {
+            Ok(path) => path,
+            Err(why) => {
+                assert!(!$crate::is_strict(), "this test needs {why}");
+                eprintln!("SKIPPED {}: needs {why}", module_path!());
                 return;
             }
         }

@@ -44,6 +44,12 @@ impl Finished {
     }
 }
 
+/// A text without its line breaks and columns: words with one space between.
+#[must_use]
+pub fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What a run wrote so far.
 type Shared = Arc<Mutex<Vec<u8>>>;
 

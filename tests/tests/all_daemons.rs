@@ -2,35 +2,14 @@
 //! namespace of their own, so that the machine's other daemons are none of our business.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 
 use harness::{Assets, Daemon, Finished, Tool, json_lines, stock_dockerd};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// Set for a run of this program inside of a pid namespace.
-const INSIDE: &str = "MOBYTRACE_TEST_INSIDE";
 const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 /// List requests for each daemon.
 const REQUESTS: usize = 20;
-
-/// Runs one test of this file in a new pid namespace with its own `/proc`. `false`: this is that run.
-fn went_inside(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        assert_eq!(std::process::id(), 1, "a namespace of its own");
-        return false;
-    }
-    let status = Command::new("unshare")
-        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
-        .arg(std::env::current_exe().expect("self"))
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .stdin(Stdio::null())
-        .status()
-        .expect("unshare");
-    assert!(status.success(), "{status}");
-    true
-}
 
 /// Every stock daemon there is, started at the same time.
 fn daemons(assets: &Assets) -> Vec<(&'static str, Daemon)> {
@@ -114,8 +93,8 @@ fn check(suite: &str, pid: u32, events: &[Value]) {
 #[test]
 fn four_generations_side_by_side() {
     let assets = harness::assets_or_skip!();
-    if went_inside("four_generations_side_by_side") {
-        return;
+    if !harness::is_inside() {
+        return harness::run_inside("four_generations_side_by_side");
     }
     let daemons = daemons(&assets);
     assert!(daemons.len() > 1, "nothing to tell apart");

@@ -131,11 +131,8 @@ fn the_comparison_from_a_container_is_the_hosts() {
     let seen = inside.wait().expect("ended").expect(0);
     // the columns have no names of their own, and other widths
     let unnamed = |text: &str| -> String {
-        text.replace("path A", "GET /containers/json?all=1")
-            .replace("path B", "GET /system/df")
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
+        let named = text.replace("path A", "GET /containers/json?all=1");
+        harness::words(&named.replace("path B", "GET /system/df"))
     };
     assert_eq!(unnamed(&without_times(&seen.stdout)), unnamed(&expected));
 

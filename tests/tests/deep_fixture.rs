@@ -181,14 +181,7 @@ fn every_call_is_seen(options: SessionOptions, faults: bool) {
         eprintln!("SKIPPED deep_fixture: needs root");
         return;
     }
-    let path = match harness::fixture("deep") {
-        Ok(path) => path,
-        Err(why) => {
-            assert!(!harness::is_strict(), "this test needs {why}");
-            eprintln!("SKIPPED deep_fixture: needs {why}");
-            return;
-        }
-    };
+    let path = harness::fixture_or_skip!("deep");
     let (trace, counted) = trace(&options, &path);
     assert_eq!(counted, EXPECTED);
     assert_eq!(trace.calls.len() as u64, counted, "calls seen = calls made");

@@ -75,13 +75,7 @@ fn processes_that_are_none() {
 
 #[test]
 fn a_go_program_without_the_functions() {
-    let path = match harness::fixture("deep") {
-        Ok(path) => path,
-        Err(why) => {
-            assert!(!harness::is_strict(), "this test needs {why}");
-            return;
-        }
-    };
+    let path = harness::fixture_or_skip!("deep");
     let tool = Tool::find().expect("tool");
     let fixture = Fixture::start(&path, &[]).expect("fixture");
     let finished = tool

@@ -166,13 +166,7 @@ fn binaries_of_every_shape() {
         ),
     ];
     for (name, values) in fixtures {
-        let Ok(path) = harness::fixture(name) else {
-            assert!(
-                !harness::is_strict(),
-                "this test needs `cargo xtask fixtures`"
-            );
-            return;
-        };
+        let path = harness::fixture_or_skip!(name);
         let text = shown(&path, 0).stdout;
         let names = [
             "linked",

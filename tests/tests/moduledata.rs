@@ -44,13 +44,7 @@ const HUGE: &dyn Fn(u64) -> u64 = &|_| u64::MAX;
 
 #[test]
 fn every_field_that_is_checked() {
-    let Ok(path) = harness::fixture("deep") else {
-        assert!(
-            !harness::is_strict(),
-            "this test needs `cargo xtask fixtures`"
-        );
-        return;
-    };
+    let path = harness::fixture_or_skip!("deep");
     let whole = Patch::new(std::fs::read(path).expect("fixture"));
     let (base, _) = place(&whole, "moduledata");
     each_refused(
@@ -118,13 +112,7 @@ fn every_field_that_is_checked() {
 
 #[test]
 fn the_function_table() {
-    let Ok(path) = harness::fixture("deep") else {
-        assert!(
-            !harness::is_strict(),
-            "this test needs `cargo xtask fixtures`"
-        );
-        return;
-    };
+    let path = harness::fixture_or_skip!("deep");
     let whole = Patch::new(std::fs::read(path).expect("fixture"));
     let (at, _) = place(&whole, "pclntab");
     let table = at + whole.word(at + 64) as usize;
@@ -196,13 +184,7 @@ fn what_go_1_27_lists_ends_exactly() {
 #[test]
 fn text_in_two_places() {
     const MOVED: u64 = 0x1000_0000;
-    let Ok(path) = harness::fixture("deep") else {
-        assert!(
-            !harness::is_strict(),
-            "this test needs `cargo xtask fixtures`"
-        );
-        return;
-    };
+    let path = harness::fixture_or_skip!("deep");
     let whole = Patch::new(std::fs::read(path).expect("fixture"));
     let before = GoBinary::parse(&whole.bytes).expect("whole");
     let functions: Vec<FuncInfo> = before.functions().collect();

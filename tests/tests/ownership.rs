@@ -224,11 +224,7 @@ fn one_run_in_trees(suite: &str, daemon: &Daemon) {
     session.signal(rustix::process::Signal::INT);
     let output = session.wait().expect("ended").expect(0).stdout;
     // each tree as one text
-    let trees: Vec<String> = output
-        .split("\n#")
-        .skip(1)
-        .map(|tree| tree.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
+    let trees: Vec<String> = output.split("\n#").skip(1).map(harness::words).collect();
     let number = |tree: &String| tree.split(' ').next().expect("number").to_owned();
     let one = |said: &str| {
         let found: Vec<&String> = trees.iter().filter(|t| t.contains(said)).collect();

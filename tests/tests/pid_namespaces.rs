@@ -8,9 +8,6 @@ use std::process::{Child, Command, Stdio};
 use harness::{Tool, json_lines};
 use rustix::process::Signal;
 
-/// Set for a run of this program inside of a pid namespace.
-const INSIDE: &str = "MOBYTRACE_TEST_INSIDE";
-
 /// Runs one test of this file in a new pid namespace with its own `/proc`.
 fn inside(test: &str) {
     if !rustix::process::geteuid().is_root() {
@@ -18,15 +15,7 @@ fn inside(test: &str) {
         eprintln!("SKIPPED pid_namespaces: needs root");
         return;
     }
-    let status = Command::new("unshare")
-        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
-        .arg(std::env::current_exe().expect("self"))
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .stdin(Stdio::null())
-        .status()
-        .expect("unshare");
-    assert!(status.success(), "{status}");
+    harness::run_inside(test);
 }
 
 /// The only child of a process.
@@ -104,10 +93,9 @@ fn start(command: &mut Command) -> (Child, impl Write + use<>, impl BufRead + us
 
 #[test]
 fn of_tracer_and_program() {
-    if std::env::var_os(INSIDE).is_none() {
+    if !harness::is_inside() {
         return inside("of_tracer_and_program");
     }
-    assert_eq!(std::process::id(), 1, "a namespace of its own");
     let Some(path) = fixture() else { return };
     let (mut child, mut input, mut output) = start(&mut Command::new(&path));
     let pid = child.id();
@@ -150,10 +138,9 @@ fn with_the_numbers_of_others_is_refused() {
 
 #[test]
 fn of_the_program_inside_of_the_tracers() {
-    if std::env::var_os(INSIDE).is_none() {
+    if !harness::is_inside() {
         return inside("of_the_program_inside_of_the_tracers");
     }
-    assert_eq!(std::process::id(), 1, "a namespace of its own");
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         assert!(
             !harness::is_strict(),

@@ -85,14 +85,7 @@ fn a_table_that_leads_astray_is_refused_by_name() {
 
 #[test]
 fn packed_by_the_linker() {
-    let path = match harness::fixture("relr") {
-        Ok(path) => path,
-        Err(why) => {
-            assert!(!harness::is_strict(), "this test needs {why}");
-            eprintln!("SKIPPED packed_by_the_linker: needs {why}");
-            return;
-        }
-    };
+    let path = harness::fixture_or_skip!("relr");
     let bytes = std::fs::read(&path).expect("fixture");
     let bare = Patch::new(bytes.clone()).without_section_headers().bytes;
     let mut fixture = Fixture::start(&path, &[]).expect("fixture");

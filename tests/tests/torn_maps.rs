@@ -145,14 +145,7 @@ fn torn(fixture: &str, variant: Option<Variant>, calls: u64, pause: u64) {
         eprintln!("SKIPPED torn_maps: needs root");
         return;
     }
-    let path = match harness::fixture(fixture) {
-        Ok(path) => path,
-        Err(why) => {
-            assert!(!harness::is_strict(), "this test needs {why}");
-            eprintln!("SKIPPED torn_maps: needs {why}");
-            return;
-        }
-    };
+    let path = harness::fixture_or_skip!(fixture);
     let bytes = std::fs::read(&path).expect("fixture");
     let binary = GoBinary::parse(&bytes).expect("Go");
     let request = PlanRequest::new(&[], &["main.(*Server).Take*".to_owned()]).expect("request");

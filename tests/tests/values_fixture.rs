@@ -344,14 +344,7 @@ fn values(name: &str, variant: Option<Variant>, allowed: &[&str]) {
         eprintln!("SKIPPED values_fixture: needs root");
         return;
     }
-    let path = match harness::fixture(name) {
-        Ok(path) => path,
-        Err(why) => {
-            assert!(!harness::is_strict(), "this test needs {why}");
-            eprintln!("SKIPPED values_fixture: needs {why}");
-            return;
-        }
-    };
+    let path = harness::fixture_or_skip!(name);
     let seen = run(variant, &path);
     // keys and elems of a group lie apart, or in pairs
     let swiss = seen.maps.iter().filter(|m| m.kind == MAP_SWISS);

@@ -181,11 +181,7 @@ fn on(suite: &str, list: &str, maker: &str) {
     assert_eq!(origins(&replayed), origins(&events));
     paths_part(&tool, &file, &events, maker);
     let tree = tool.run(&["show", &file]).expect("run").expect(0).stdout;
-    let tree = tree
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .replace("│ ", "");
+    let tree = harness::words(&tree).replace("│ ", "");
     for said in [
         "[All: query all=1]",
         &format!("[Size, All: hard-coded by {maker}]"),
@@ -213,11 +209,7 @@ fn paths_part(tool: &Tool, file: &str, events: &Events, maker: &str) {
     );
     let compared = |a: &str, b: &str| {
         let finished = tool.run(&["compare", file, a, b]).expect("run").expect(0);
-        finished
-            .stdout
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
+        harness::words(&finished.stdout)
     };
     let same = compared(&all, &usage);
     for said in [

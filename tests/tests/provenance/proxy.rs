@@ -57,11 +57,7 @@ fn a_proxy_that_hides_containers_is_found_out_by_waiting() {
     assert_eq!(listed, "shown", "the client sees one");
     assert!(counted.contains("Containers 6"), "{counted}");
     assert_eq!(proxy.hidden(), CREATED);
-    let words = finished
-        .stdout
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let words = harness::words(&finished.stdout);
     for said in [
         "returned 6 containers 6 containers",
         "First difference: Size is false (default) for path A, true (hard-coded by SystemDiskUsage) for path B.",
@@ -91,11 +87,7 @@ fn a_proxy_that_hides_containers_is_found_out_by_waiting() {
         .expect("first");
     client(&assets, &through, &["ps", "-a", "--filter", "name=hidden1"]);
     let finished = running.wait().expect("ended").expect(0);
-    let words = finished
-        .stdout
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let words = harness::words(&finished.stdout);
     for said in [
         "First difference: Filters is {} (default) for path A, {name: {hidden1}} (query filters) for path B.",
         "the paths part inside dockerd: it returned 6 containers for path A, 1 container for path B",
