@@ -12,13 +12,16 @@ use mobytrace::probe::{Session, SessionOptions, TargetProc};
 
 /// More than the ring buffer holds entries.
 const CALLS: u64 = 20_000;
-
-/// How many times the ring buffer is emptied after a loss. Each loss begins at an entry or at a return, as it happens: with so many, both do.
-const LOSSES: u32 = 16;
-/// Most rounds of calls until then.
-const MOST_ROUNDS: u64 = 100;
-/// How often the ring buffer is emptied: more rarely than it fills.
-const EMPTIED: Duration = Duration::from_millis(60);
+/// Calls of one goroutine within each other, more than the ring buffer holds: all that is kept of them is entries.
+const DEEP: u64 = 12_000;
+/// Calls within each other whose returns alone find room.
+const SHALLOW: u64 = 500;
+/// Calls one after the other that find room, entries and returns.
+const KEPT: u64 = 400;
+/// Rounds of `CALLS`; each loses something, wherever that begins.
+const ROUNDS: u64 = 8;
+/// Between two looks at what was lost.
+const LOOK: Duration = Duration::from_millis(5);
 
 struct Collector(Mutex<Vec<String>>);
 
@@ -65,45 +68,35 @@ fn lost_records_are_counted_and_said() {
         log: true,
         ..SessionOptions::default()
     };
-    let mut session = Session::start(&plan, &target, &options).expect("attached");
-    let mut records = Vec::new();
-    let (mut lost, mut losses, mut rounds) = (0, 0, 0);
-    while losses < LOSSES {
-        assert!(rounds < MOST_ROUNDS, "{losses} losses in {rounds} rounds");
-        rounds += 1;
-        let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                spin.tell(&CALLS.to_string()).expect("stdin");
-                sender.send(spin.line().expect("line")).expect("sent");
-            });
-            // emptied only after something was lost, however fast this machine is: what is lost lies between what is there
-            while receiver.recv_timeout(EMPTIED).is_err() {
-                let counters = session.counters().expect("counters");
-                let drops = counters.iter().map(|c| c.drops).sum();
-                if drops > lost {
-                    lost = drops;
-                    losses += 1;
-                    session.drain(|record| records.push(Part::from_ring(record).expect("record")));
-                }
-            }
-        });
+    let mut seen = Seen {
+        session: Session::start(&plan, &target, &options).expect("attached"),
+        calls: (0..plan.sites.len())
+            .filter(|i| plan.functions[plan.sites[*i].func as usize].role == Role::Call)
+            .collect(),
+        records: Vec::new(),
+    };
+    seen.nothing_is_lost(&mut spin);
+    let apart = seen.entries_without_returns_then_returns_without_entries(&mut spin);
+    for _ in 0..ROUNDS {
+        seen.losses_as_they_happen(&mut spin);
     }
-    session.drain(|record| records.push(Part::from_ring(record).expect("record")));
+    let Seen {
+        session,
+        calls,
+        records,
+    } = seen;
     let counters = session.counters().expect("counters");
     session.detach().expect("detached");
-    let calls: Vec<usize> = (0..plan.sites.len())
-        .filter(|i| plan.functions[plan.sites[*i].func as usize].role == Role::Call)
-        .collect();
     let sum = |of: fn(&tracer_ebpf::wire::counters::SiteCounters) -> u64| -> u64 {
         calls.iter().map(|i| of(&counters[*i])).sum()
     };
-    assert_eq!(sum(|c| c.hits), 2 * CALLS * rounds, "entries and returns");
+    let made = KEPT + (DEEP + 1) + (SHALLOW + 1) + ROUNDS * CALLS;
+    assert_eq!(sum(|c| c.hits), 2 * made, "entries and returns");
     assert!(sum(|c| c.drops) > 0, "the ring buffer was full");
     assert_eq!(sum(|c| c.records) + sum(|c| c.drops), sum(|c| c.hits));
     let all: u64 = counters.iter().map(|c| c.records + c.parts).sum();
     assert_eq!(all, records.len() as u64);
-    nothing_is_paired_across_a_loss(&plan, records);
+    nothing_is_paired_across_a_loss(&plan, records, apart);
     let said = LOG.0.lock().expect("lines");
     assert!(
         said.iter()
@@ -112,8 +105,88 @@ fn lost_records_are_counted_and_said() {
     );
 }
 
-/// What is said to have returned did: its result is its own.
-fn nothing_is_paired_across_a_loss(plan: &Plan, records: Vec<Part>) {
+/// What the session gave so far.
+struct Seen {
+    session: Session,
+    /// Sites of the traced function.
+    calls: Vec<usize>,
+    records: Vec<Part>,
+}
+
+impl Seen {
+    fn drain(&mut self) {
+        let records = &mut self.records;
+        self.session
+            .drain(|record| records.push(Part::from_ring(record).expect("record")));
+    }
+
+    /// Of the traced function: records that were kept, and hits that were dropped.
+    fn kept_and_dropped(&self) -> (u64, u64) {
+        let counters = self.session.counters().expect("counters");
+        let of = self.calls.iter().map(|i| &counters[*i]);
+        of.fold((0, 0), |(kept, dropped), c| {
+            (kept + c.records, dropped + c.drops)
+        })
+    }
+
+    fn nothing_is_lost(&mut self, spin: &mut Fixture) {
+        spin.tell(&KEPT.to_string()).expect("stdin");
+        spin.line().expect("line");
+        assert_eq!(self.kept_and_dropped(), (2 * KEPT, 0));
+        self.drain();
+    }
+
+    /// Nobody empties the ring buffer while one call goes deeper than it holds: entries are kept, all returns are lost. It is
+    /// full when the next call goes down, and empty when that comes up: returns are kept that have the same goroutine and the
+    /// same depths as the entries before. Gives how many entries were kept.
+    fn entries_without_returns_then_returns_without_entries(&mut self, spin: &mut Fixture) -> u64 {
+        let (before, _) = self.kept_and_dropped();
+        spin.tell(&format!("deep {DEEP} 1")).expect("stdin");
+        assert_eq!(spin.line().expect("line"), "bottom");
+        let (entries, dropped) = self.kept_and_dropped();
+        assert!(dropped > 0 && entries - before > SHALLOW + 1, "{entries}");
+        spin.tell("").expect("stdin");
+        assert_eq!(spin.line().expect("line"), "top");
+        spin.tell(&format!("deep {SHALLOW} 2")).expect("stdin");
+        assert_eq!(spin.line().expect("line"), "bottom");
+        let (full, _) = self.kept_and_dropped();
+        assert_eq!(full, entries, "no room since then");
+        self.drain();
+        spin.tell("").expect("stdin");
+        assert_eq!(spin.line().expect("line"), "top");
+        let (with_returns, _) = self.kept_and_dropped();
+        assert_eq!(with_returns - full, SHALLOW + 1, "returns");
+        self.drain();
+        entries - before
+    }
+
+    /// More calls than there is room for, and the ring buffer is emptied whenever something was lost: what is lost lies between
+    /// what is there.
+    fn losses_as_they_happen(&mut self, spin: &mut Fixture) {
+        let (_, before) = self.kept_and_dropped();
+        let mut lost = before;
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                spin.tell(&CALLS.to_string()).expect("stdin");
+                sender.send(spin.line().expect("line")).expect("sent");
+            });
+            while receiver.recv_timeout(LOOK).is_err() {
+                let (_, dropped) = self.kept_and_dropped();
+                if dropped > lost {
+                    lost = dropped;
+                    self.drain();
+                }
+            }
+        });
+        self.drain();
+        let (_, after) = self.kept_and_dropped();
+        assert!(after > before, "{CALLS} calls found room");
+    }
+}
+
+/// What is said to have returned did: its result is its own. `apart`: entries that were kept and whose returns were lost.
+fn nothing_is_paired_across_a_loss(plan: &Plan, records: Vec<Part>, apart: u64) {
     let decoder = Decoder::new(plan, 0);
     let mut assembler = Assembler::default();
     let mut correlator = Correlator::new(plan);
@@ -143,6 +216,11 @@ fn nothing_is_paired_across_a_loss(plan: &Plan, records: Vec<Part>) {
             _ => {}
         }
     }
-    assert!(returned > 100, "{returned} calls returned");
-    assert!(unpaired > 0, "losses lie between an entry and its return");
+    assert!(returned >= KEPT, "{returned} calls returned");
+    assert!(
+        unpaired >= apart,
+        "losses lie between {apart} entries and their returns: {unpaired}"
+    );
+    let unmatched = trace.summary.unmatched_returns;
+    assert!(unmatched > SHALLOW, "{unmatched} returns lost their entry");
 }
