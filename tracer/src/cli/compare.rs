@@ -197,7 +197,12 @@ async fn passive_run(args: &args::Compare, live: &mut Live<'_>, kept: &mut Kept)
             let routes: Vec<(u32, String)> = batch
                 .requests
                 .iter()
-                .map(|r| (r.id, format!("{} {}", r.method, render::escape(&r.path))))
+                .map(|r| {
+                    (
+                        r.id,
+                        format!("{} {}", r.method, render::escape(&r.path.to_string())),
+                    )
+                })
                 .collect();
             let fresh = kept.take(batch, 2, |trace, index| {
                 is_awaited(trace, index, &args.routes)
@@ -265,8 +270,7 @@ fn report(
 /// Whether a request is over and of a route that is waited for.
 fn is_awaited(trace: &Trace, index: usize, routes: &[String]) -> bool {
     trace.requests.get(index).is_some_and(|request| {
-        request.end.is_some()
-            && (routes.is_empty() || routes.iter().any(|r| request.path.contains(r.as_str())))
+        request.end.is_some() && (routes.is_empty() || routes.iter().any(|r| request.path.holds(r)))
     })
 }
 

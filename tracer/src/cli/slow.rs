@@ -122,9 +122,11 @@ fn say(prepared: &Prepared, slow: &Slow, since: u64, sample: &Sample) {
         .func
         .and_then(|f| plan.functions.get(f as usize))
         .map(|f| escape(&f.short));
-    let what = match (slow.request, &slow.route, &function) {
-        (Some(id), Some(route), Some(f)) => format!("#{id} {}, in {f},", escape(route)),
-        (Some(id), Some(route), None) => format!("#{id} {}", escape(route)),
+    let route = slow.route.as_ref();
+    let route = route.map(|(method, path)| escape(&format!("{method} {path}")));
+    let what = match (slow.request, route, &function) {
+        (Some(id), Some(route), Some(f)) => format!("#{id} {route}, in {f},"),
+        (Some(id), Some(route), None) => format!("#{id} {route}"),
         (Some(id), None, Some(f)) => format!("{f} of #{id}"),
         (None, _, Some(f)) => f.clone(),
         _ => "a call".to_owned(),

@@ -39,9 +39,9 @@ impl Wanted {
         if !(self.start..=self.end).contains(&request.start) {
             return false;
         }
-        let agent = request.user_agent.as_deref();
+        let agent = request.user_agent.as_ref();
         match &self.sender {
-            Sender::Get { user_agent } => agent == Some(user_agent),
+            Sender::Get { user_agent } => agent.is_some_and(|a| a.is(user_agent)),
             Sender::Command { shell } => {
                 let descends = request
                     .client
@@ -50,9 +50,15 @@ impl Wanted {
                     .and_then(|(client, shell)| descends_from(client, shell));
                 // what the request says of itself counts only where its sender is not known
                 descends.unwrap_or_else(|| {
-                    cli_route(&self.label).is_none_or(|route| request.path.ends_with(route))
-                        && cli_agent(&self.label)
-                            .is_none_or(|prefix| agent.is_none_or(|a| a.starts_with(prefix)))
+                    let route = cli_route(&self.label).map(str::as_bytes);
+                    let prefix = cli_agent(&self.label).map(str::as_bytes);
+                    route.is_none_or(|r| request.path.whole().is_some_and(|p| p.ends_with(r)))
+                        && prefix.is_none_or(|prefix| {
+                            // one that was not captured may be any
+                            agent.is_none_or(|agent| {
+                                agent.true_len().is_none() || agent.captured().starts_with(prefix)
+                            })
+                        })
                 })
             }
         }

@@ -1,7 +1,7 @@
 //! Requests and calls put together by hand, for tests.
 
 use super::model::{Call, CallState, Link, Owner, Request};
-use super::request::split_version;
+use super::request::api_version;
 use crate::decode::Value;
 
 pub fn request(method: &str, path: &str, query: &str) -> Request {
@@ -11,7 +11,7 @@ pub fn request(method: &str, path: &str, query: &str) -> Request {
         start: 0,
         end: Some(1),
         method: method.into(),
-        api_version: split_version(path).0.map(str::to_owned),
+        api_version: api_version(&path.into()),
         path: path.into(),
         query: query.into(),
         user_agent: None,

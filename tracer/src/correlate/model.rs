@@ -1,6 +1,6 @@
 //! Calls, requests, and how they were tied together.
 
-use crate::decode::{Sample, Value};
+use crate::decode::{Sample, Text, Value};
 
 /// How a call was tied to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,11 +114,12 @@ pub struct Request {
     pub goid: Option<u64>,
     pub start: u64,
     pub end: Option<u64>,
-    pub method: String,
-    pub path: String,
+    pub method: Text,
+    pub path: Text,
     /// Raw query, still encoded.
-    pub query: String,
-    pub user_agent: Option<String>,
+    pub query: Text,
+    /// `None`: the request certainly had none.
+    pub user_agent: Option<Text>,
     /// Of a path like `/v1.41/info`: `1.41`.
     pub api_version: Option<String>,
     pub status: Option<i64>,

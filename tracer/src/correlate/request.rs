@@ -1,7 +1,7 @@
 //! What a request says about itself, out of the values of its hits.
 
 use super::model::{CallState, Client, Request};
-use crate::decode::{Hit, Value};
+use crate::decode::{Hit, Missing, Text, Value};
 use crate::plan::FuncSchema;
 
 /// Digits of a container's id.
@@ -28,8 +28,8 @@ impl Parameters {
 pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
     let value = |at: Option<usize>| at.and_then(|i| hit.values.get(i)).map(target);
     let req = value(parameters.req);
-    let text = |path: &[&str]| req.and_then(|r| text_at(r, path));
-    let path = text(&["URL", "Path"]).unwrap_or_else(|| "?".into());
+    let text = |path: &[&str]| req.map_or_else(not_captured, |r| text_at(r, path));
+    let path = text(&["URL", "Path"]);
     let (client, client_unknown) = match value(parameters.client).map(client) {
         Some(Ok(client)) => (Some(client), None),
         Some(Err(why)) => (None, Some(why)),
@@ -40,11 +40,11 @@ pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
         goid: hit.goid,
         start: hit.ktime,
         end: None,
-        method: text(&["Method"]).unwrap_or_else(|| "?".into()),
-        api_version: split_version(&path).0.map(str::to_owned),
+        method: text(&["Method"]),
+        api_version: api_version(&path),
         path,
-        query: text(&["URL", "RawQuery"]).unwrap_or_default(),
-        user_agent: req.and_then(user_agent),
+        query: text(&["URL", "RawQuery"]),
+        user_agent: req.map_or_else(|| Some(not_captured()), user_agent),
         status: None,
         bytes: None,
         hijacked: None,
@@ -71,6 +71,18 @@ pub fn ended(request: &mut Request, hit: &Hit) {
     {
         request.hijacked = Some(*hijacked);
     }
+}
+
+fn not_captured() -> Text {
+    Text::Missing(Missing::NotSelected)
+}
+
+/// The API version that a path begins with, if what was captured of it says so for certain.
+pub fn api_version(path: &Text) -> Option<String> {
+    let captured = path.captured_str();
+    let (version, rest) = split_version(&captured);
+    let certain = path.whole().is_some() || rest.starts_with('/');
+    version.filter(|_| certain).map(str::to_owned)
 }
 
 /// `1.41` and `/info` of `/v1.41/info`; a path without an API version is all path.
@@ -114,10 +126,10 @@ fn client(value: &Value) -> Result<Client, String> {
     Ok(Client {
         pid,
         uid: number("uid"),
-        comm: field(value, "comm").and_then(text),
+        comm: field(value, "comm").and_then(whole),
         ancestors,
         container: field(value, "cgroup")
-            .and_then(text)
+            .and_then(whole)
             .and_then(|name| container_id(&name)),
     })
 }
@@ -162,42 +174,111 @@ fn int_at(value: &Value, name: &str) -> Option<i64> {
     }
 }
 
-fn text(value: &Value) -> Option<String> {
-    match value.part() {
-        Value::Str { bytes, len } => {
-            let mut text = String::from_utf8_lossy(bytes).into_owned();
-            if *len > bytes.len() as u64 {
-                text.push_str(&format!("… ({len} bytes)"));
-            }
-            Some(text)
-        }
-        _ => None,
-    }
+fn whole(value: &Value) -> Option<String> {
+    Text::of(value).whole_str().map(str::to_owned)
 }
 
-fn text_at(value: &Value, path: &[&str]) -> Option<String> {
-    match path {
-        [] => text(value),
-        [first, rest @ ..] => text_at(field(value, first)?, rest),
-    }
-}
-
-fn user_agent(request: &Value) -> Option<String> {
-    let Value::Map { entries, .. } = field(request, "Header")?.part() else {
-        return None;
+fn text_at(value: &Value, path: &[&str]) -> Text {
+    let Some((first, rest)) = path.split_first() else {
+        return Text::of(value);
     };
-    let (_, values) = entries
+    match (field(value, first), target(value)) {
+        (Some(value), _) => text_at(value, rest),
+        (None, Value::Missing(why)) => Text::Missing(why.clone()),
+        (None, _) => not_captured(),
+    }
+}
+
+/// The first value of the header, which is what Go's `UserAgent` returns; `None`: there is none.
+fn user_agent(request: &Value) -> Option<Text> {
+    let headers = match field(request, "Header") {
+        Some(headers) => headers,
+        None => return Some(not_captured()),
+    };
+    let (entries, why) = match (headers.part(), headers) {
+        (Value::Map { entries, .. }, Value::Cut { why, .. }) => (entries, Some(why)),
+        (Value::Map { entries, len }, _) if entries.len() as u64 == *len => (entries, None),
+        (Value::Map { entries, .. }, _) => (entries, Some(&Missing::NotSelected)),
+        (Value::Nil, _) => return None,
+        (Value::Missing(why), _) => return Some(Text::Missing(why.clone())),
+        _ => return Some(not_captured()),
+    };
+    let found = entries
         .iter()
-        .find(|(k, _)| text(k).as_deref() == Some("User-Agent"))?;
-    match values {
-        Value::List { items, .. } => items.first().and_then(text),
-        _ => None,
+        .find(|(name, _)| Text::of(name).is("User-Agent"));
+    let Some((_, values)) = found else {
+        // the rest of the headers, or the name of one, was not captured
+        let why = why.or_else(|| entries.iter().find_map(|(name, _)| name.why_missing()));
+        return why.map(|why| Text::Missing(why.clone()));
+    };
+    match values.part() {
+        Value::List { items, .. } if !items.is_empty() => items.first().map(Text::of),
+        Value::List { len: 0, .. } | Value::Nil => None,
+        other => Some(Text::Missing(
+            values
+                .why_missing()
+                .or_else(|| other.why_missing())
+                .cloned()
+                .unwrap_or(Missing::NotSelected),
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_that_may_go_on_is_none() {
+        let cut = |part: &str| Text::Cut {
+            part: part.as_bytes().to_vec(),
+            len: 99,
+            why: Missing::Lost,
+        };
+        assert_eq!(api_version(&cut("/v1.4")), None);
+        assert_eq!(api_version(&cut("/v1.41/co")).as_deref(), Some("1.41"));
+        assert_eq!(api_version(&Text::from("/v1.41")).as_deref(), Some("1.41"));
+    }
+
+    fn string(text: &str) -> Value {
+        Value::Str {
+            bytes: text.as_bytes().to_vec(),
+            len: text.len() as u64,
+        }
+    }
+
+    #[test]
+    fn no_user_agent_is_said_of_whole_headers_only() {
+        let agent = |headers: Value| {
+            user_agent(&Value::Struct {
+                ty: "net/http.Request".into(),
+                fields: vec![("Header".into(), headers)],
+            })
+        };
+        let header = |name: &str, value: &str| {
+            let items = vec![string(value)];
+            (string(name), Value::List { items, len: 1 })
+        };
+        let map = |entries: Vec<(Value, Value)>| Value::Map {
+            len: entries.len() as u64,
+            entries,
+        };
+        let accept = || header("Accept", "x");
+        assert_eq!(agent(map(vec![accept()])), None);
+        assert_eq!(agent(Value::Nil), None);
+        let known = agent(map(vec![accept(), header("User-Agent", "curl")]));
+        assert_eq!(known, Some(Text::from("curl")));
+        let cut = |entries| Value::Cut {
+            part: Box::new(map(entries)),
+            why: Missing::Lost,
+        };
+        let lost = Some(Text::Missing(Missing::Lost));
+        assert_eq!(agent(cut(vec![accept()])), lost);
+        assert_eq!(agent(cut(vec![header("User-Agent", "curl")])), known);
+        assert_eq!(agent(Value::Missing(Missing::Lost)), lost);
+        let nameless = (Value::Missing(Missing::Lost), Value::Nil);
+        assert_eq!(agent(map(vec![nameless])), lost);
+    }
 
     #[test]
     fn versions_of_paths() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::correlator::{Correlator, Frame, What};
 use super::model::CallState;
-use crate::decode::Sample;
+use crate::decode::{Sample, Text};
 
 /// When each goroutine is looked at next: when what it does reaches the threshold, then each time its age has doubled.
 #[derive(Debug, Default)]
@@ -22,8 +22,8 @@ pub struct Slow {
     pub since: u64,
     /// Number of the request that it is, or belongs to.
     pub request: Option<u32>,
-    /// `GET /v1.41/info`, if that request is still open.
-    pub route: Option<String>,
+    /// Method and path, if that request is still open.
+    pub route: Option<(Text, Text)>,
     /// Function of the innermost traced call on the goroutine, index into `Plan::functions`.
     pub func: Option<u32>,
     /// It was not looked at before.
@@ -77,7 +77,7 @@ impl Correlator {
             request,
             route: request
                 .and_then(|id| self.requests.get(&id))
-                .map(|r| format!("{} {}", r.method, r.path)),
+                .map(|r| (r.method.clone(), r.path.clone())),
             func: call.map(|c| c.call.func),
             first,
         }

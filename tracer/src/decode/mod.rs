@@ -11,6 +11,7 @@ mod goroutine;
 mod items;
 mod record;
 mod shape;
+mod text;
 mod value;
 mod well_known;
 
@@ -25,6 +26,7 @@ pub use goroutine::{Found, Sample};
 use items::{Block, Parser};
 pub use record::{Assembler, Part, RawHit, RecordError};
 pub use shape::ZERO_TIME;
+pub use text::Text;
 pub use value::{Hit, Missing, Value};
 
 /// Turns whole hits into values.

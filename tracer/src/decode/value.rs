@@ -71,6 +71,8 @@ pub enum Missing {
     Fault { addr: u64 },
     /// A budget (entries per hit, nesting depth) ended the capture before it.
     Budget(&'static str),
+    /// It is a secret, and was overwritten.
+    Masked,
     /// The ring-buffer entry that held it was lost.
     Lost,
     /// The map was being written while it was read: cells seen differ from its count.
@@ -128,6 +130,7 @@ impl fmt::Display for Missing {
             Self::NotSelected => f.write_str("not captured"),
             Self::Fault { addr } => write!(f, "memory at 0x{addr:x} was not resident"),
             Self::Budget(what) => write!(f, "cut by the budget for {what}"),
+            Self::Masked => f.write_str("it is a secret, and masked"),
             Self::Lost => f.write_str("its record was lost"),
             Self::MapChanged { seen: 0, count: 0 } => f.write_str("the map was being written"),
             Self::MapChanged { seen, count } => {

@@ -1,6 +1,6 @@
 //! Endpoints: requests that differ only in API version, ids and names are one.
 
-use crate::correlate::split_version;
+use crate::correlate::{Request, split_version};
 
 /// Segments below a collection that are no ids when they stand alone (moby's routers, 19.03 to 29).
 const ACTIONS: &[(&str, &[&str])] = &[
@@ -57,6 +57,16 @@ const WHOLE: &[&[&str]] = &[
 ];
 /// Longest segment kept as it is, and longest method.
 const MOST: usize = 24;
+
+/// The endpoint of a request; `GET …` where not all of its path was captured.
+#[must_use]
+pub fn endpoint_of(request: &Request) -> String {
+    let method = request.method.captured_str();
+    match request.path.whole() {
+        Some(path) => endpoint(&method, &String::from_utf8_lossy(path)),
+        None => format!("{} …", method.chars().take(MOST).collect::<String>()),
+    }
+}
 
 /// `GET /containers/{id}/json` of `GET /v1.41/containers/web/json`. Of paths that moby does not serve only the first segment is kept, so
 /// that there are few endpoints whatever clients ask for.

@@ -12,7 +12,7 @@ mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use durations::Durations;
-pub use endpoint::endpoint;
+use endpoint::endpoint_of;
 pub use lint::{Lint, Repeated, Thresholds, size_of};
 pub use rows::{ClientKey, Containers, Layers, Pids, Row};
 
@@ -110,7 +110,7 @@ impl Ledger {
         for (index, request) in trace.requests.iter().enumerate() {
             let start = self.first.get_or_insert(request.start);
             *start = (*start).min(request.start);
-            let endpoint = endpoint(&request.method, &request.path);
+            let endpoint = endpoint_of(request);
             if request.state == CallState::InFlight {
                 self.open.insert(request.id, opened(request, endpoint));
                 continue;
@@ -165,7 +165,7 @@ impl Ledger {
             };
             let run = runs.entry(*request).or_insert_with(|| Run {
                 request: owner.id,
-                endpoint: endpoint(&owner.method, &owner.path),
+                endpoint: endpoint_of(owner),
                 ns: 0,
                 waiters: BTreeSet::new(),
             });

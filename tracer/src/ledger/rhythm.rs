@@ -48,14 +48,15 @@ impl Rhythms {
         let Some(client) = &request.client else {
             return;
         };
-        if request.query.len() > MOST_QUERY {
+        let query = request.query.whole_str();
+        let Some(query) = query.filter(|q| q.len() <= MOST_QUERY) else {
             return;
-        }
+        };
         let key = Key {
             pid: client.pid,
             comm: client.comm.clone().unwrap_or_default(),
             endpoint: endpoint.to_owned(),
-            query: request.query.clone(),
+            query: query.to_owned(),
         };
         if self.series.len() >= MOST && !self.series.contains_key(&key) {
             let now = request.start;

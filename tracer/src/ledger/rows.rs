@@ -39,8 +39,10 @@ impl ClientKey {
                 uid: client.uid,
                 container: client.container.clone(),
             },
-            (None, Some(agent)) => Self::Agent(agent.chars().take(MOST_AGENT).collect()),
-            (None, None) => Self::Unknown,
+            (None, Some(agent)) if agent.true_len().is_some() => {
+                Self::Agent(agent.captured_str().chars().take(MOST_AGENT).collect())
+            }
+            (None, _) => Self::Unknown,
         }
     }
 }

@@ -13,10 +13,11 @@ mod table;
 use std::collections::BTreeMap;
 
 use crate::correlate::{Call, Owner, Request, Trace, split_version};
-use crate::decode::Value;
+use crate::decode::{Missing, Text, Value};
 use crate::plan::Plan;
 pub use convert::bool_value;
 use convert::{Expected, convert, said};
+use query::Sent;
 use routes::{Called, Conversion, Route, Source};
 
 /// Where import paths of moby's own functions begin.
@@ -46,6 +47,11 @@ pub enum Unknown {
     NotUnderstood(String),
     /// It comes from something that is not captured.
     Elsewhere(&'static str),
+    /// A part of the request was not captured, or not as far as it matters.
+    Captured(query::End),
+    Path(Missing),
+    /// The query cannot be read for certain.
+    Query(query::Unreadable),
     /// A particular of this call.
     Reason(String),
 }
@@ -55,6 +61,9 @@ impl std::fmt::Display for Unknown {
         match self {
             Self::Owner => f.write_str("no request certainly owns the call"),
             Self::Elsewhere(why) => f.write_str(why),
+            Self::Captured(end) => end.fmt(f),
+            Self::Path(why) => write!(f, "the request's path was not captured whole: {why}"),
+            Self::Query(why) => why.fmt(f),
             Self::NotUnderstood(why) | Self::Reason(why) => f.write_str(why),
         }
     }
@@ -169,16 +178,19 @@ impl<'a> Provenance<'a> {
         };
         let request = self.trace.requests.get(request).ok_or(Unknown::Owner)?;
         let not_understood = |what: String| Unknown::NotUnderstood(what);
-        if request.path.ends_with('…') {
-            return Err(Unknown::Reason(
-                "the request's path was cut when it was captured".into(),
-            ));
-        }
-        let (route, name) = Route::of(&request.method, &request.path).ok_or_else(|| {
+        let whole = |text: &'a Text| -> Result<&'a str, Unknown> {
+            match text.why() {
+                Some(why) => Err(Unknown::Path(why.clone())),
+                None => text
+                    .whole_str()
+                    .ok_or_else(|| not_understood("the request's path is not UTF-8".into())),
+            }
+        };
+        let (method, path) = (whole(&request.method)?, whole(&request.path)?);
+        let (route, name) = Route::of(method, path).ok_or_else(|| {
             not_understood(format!(
-                "what {} {} hands to functions is not known here",
-                request.method,
-                split_version(&request.path).1
+                "what {method} {} hands to functions is not known here",
+                split_version(path).1
             ))
         })?;
         let function = self.plan.functions.get(call.func as usize);
@@ -194,7 +206,7 @@ impl<'a> Provenance<'a> {
                 route.method, route.path
             ))
         })?;
-        let query = query::Query::parse(&request.query).map_err(Unknown::Reason)?;
+        let query = query::Query::parse(&request.query).map_err(Unknown::Query)?;
         let stranger = query.names().find(|n| !route.knows(n)).map(str::to_owned);
         Ok(Context {
             request,
@@ -227,10 +239,11 @@ impl<'a> Provenance<'a> {
                     context.query.get(parameter),
                     version.and_then(routes::version),
                 ) {
-                    (Some(_), None) => unknown(format!(
+                    (Sent::No, _) => self.by_daemon(context, call, value),
+                    (_, None) => unknown(format!(
                         "whether the handler reads {parameter} depends on the API version, which the path does not tell"
                     )),
-                    (Some(_), Some(version)) if version >= since => {
+                    (_, Some(version)) if version >= since => {
                         self.by_query(context, call, parameter, conversion, value)
                     }
                     _ => self.by_daemon(context, call, value),
@@ -283,17 +296,29 @@ impl<'a> Provenance<'a> {
         conversion: Conversion,
         value: &Value,
     ) -> Origin {
-        let Some(sent) = context.query.get(parameter) else {
-            // forms in a body are merged with the query (net/http/request.go, ParseForm)
-            let form = matches!(context.request.method.as_str(), "POST" | "PUT" | "PATCH");
-            return if form && !value.is_zero() {
-                unknown("a form in the request's body may have set it; bodies are not captured")
-            } else {
-                self.by_daemon(context, call, value)
-            };
+        let sent = match context.query.get(parameter) {
+            Sent::Unknown(end) => return Origin::Unknown(Unknown::Captured(end.clone())),
+            Sent::First(_, end) if conversion.reads_all() => {
+                return Origin::Unknown(Unknown::Captured(end.clone()));
+            }
+            Sent::First(values, _) => values.get(..1).unwrap_or_default(),
+            Sent::All(values) => values,
+            Sent::No => {
+                // forms in a body are merged with the query (net/http/request.go, ParseForm)
+                let form = context.request.method.whole_str();
+                let form = form.is_some_and(|m| matches!(m, "POST" | "PUT" | "PATCH"));
+                return if form && !value.is_zero() {
+                    unknown("a form in the request's body may have set it; bodies are not captured")
+                } else {
+                    self.by_daemon(context, call, value)
+                };
+            }
         };
         let shown = sent.join(",");
         match convert(conversion, sent) {
+            Ok(_) if value.is_zero() && context.query.may_be_unread() => unknown(
+                "the request's query may hold more parameters than some releases of Go read at all",
+            ),
             Ok(expected) if expected.is(value) => Origin::Query {
                 parameter: parameter.to_owned(),
                 sent: shown,
@@ -308,6 +333,9 @@ impl<'a> Provenance<'a> {
 
     /// Of a value that no parameter of the request sets.
     fn by_daemon(&self, context: &Context<'_>, call: &Call, value: &Value) -> Origin {
+        if let Some(end) = context.query.end() {
+            return Origin::Unknown(Unknown::Captured(end.clone()));
+        }
         if let Some(stranger) = &context.stranger {
             return unknown(format!(
                 "what the request's parameter {stranger:?} sets is not known here"

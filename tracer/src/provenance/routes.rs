@@ -26,6 +26,13 @@ pub enum Conversion {
     Opaque,
 }
 
+impl Conversion {
+    /// Whether later values of a parameter that is repeated count as well as the first.
+    pub fn reads_all(self) -> bool {
+        matches!(self, Self::Holds(_) | Self::Opaque)
+    }
+}
+
 /// Where an option's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {

@@ -59,8 +59,15 @@ fn one(request: Request, calls: Vec<Call>) -> Trace {
 
 /// Origin of one option of the only call of a request.
 fn origin(query: &str, config: Value, option: &str) -> Origin {
+    origin_of(query.into(), config, option)
+}
+
+fn origin_of(query: Text, config: Value, option: &str) -> Origin {
     let trace = one(
-        request("GET", "/v1.41/containers/json", query),
+        Request {
+            query,
+            ..request("GET", "/v1.41/containers/json", "")
+        },
         vec![call(0, vec![config], None)],
     );
     let found = origins_with(&trace, 0, &[]);
@@ -133,12 +140,6 @@ fn a_value_that_the_parameter_does_not_make_is_not_from_it() {
 
 #[test]
 fn what_cannot_be_read_has_a_reason() {
-    let cut = origin(
-        "all=1&filters=%7B…",
-        list(true, false, 0, filters(&[])),
-        "All",
-    );
-    assert!(reason(&cut).contains("cut"), "{cut:?}");
     let config = options(vec![("All", Value::Missing(Missing::Lost))]);
     let missing = origin("all=1", config, "All");
     assert!(
@@ -162,6 +163,56 @@ fn what_cannot_be_read_has_a_reason() {
         reason(&made).contains("the caller that made it is not known"),
         "{made:?}"
     );
+}
+
+#[test]
+fn a_query_that_was_cut_makes_nothing_hard_coded() {
+    let config = || list(true, true, 0, filters(&[("name", "c1")]));
+    let cut = |part: &str, len| Text::Cut {
+        part: part.into(),
+        len,
+        why: Missing::Budget("bytes per string"),
+    };
+    // behind 64 KiB of filters
+    let early = format!("filters=%7B%22name%22%3A%5B%22{}", "x".repeat(65_500));
+    let len = early.len() as u64 + 20;
+    for option in ["All", "Size", "Filters", "Limit", "Since"] {
+        let why = reason(&origin_of(cut(&early, len), config(), option));
+        assert!(why.contains("query was cut"), "{option}: {why}");
+    }
+    // what stands before them is certain, and the first value is the one that counts
+    let late = format!("all=1&size=1&{early}");
+    let of = |option| origin_of(cut(&late, len + 13), config(), option);
+    assert_eq!(of("All"), query("all", "1"));
+    assert_eq!(of("Size"), query("size", "1"));
+    assert!(reason(&of("Filters")).contains("query was cut"));
+    // a million bytes may hold so many parameters that Go reads none
+    let of = |option| origin_of(cut("all=0&size=1&x", 1 << 20), config(), option);
+    assert_eq!(of("Size"), query("size", "1"));
+    let unset = list(false, true, 0, filters(&[]));
+    let why = reason(&origin_of(cut("all=0&size=1&x", 1 << 20), unset, "All"));
+    assert!(why.contains("more parameters"), "{why}");
+    // what ends like the sign of a cut is none
+    let whole = origin("all=1&x=…", list(true, false, 0, filters(&[])), "All");
+    assert_eq!(whole, query("all", "1"));
+    let gone = origin_of(Text::Missing(Missing::Lost), config(), "All");
+    assert!(reason(&gone).contains("its record was lost"), "{gone:?}");
+}
+
+#[test]
+fn of_all_values_a_cut_query_tells_none() {
+    let of = |text: Text| {
+        let mut trace = disk_usage("/v1.44/system/df", "");
+        trace.requests[0].query = text;
+        origins_with(&trace, 0, &[]).remove(0).1
+    };
+    assert_eq!(of("type=container".into()), query("type", "container"));
+    let cut = Text::Cut {
+        part: "type=container&x".into(),
+        len: 1000,
+        why: Missing::Lost,
+    };
+    assert!(reason(&of(cut)).contains("cut"));
 }
 
 fn disk_usage(path: &str, query: &str) -> Trace {

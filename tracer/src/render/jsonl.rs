@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Clock, open_calls, text};
 use crate::capture::Header;
 use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Summary, Trace};
-use crate::decode::{Value, errno_name, error_text};
+use crate::decode::{Text, Value, errno_name, error_text};
 use crate::plan::ValueSchema;
 use crate::provenance::{Origin, Provenance};
 
@@ -83,10 +83,10 @@ fn request(ty: &str, header: &Header, clock: &Clock, trace: &Trace, r: &Request)
             "start_ns": r.start,
             "end_ns": r.end,
             "goroutine": r.goid,
-            "method": r.method,
-            "path": r.path,
-            "query": r.query,
-            "user_agent": r.user_agent,
+            "method": captured(&r.method),
+            "path": captured(&r.path),
+            "query": captured(&r.query),
+            "user_agent": r.user_agent.as_ref().map(captured),
             "api_version": r.api_version,
             "status": r.status,
             "bytes": r.bytes,
@@ -215,6 +215,28 @@ fn named(schemas: &[ValueSchema], values: &[Value]) -> Json {
     Json::Object(fields)
 }
 
+/// A text as JSON, in the forms of a string value.
+fn captured(text: &Text) -> Json {
+    match text {
+        Text::Whole(bytes) => string(bytes),
+        Text::Cut { part, len, why } => {
+            json!({"cut": String::from_utf8_lossy(part), "len": len, "why": why.to_string()})
+        }
+        Text::Missing(why) => json!({"missing": why.to_string()}),
+    }
+}
+
+/// A whole string; as hexadecimal digits where it is not UTF-8.
+fn string(bytes: &[u8]) -> Json {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!(text),
+        Err(_) => {
+            let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+            json!({"hex": hex})
+        }
+    }
+}
+
 /// A value as JSON. What is not whole is an object that says so: `{"missing": why}`, `{"masked": N}`, and with the true length
 /// and why there is no more: `{"cut": …, "len": N, "why": …}` of a string, `{"items": […], …}` of a list, `{"entries": {…}, …}` of a map.
 pub fn value(v: &Value) -> Json {
@@ -224,17 +246,8 @@ pub fn value(v: &Value) -> Json {
         Value::Uint(n) => json!(n),
         Value::Float(x) => json!(x),
         Value::Complex(..) | Value::Time { .. } | Value::Duration(_) => json!(text::value(v, true)),
-        Value::Str { bytes, len } => {
-            let whole = bytes.len() as u64 == *len;
-            match (std::str::from_utf8(bytes), whole) {
-                (Ok(text), true) => json!(text),
-                (Err(_), true) => {
-                    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-                    json!({"hex": hex})
-                }
-                (_, false) => json!({"cut": String::from_utf8_lossy(bytes), "len": len}),
-            }
-        }
+        Value::Str { bytes, len } if bytes.len() as u64 == *len => string(bytes),
+        Value::Str { bytes, len } => json!({"cut": String::from_utf8_lossy(bytes), "len": len}),
         Value::Nil => Json::Null,
         Value::Pointer { to, .. } => value(to),
         Value::Address(addr) => json!({"address": format!("0x{addr:x}")}),

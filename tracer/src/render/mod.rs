@@ -7,6 +7,7 @@ mod line;
 mod lint;
 mod markdown;
 mod origin;
+mod request;
 mod style;
 mod table;
 mod text;

@@ -58,12 +58,6 @@ pub fn shorten(text: &str, most: usize, true_len: u64) -> String {
     format!("{head}… ({true_len} bytes)")
 }
 
-/// Path and query of a request, at most some lines of them.
-pub fn short_route(route: &str) -> String {
-    const MOST: usize = 400;
-    shorten(route, MOST, route.len() as u64)
-}
-
 /// A string value, escaped; quoted if it is empty or holds what would be misread.
 pub fn string(bytes: &[u8], len: u64, most: usize) -> String {
     let text = escape(&String::from_utf8_lossy(bytes));

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::call::{arguments, results};
 use super::line::{Line, Look};
+use super::request::{self, route, route_within};
 use super::text::{self, duration, escape};
 use super::{Clock, Style, View, origin};
 use crate::capture::Header;
@@ -87,16 +88,6 @@ pub fn open(
         }
     }
     Ok(())
-}
-
-/// `GET /v1.41/containers/json?all=1`
-pub fn route(request: &Request) -> String {
-    let query = if request.query.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", request.query)
-    };
-    format!("{} {}{query}", request.method, request.path)
 }
 
 /// `docker, pid 4711, uid 1000` and the container it lives in.
@@ -495,11 +486,7 @@ impl<'a> Tree<'a> {
         prefix(&mut line, self.view);
         line.push(
             Look::Dim,
-            format!(
-                "… #{} {}",
-                request.id,
-                escape(&text::shorten(&route(request), 100, 0))
-            ),
+            format!("… #{} {}", request.id, route_within(request, 100)),
         );
         let age = self.trace.until.saturating_sub(request.start);
         line.push_whole(Look::Dim, format!(" open for {}", duration(age)));
@@ -524,14 +511,7 @@ impl<'a> Tree<'a> {
     fn request(&self, request: &Request, out: &mut dyn Write) -> io::Result<()> {
         let mut line = Line::default();
         prefix(&mut line, self.view);
-        line.push(
-            Look::Bold,
-            format!(
-                "#{} {}",
-                request.id,
-                escape(&text::short_route(&route(request)))
-            ),
-        );
+        line.push(Look::Bold, format!("#{} {}", request.id, route(request)));
         let took = request
             .end
             .map(|end| duration(end.saturating_sub(request.start)));
@@ -570,14 +550,8 @@ impl<'a> Tree<'a> {
         line.push(Look::Dim, format!("  {}", self.clock.time(request.start)));
         match (&request.client, &request.user_agent) {
             (Some(known), _) => line.push(Look::Dim, format!("  {}", client(known))),
-            (None, Some(agent)) => {
-                line.push(
-                    Look::Dim,
-                    format!(
-                        "  {}",
-                        escape(&text::shorten(agent, 60, agent.len() as u64))
-                    ),
-                );
+            (None, agent @ Some(_)) => {
+                line.push(Look::Dim, format!("  {}", request::agent(agent.as_ref())));
             }
             (None, None) => {}
         }
@@ -589,7 +563,7 @@ impl<'a> Tree<'a> {
         let Some(root) = &self.view.root else {
             return true;
         };
-        route(request).contains(root.as_str()) || self.reached.contains(&index)
+        request::holds(request, root) || self.reached.contains(&index)
     }
 
     /// Whether a call, or one below it, is what `--root` asks for.

@@ -8,8 +8,8 @@ mod rows;
 mod verdict;
 
 use super::Clock;
-use super::text::{duration, escape, short_route};
-use super::tree::route;
+use super::request::{agent, route};
+use super::text::{duration, escape};
 use crate::capture::Recording;
 use crate::correlate::{CallState, Request, Trace};
 use crate::plan::Plan;
@@ -186,9 +186,9 @@ impl Comparison {
                     self.verdict.push(format!(
                         "  #{} {}  {}  {}",
                         r.id,
-                        escape(&short_route(&route(r))),
+                        route(r),
                         clock.time(r.start),
-                        escape(r.user_agent.as_deref().unwrap_or("no User-Agent"))
+                        agent(r.user_agent.as_ref())
                     ));
                 }
             }
@@ -218,13 +218,13 @@ impl Comparison {
             .filter_map(|i| trace.requests.get(*i))
             .collect();
         self.row("request", RowKind::About, &requests, |r| {
-            Cell::shown(escape(&short_route(&route(r))))
+            Cell::shown(route(r))
         });
         self.row("status", RowKind::About, &requests, |r| {
             Cell::shown(r.status.map_or_else(|| "none".into(), |s| s.to_string()))
         });
         self.row("client", RowKind::About, &requests, |r| {
-            Cell::shown(escape(r.user_agent.as_deref().unwrap_or("no User-Agent")))
+            Cell::shown(agent(r.user_agent.as_ref()))
         });
         let Some((function, calls)) = rows::common_call(plan, trace, picked) else {
             self.row("calls", RowKind::About, picked, |request| {
