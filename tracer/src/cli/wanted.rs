@@ -46,6 +46,7 @@ impl Wanted {
                 let descends = request
                     .client
                     .as_ref()
+                    .ok()
                     .zip(*shell)
                     .and_then(|(client, shell)| descends_from(client, shell));
                 // what the request says of itself counts only where its sender is not known
@@ -105,6 +106,7 @@ fn cli_route(command: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlate::ProcessName;
 
     #[test]
     fn routes_of_docker_commands() {
@@ -124,7 +126,7 @@ mod tests {
         let client = |pid, ancestors: &[u32]| Client {
             pid,
             uid: None,
-            comm: None,
+            comm: ProcessName::Ended,
             ancestors: ancestors.to_vec(),
             container: None,
         };

@@ -2,7 +2,7 @@
 
 use super::model::{Call, CallState, Link, Owner, Request};
 use super::request::api_version;
-use crate::decode::Value;
+use crate::decode::{Missing, Value};
 
 pub fn request(method: &str, path: &str, query: &str) -> Request {
     Request {
@@ -19,8 +19,7 @@ pub fn request(method: &str, path: &str, query: &str) -> Request {
         bytes: None,
         hijacked: Some(false),
         waits_for: None,
-        client: None,
-        client_unknown: None,
+        client: Err(Missing::NotPlanned),
         layers: None,
         sample: None,
         state: CallState::Returned,

@@ -17,7 +17,7 @@ mod slow;
 
 pub use correlator::Correlator;
 pub use model::{
-    Call, CallState, Client, LayerWork, Link, Owner, Request, Sharing, Summary, Trace,
+    Call, CallState, Client, LayerWork, Link, Owner, ProcessName, Request, Sharing, Summary, Trace,
 };
 pub use request::split_version;
 pub use slow::Slow;

@@ -1,6 +1,6 @@
 //! Calls, requests, and how they were tied together.
 
-use crate::decode::{Sample, Text, Value};
+use crate::decode::{Missing, Sample, Text, Value};
 
 /// How a call was tied to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +23,35 @@ impl Link {
     }
 }
 
+/// The kernel's name of a process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProcessName {
+    Known(String),
+    /// It had ended before it could be asked.
+    Ended,
+    /// It was not captured.
+    Unknown,
+}
+
+impl ProcessName {
+    /// The name, where it is known.
+    #[must_use]
+    pub fn known(&self) -> Option<&str> {
+        match self {
+            Self::Known(name) => Some(name),
+            Self::Ended | Self::Unknown => None,
+        }
+    }
+}
+
 /// The process behind a request's connection, as it was when the request began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// Process id, in the pid namespace of mobytrace itself.
     pub pid: u32,
     pub uid: Option<u32>,
-    /// The kernel's name of the process (at most 15 bytes); `None`: it had ended before.
-    pub comm: Option<String>,
+    /// The kernel's name of the process (at most 15 bytes).
+    pub comm: ProcessName,
     /// Thread group ids of the client, its parent, grandparent … outward.
     pub ancestors: Vec<u32>,
     /// Id of the container it lives in: 64 hexadecimal digits in the name of its cgroup.
@@ -129,9 +150,8 @@ pub struct Request {
     pub hijacked: Option<bool>,
     /// Number of the request whose running execution this one waits for (`singleflight`).
     pub waits_for: Option<u32>,
-    pub client: Option<Client>,
-    /// Why the client is not known.
-    pub client_unknown: Option<String>,
+    /// The process that sent it, or why that is not known.
+    pub client: Result<Client, Missing>,
     /// Time in layer-size work; `None`: no such function is traced.
     pub layers: Option<LayerWork>,
     /// The last look at its goroutine while it was in flight and in no traced call.

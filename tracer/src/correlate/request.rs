@@ -1,7 +1,7 @@
 //! What a request says about itself, out of the values of its hits.
 
-use super::model::{CallState, Client, Request};
-use crate::decode::{Hit, Missing, Text, Value};
+use super::model::{CallState, Client, ProcessName, Request};
+use crate::decode::{Hit, Misfit, Missing, NoClient, Text, Value};
 use crate::plan::FuncSchema;
 
 /// Digits of a container's id.
@@ -30,11 +30,7 @@ pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
     let req = value(parameters.req);
     let text = |path: &[&str]| req.map_or_else(not_captured, |r| text_at(r, path));
     let path = text(&["URL", "Path"]);
-    let (client, client_unknown) = match value(parameters.client).map(client) {
-        Some(Ok(client)) => (Some(client), None),
-        Some(Err(why)) => (None, Some(why)),
-        None => (None, Some("not captured".to_owned())),
-    };
+    let client = value(parameters.client).map_or(Err(Missing::NotPlanned), client);
     Request {
         id,
         goid: hit.goid,
@@ -50,7 +46,6 @@ pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
         hijacked: None,
         waits_for: None,
         client,
-        client_unknown,
         layers: None,
         sample: None,
         state: CallState::InFlight,
@@ -74,7 +69,7 @@ pub fn ended(request: &mut Request, hit: &Hit) {
 }
 
 fn not_captured() -> Text {
-    Text::Missing(Missing::NotSelected)
+    Text::Missing(Missing::NotPlanned)
 }
 
 /// The API version that a path begins with, if what was captured of it says so for certain.
@@ -99,9 +94,9 @@ pub fn split_version(path: &str) -> (Option<&str>, &str) {
     }
 }
 
-fn client(value: &Value) -> Result<Client, String> {
+fn client(value: &Value) -> Result<Client, Missing> {
     if let Value::Missing(why) = value {
-        return Err(why.to_string());
+        return Err(why.clone());
     }
     let number = |name: &str| match field(value, name) {
         Some(Value::Uint(n)) => u32::try_from(*n).ok(),
@@ -109,8 +104,8 @@ fn client(value: &Value) -> Result<Client, String> {
     };
     let Some(pid) = number("pid") else {
         return Err(match field(value, "pid") {
-            Some(Value::Missing(why)) => why.to_string(),
-            _ => "its process id was not captured".to_owned(),
+            Some(Value::Missing(why)) => why.clone(),
+            _ => Missing::Corrupt(Misfit::Kind),
         });
     };
     let ancestors = match field(value, "ancestors") {
@@ -126,12 +121,20 @@ fn client(value: &Value) -> Result<Client, String> {
     Ok(Client {
         pid,
         uid: number("uid"),
-        comm: field(value, "comm").and_then(whole),
+        comm: name(field(value, "comm")),
         ancestors,
         container: field(value, "cgroup")
             .and_then(whole)
             .and_then(|name| container_id(&name)),
     })
+}
+
+fn name(value: Option<&Value>) -> ProcessName {
+    match value.map(Text::of) {
+        Some(Text::Whole(name)) => ProcessName::Known(String::from_utf8_lossy(&name).into_owned()),
+        Some(Text::Missing(Missing::Client(NoClient::Ended))) => ProcessName::Ended,
+        _ => ProcessName::Unknown,
+    }
 }
 
 /// 64 hexadecimal digits in the name of a cgroup: `docker-ID.scope`, or the id alone.
@@ -198,7 +201,7 @@ fn user_agent(request: &Value) -> Option<Text> {
     let (entries, why) = match (headers.part(), headers) {
         (Value::Map { entries, .. }, Value::Cut { why, .. }) => (entries, Some(why)),
         (Value::Map { entries, len }, _) if entries.len() as u64 == *len => (entries, None),
-        (Value::Map { entries, .. }, _) => (entries, Some(&Missing::NotSelected)),
+        (Value::Map { entries, .. }, _) => (entries, Some(&Missing::Corrupt(Misfit::Kind))),
         (Value::Nil, _) => return None,
         (Value::Missing(why), _) => return Some(Text::Missing(why.clone())),
         _ => return Some(not_captured()),
@@ -219,7 +222,7 @@ fn user_agent(request: &Value) -> Option<Text> {
                 .why_missing()
                 .or_else(|| other.why_missing())
                 .cloned()
-                .unwrap_or(Missing::NotSelected),
+                .unwrap_or(Missing::Corrupt(Misfit::Kind)),
         )),
     }
 }
@@ -313,6 +316,7 @@ mod tests {
             fields,
         };
         let client = client(&value).expect("a client");
-        assert_eq!((client.pid, client.uid, client.comm), (7, Some(0), None));
+        assert_eq!((client.pid, client.uid), (7, Some(0)));
+        assert_eq!(client.comm, ProcessName::Unknown);
     }
 }

@@ -9,8 +9,9 @@ use tracer_ebpf::wire::record::{
 
 use super::client;
 use super::items::{Block, Bytes, Node};
+use super::missing::{Implausible, Limit, Misfit, Missing};
 use super::record::{RawHit, read};
-use super::value::{Missing, Value};
+use super::value::Value;
 use super::well_known;
 use crate::plan::{FieldSchema, Leaf, PlaceKind, Plan, Secret, TypeKindSchema, ValueSchema};
 
@@ -73,12 +74,13 @@ impl<'a> Builder<'a> {
     /// A parameter, result or out value, from the register block or the stack block.
     pub fn top(&mut self, schema: &ValueSchema, regs: &Block, stack: &Block) -> Value {
         if !schema.shown {
-            return Value::Missing(Missing::NotSelected);
+            return Value::Missing(Missing::NotWanted);
         }
         match schema.place.kind {
-            PlaceKind::Missing => Value::Missing(Missing::Unreadable(
-                schema.place.reason.clone().unwrap_or_default(),
-            )),
+            PlaceKind::Missing => Value::Missing(match &schema.place.reason {
+                Some(why) => Missing::Unplaced(why.clone()),
+                None => Missing::NotPlanned,
+            }),
             PlaceKind::Registers => {
                 let source = Source {
                     block: regs,
@@ -96,16 +98,14 @@ impl<'a> Builder<'a> {
     fn value(&mut self, ty: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
         let plan = self.plan;
         let Some(ty) = plan.types.get(ty as usize) else {
-            return Value::Missing(Missing::Corrupt(
-                "a type that the plan does not have".into(),
-            ));
+            return Value::Missing(Missing::Corrupt(Misfit::NoType));
         };
         if self.nested >= MOST_NESTED {
-            return Value::Missing(Missing::Corrupt("types nested too deep".into()));
+            return Value::Missing(Missing::Corrupt(Misfit::TypesNested));
         }
         self.nested += 1;
         let value = match &ty.kind {
-            TypeKindSchema::Opaque => Value::Missing(Missing::NotSelected),
+            TypeKindSchema::Opaque => Value::Missing(Missing::NotWanted),
             TypeKindSchema::Bool
             | TypeKindSchema::Int
             | TypeKindSchema::Uint
@@ -122,7 +122,7 @@ impl<'a> Builder<'a> {
                     (Err(why), _) | (_, Err(why)) => why,
                 }
             }
-            TypeKindSchema::Deep => Value::Missing(Missing::Budget("pointers followed")),
+            TypeKindSchema::Deep => Value::Missing(Missing::Limit(Limit::Pointers)),
             TypeKindSchema::UnsafePointer | TypeKindSchema::Chan | TypeKindSchema::Func => {
                 self.scalar(source, off, 8, address)
             }
@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
                         )
                     })
                     .collect();
-                let why = (*len > MOST_ELEMENTS).then_some(Missing::Budget("elements per value"));
+                let why = (*len > MOST_ELEMENTS).then_some(Missing::Limit(Limit::Elements));
                 cut_for(why.as_ref(), Value::List { items, len: *len })
             }
             TypeKindSchema::Map { key, elem } => self.map(*key, *elem, source, off, secret),
@@ -186,11 +186,7 @@ impl<'a> Builder<'a> {
 
     /// Why something that should be there is not.
     fn absent(&self) -> Value {
-        Value::Missing(
-            self.end
-                .clone()
-                .unwrap_or_else(|| Missing::Corrupt("no item for it".into())),
-        )
+        Value::Missing(self.end.clone().unwrap_or(Missing::Corrupt(Misfit::NoItem)))
     }
 
     fn scalar(
@@ -337,7 +333,7 @@ impl<'a> Builder<'a> {
             return match self.scalar(source, off, 8, address) {
                 Value::Address(addr) if deep => Value::Pointer {
                     addr,
-                    to: Box::new(Value::Missing(Missing::Budget("pointers followed"))),
+                    to: Box::new(Value::Missing(Missing::Limit(Limit::Pointers))),
                 },
                 other => other,
             };
@@ -388,7 +384,7 @@ impl<'a> Builder<'a> {
                 // of what no element is wanted, the length is all
                 let fewer = *len > 0 && all.is_some_and(|all| all > *len);
                 let why = match cut {
-                    None if fewer => Some(Missing::Budget("elements per value")),
+                    None if fewer => Some(Missing::Limit(Limit::Elements)),
                     why => why.clone(),
                 };
                 let len = all.unwrap_or(*len);
@@ -479,14 +475,14 @@ impl<'a> Builder<'a> {
                             entries,
                             len: count,
                         }),
-                        why: Missing::Budget("elements per value"),
+                        why: Missing::Limit(Limit::Elements),
                     },
                     OK => Value::Missing(Missing::MapChanged { seen, count }),
                     other => status_value(other, *addr),
                 }
             }
             (OK, None, Some(count)) => match &self.end {
-                Some(Missing::Budget("entries per hit")) => Value::Missing(Missing::MapCut {
+                Some(Missing::Limit(Limit::Entries)) => Value::Missing(Missing::MapCut {
                     seen: cells.len() as u64,
                     count,
                 }),
@@ -507,7 +503,7 @@ impl<'a> Builder<'a> {
         };
         match (*status, read::<Peer>(self.bytes(payload))) {
             (OK, Some(peer)) => client::value(&peer),
-            (OK, None) => Value::Missing(Missing::Corrupt("a peer of another size".into())),
+            (OK, None) => Value::Missing(Missing::Corrupt(Misfit::PeerSize)),
             (other, _) => status_value(other, *addr),
         }
     }
@@ -592,9 +588,7 @@ fn plain(kind: &TypeKindSchema, size: u64, word: u64) -> Value {
         TypeKindSchema::Bool => match word {
             0 => Value::Bool(false),
             1 => Value::Bool(true),
-            other => Value::Missing(Missing::Implausible {
-                what: format!("bool {other}"),
-            }),
+            other => Value::Missing(Missing::Implausible(Implausible::Bool(other))),
         },
         TypeKindSchema::Int => {
             let shift = 64 - 8 * size.clamp(1, 8);
@@ -603,7 +597,7 @@ fn plain(kind: &TypeKindSchema, size: u64, word: u64) -> Value {
         TypeKindSchema::Uint => Value::Uint(word),
         TypeKindSchema::Float if size == 4 => Value::Float(f64::from(f32::from_bits(word as u32))),
         TypeKindSchema::Float => Value::Float(f64::from_bits(word)),
-        _ => Value::Missing(Missing::Corrupt("a value of no plain kind".into())),
+        _ => Value::Missing(Missing::Corrupt(Misfit::Kind)),
     }
 }
 
@@ -651,16 +645,11 @@ fn status_value(status: u8, value: u64) -> Value {
     match status {
         NULL => Value::Nil,
         FAULT => Value::Missing(Missing::Fault { addr: value }),
-        DEPTH => Value::Missing(Missing::Budget("nesting depth")),
+        DEPTH => Value::Missing(Missing::Limit(Limit::Nesting)),
         MAP_BUSY => Value::Missing(Missing::MapChanged { seen: 0, count: 0 }),
-        UNKNOWN_TYPE => Value::Missing(Missing::Unreadable(
-            "maps of this kind are not read yet".into(),
-        )),
-        IMPLAUSIBLE => Value::Missing(Missing::Implausible {
-            what: format!("length or count {value}"),
-        }),
-        LIMIT => Value::Missing(Missing::Budget("length")),
+        UNKNOWN_TYPE => Value::Missing(Missing::MapKind),
+        IMPLAUSIBLE => Value::Missing(Missing::Implausible(Implausible::Length(value))),
         CHANGED => Value::Missing(Missing::Changed),
-        other => Value::Missing(Missing::Corrupt(format!("status {other}"))),
+        other => Value::Missing(Missing::Corrupt(Misfit::Status(other))),
     }
 }

@@ -1,19 +1,14 @@
 //! The process that sent a request, as the kernel found it at the other end of the socket.
 
-use tracer_ebpf::wire::peer::{
-    PEER_FAMILY, PEER_NAME, PEER_NO_LAYOUT, PEER_NO_SOCKET, PEER_NONE, PEER_OK, PEER_VARIANT, Peer,
-};
+use tracer_ebpf::wire::peer::{PEER_NAME, PEER_OK, Peer};
 
-use super::value::{Missing, Value};
+use super::missing::{Misfit, Missing, NoClient};
+use super::value::Value;
 
 /// Digits of a container's id.
 const ID_DIGITS: usize = 64;
 /// Steps of a chain to a connection; hostile plans may have any.
 const MOST_STEPS: u32 = 32;
-/// Address families of `socket(2)` that daemons listen on.
-const AF_INET: u32 = 2;
-const AF_INET6: u32 = 10;
-const AF_VSOCK: u32 = 40;
 
 /// The value at the end of a chain of pointers, interfaces and structs of one field.
 pub fn end_of(mut value: Value) -> Value {
@@ -24,45 +19,32 @@ pub fn end_of(mut value: Value) -> Value {
             Value::Struct { ty, mut fields } if ty != TYPE && fields.len() == 1 => {
                 match fields.pop() {
                     Some((_, value)) => value,
-                    None => return missing("nothing is there"),
+                    None => return Value::Missing(Missing::Corrupt(Misfit::Kind)),
                 }
             }
-            Value::Nil => return missing("the request has no connection"),
+            Value::Nil => return missing(NoClient::NoConnection),
             Value::Missing(Missing::UnknownType { addr }) => {
-                return Value::Missing(Missing::Unreadable(format!(
-                    "its connection is of a type that is not followed (0x{addr:x})"
-                )));
+                return missing(NoClient::Connection { addr });
             }
             other => return other,
         };
     }
-    missing("its connection is nested too deep")
+    missing(NoClient::TooDeep)
 }
 
 const TYPE: &str = "client";
 
-fn missing(why: &str) -> Value {
-    Value::Missing(Missing::Unreadable(why.to_owned()))
+fn missing(why: NoClient) -> Value {
+    Value::Missing(Missing::Client(why))
 }
 
 /// Fields: pid, uid, gid, comm, ancestors (process ids, the client's own first), cgroup.
 pub fn value(peer: &Peer) -> Value {
-    match peer.reason {
-        PEER_OK => {}
-        PEER_NO_LAYOUT => return missing("this kernel has no type information (BTF)"),
-        PEER_VARIANT => return missing("the programs for this kernel cannot walk its sockets"),
-        PEER_NO_SOCKET => return missing("its socket was closed"),
-        PEER_FAMILY => {
-            return missing(&match peer.detail {
-                AF_INET | AF_INET6 => "it came over TCP, which names no process".to_owned(),
-                AF_VSOCK => "it came from outside of this machine (vsock)".to_owned(),
-                other => format!("it came over a socket of family {other}"),
-            });
-        }
-        PEER_NONE => return missing("the kernel keeps no peer for its socket"),
-        other => {
-            return Value::Missing(Missing::Corrupt(format!("peer with reason {other}")));
-        }
+    if peer.reason != PEER_OK {
+        return Value::Missing(match NoClient::of_kernel(peer.reason, peer.detail) {
+            Some(why) => Missing::Client(why),
+            None => Missing::Corrupt(Misfit::PeerReason(peer.reason)),
+        });
     }
     let known = (peer.ancestors_len as usize).min(peer.ancestors.len());
     let ancestors: Vec<Value> = peer.ancestors[..known]
@@ -73,8 +55,8 @@ pub fn value(peer: &Peer) -> Value {
     let ended = comm.is_empty();
     let or_ended = |known: bool, value: Value| match (known, ended) {
         (true, _) => value,
-        (false, true) => missing("the process had ended"),
-        (false, false) => missing("not visible from this pid namespace"),
+        (false, true) => missing(NoClient::Ended),
+        (false, false) => missing(NoClient::OtherNamespace),
     };
     let string = |bytes: Vec<u8>| Value::Str {
         len: bytes.len() as u64,
@@ -85,7 +67,7 @@ pub fn value(peer: &Peer) -> Value {
         (
             "pid",
             match peer.pid {
-                0 => missing("not visible from this pid namespace"),
+                0 => missing(NoClient::OtherNamespace),
                 pid => Value::Uint(u64::from(pid)),
             },
         ),

@@ -272,7 +272,7 @@ fn quoted(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::value::Missing;
+    use super::super::missing::Missing;
     use super::*;
 
     fn string(text: &str) -> Value {

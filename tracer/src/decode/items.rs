@@ -7,8 +7,8 @@ use tracer_ebpf::wire::record::{
     CUT, CUT_DEPTH, CUT_LOST, ITEM_CELL, ITEM_CONT, ITEM_END, Item, LIMIT, OK,
 };
 
+use super::missing::{Limit, Misfit, Missing};
 use super::record::{RawHit, read};
-use super::value::Missing;
 use crate::plan::Plan;
 
 /// Blocks nested in each other; the kernel's machine has 16 frames.
@@ -127,9 +127,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn corrupt(&mut self, what: &str) {
-        self.end
-            .get_or_insert_with(|| Missing::Corrupt(what.to_owned()));
+    fn corrupt(&mut self, how: Misfit) {
+        self.end.get_or_insert(Missing::Corrupt(how));
     }
 
     /// Position of the first byte that was not understood: (entry, offset).
@@ -165,7 +164,7 @@ impl<'a> Parser<'a> {
                     },
                 }),
                 _ => {
-                    self.corrupt("an item reaches beyond its entry");
+                    self.corrupt(Misfit::ItemTooLong);
                     None
                 }
             };
@@ -182,10 +181,10 @@ impl<'a> Parser<'a> {
             _ if self.hit.lost_rest => Missing::Lost,
             Some(head) if head.flags & CUT != 0 => match head.cut {
                 CUT_LOST => Missing::Lost,
-                CUT_DEPTH => Missing::Budget("nesting depth"),
-                _ => Missing::Budget("entries per hit"),
+                CUT_DEPTH => Missing::Limit(Limit::Nesting),
+                _ => Missing::Limit(Limit::Entries),
             },
-            _ => Missing::Corrupt("items end too early".to_owned()),
+            _ => Missing::Corrupt(Misfit::ItemsEnd),
         }
     }
 
@@ -193,7 +192,7 @@ impl<'a> Parser<'a> {
     fn take(&mut self, index: u32, flags: u8) -> Option<Next> {
         let next = self.peek()?;
         if u32::from(next.item.op) != index || next.item.flags != flags {
-            self.corrupt("an item of another op");
+            self.corrupt(Misfit::OtherOp);
             return None;
         }
         self.advance(&next);
@@ -214,13 +213,13 @@ impl<'a> Parser<'a> {
     pub fn block(&mut self, start: u32, count: u32) -> Block {
         let mut block = Block::default();
         if self.nested >= MOST_NESTED {
-            self.corrupt("blocks nested too deep");
+            self.corrupt(Misfit::BlocksNested);
             return block;
         }
         self.nested += 1;
         for index in start..start.saturating_add(count) {
             let Some(op) = self.plan.ops.get(index as usize).copied() else {
-                self.corrupt("an op that the plan does not have");
+                self.corrupt(Misfit::NoOp);
                 break;
             };
             let Some(next) = self.take(index, 0) else {
@@ -253,7 +252,7 @@ impl<'a> Parser<'a> {
                     payload: next.payload,
                 },
                 _ => {
-                    self.corrupt("an op of unknown kind");
+                    self.corrupt(Misfit::OpKind);
                     break;
                 }
             };
@@ -288,7 +287,7 @@ impl<'a> Parser<'a> {
             chunks.push(next.payload);
             cut = self.continuations(index, wanted - got.min(wanted), &mut chunks);
             if len > wanted {
-                cut.get_or_insert(Missing::Budget("bytes per string"));
+                cut.get_or_insert(Missing::Limit(Limit::StringBytes));
             }
         }
         Node::Str {
@@ -309,7 +308,7 @@ impl<'a> Parser<'a> {
         while wanted > 0 {
             let Some(more) = self.take_continuation(index) else {
                 // the machine had no frame left to copy them with
-                return Some(self.end.clone().unwrap_or(Missing::Budget("nesting depth")));
+                return Some(self.end.clone().unwrap_or(Missing::Limit(Limit::Nesting)));
             };
             if more.item.status != OK || more.payload.range.is_empty() {
                 return Some(Missing::Fault {
@@ -338,7 +337,7 @@ impl<'a> Parser<'a> {
             }
             // of what no element is wanted, the length is all
             if len > wanted && op.len > 0 {
-                cut.get_or_insert(Missing::Budget("elements per value"));
+                cut.get_or_insert(Missing::Limit(Limit::Elements));
             }
         }
         Node::Slice {
@@ -359,7 +358,7 @@ impl<'a> Parser<'a> {
         if status == OK {
             while let Some(next) = self.peek() {
                 if u32::from(next.item.op) != index {
-                    self.corrupt("a map without an end");
+                    self.corrupt(Misfit::MapWithoutEnd);
                     break;
                 }
                 self.advance(&next);
@@ -378,7 +377,7 @@ impl<'a> Parser<'a> {
                         break;
                     }
                     _ => {
-                        self.corrupt("an item that does not belong into a map");
+                        self.corrupt(Misfit::NotOfMap);
                         break;
                     }
                 }
@@ -423,7 +422,7 @@ impl<'a> Parser<'a> {
                 Some((index, block))
             }
             Some(None) => {
-                self.corrupt("a dynamic type that the plan does not have");
+                self.corrupt(Misfit::NoDynamicType);
                 None
             }
             None => None,

@@ -9,6 +9,7 @@ mod errno;
 mod errors;
 mod goroutine;
 mod items;
+mod missing;
 mod record;
 mod shape;
 mod text;
@@ -24,10 +25,11 @@ use build::Builder;
 pub use errors::{errno_name, text as error_text};
 pub use goroutine::{Found, Sample};
 use items::{Block, Parser};
+pub use missing::{Absence, Implausible, Limit, Misfit, Missing, NoClient};
 pub use record::{Assembler, Part, RawHit, RecordError};
 pub use shape::ZERO_TIME;
 pub use text::Text;
-pub use value::{Hit, Missing, Value};
+pub use value::{Hit, Value};
 
 /// Turns whole hits into values.
 #[derive(Debug)]
@@ -85,8 +87,7 @@ impl<'p> Decoder<'p> {
         } else {
             let results = all(&function.results, &regs);
             let out = if head.flags & NO_SAVED != 0 {
-                let why = Missing::Unreadable("its entry was not seen".into());
-                vec![Value::Missing(why); function.out.len()]
+                vec![Value::Missing(Missing::NoEntry); function.out.len()]
             } else {
                 all(&function.out, &regs)
             };

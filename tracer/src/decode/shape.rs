@@ -1,7 +1,7 @@
 //! What can be said of a value without knowing what it means: zero, whole, pointed to.
 
 use super::Value;
-use super::value::Missing;
+use super::missing::Missing;
 
 /// Go's zero time: the first second of the year 1.
 pub const ZERO_TIME: (i64, u32) = (-62_135_596_800, 0);

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::value::{Missing, Value};
+use super::missing::{Misfit, Missing};
+use super::value::Value;
 
 /// A text of the traced program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +36,11 @@ impl Text {
             Value::Str { bytes, len } => Self::Cut {
                 part: bytes.clone(),
                 len: *len,
-                why: why.cloned().unwrap_or(Missing::NotSelected),
+                why: why.cloned().unwrap_or(Missing::Corrupt(Misfit::Kind)),
             },
             Value::Masked { .. } => Self::Missing(Missing::Masked),
             Value::Missing(why) => Self::Missing(why.clone()),
-            _ => Self::Missing(Missing::Corrupt("a text of another kind".into())),
+            _ => Self::Missing(Missing::Corrupt(Misfit::Kind)),
         }
     }
 

@@ -1,7 +1,6 @@
 //! The one value type that correlation and renderers see.
 
-use std::fmt;
-
+use super::missing::Missing;
 /// A decoded Go value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -62,35 +61,6 @@ pub enum Value {
     Missing(Missing),
 }
 
-/// Why a value is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// The profile does not capture it.
-    NotSelected,
-    /// User memory could not be read in the kernel (not resident, or invalid address).
-    Fault { addr: u64 },
-    /// A budget (entries per hit, nesting depth) ended the capture before it.
-    Budget(&'static str),
-    /// It is a secret, and was overwritten.
-    Masked,
-    /// The ring-buffer entry that held it was lost.
-    Lost,
-    /// The map was being written while it was read: cells seen differ from its count.
-    MapChanged { seen: u64, count: u64 },
-    /// The capture ended inside of a map, whose cells can then not be checked against its count.
-    MapCut { seen: u64, count: u64 },
-    /// A string, slice or interface that another goroutine wrote while it was read.
-    Changed,
-    /// The interface's dynamic type is not described by the binary.
-    UnknownType { addr: u64 },
-    /// Cannot be read at this site (e.g. a floating-point register).
-    Unreadable(String),
-    /// The length or count is not one that such a value can have.
-    Implausible { what: String },
-    /// The record does not match the plan.
-    Corrupt(String),
-}
-
 /// One decoded hit of a site: all parts of its record joined.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
@@ -122,32 +92,4 @@ pub struct Hit {
     pub out: Vec<Value>,
     /// The hit as a whole is complete, else why not.
     pub incomplete: Option<Missing>,
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSelected => f.write_str("not captured"),
-            Self::Fault { addr } => write!(f, "memory at 0x{addr:x} was not resident"),
-            Self::Budget(what) => write!(f, "cut by the budget for {what}"),
-            Self::Masked => f.write_str("it is a secret, and masked"),
-            Self::Lost => f.write_str("its record was lost"),
-            Self::MapChanged { seen: 0, count: 0 } => f.write_str("the map was being written"),
-            Self::MapChanged { seen, count } => {
-                write!(
-                    f,
-                    "the map changed while it was read ({seen} of {count} cells seen)"
-                )
-            }
-            Self::MapCut { seen, count } => write!(
-                f,
-                "a map of {count} entries, cut after {seen} by the budget for entries per hit"
-            ),
-            Self::Changed => f.write_str("it was being written while it was read"),
-            Self::UnknownType { addr } => write!(f, "dynamic type at 0x{addr:x} is not followed"),
-            Self::Unreadable(why) => f.write_str(why),
-            Self::Implausible { what } => write!(f, "implausible: {what}"),
-            Self::Corrupt(what) => write!(f, "the record does not fit the plan: {what}"),
-        }
-    }
 }

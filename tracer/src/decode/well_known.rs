@@ -1,6 +1,7 @@
 //! Types of the standard library that mean more than their fields.
 
-use super::value::{Missing, Value};
+use super::missing::{Implausible, Missing};
+use super::value::Value;
 
 /// `Time.wall`: the rest holds seconds since 1885 and a monotonic reading is in `ext` (time/time.go).
 const HAS_MONOTONIC: u64 = 1 << 63;
@@ -44,9 +45,7 @@ fn moment(wall: u64, ext: i64) -> Value {
     };
     match since_year_1.checked_sub(TO_1970) {
         Some(seconds) if nanos < 1_000_000_000 => Value::Time { seconds, nanos },
-        _ => Value::Missing(Missing::Implausible {
-            what: format!("time with wall {wall:#x} and ext {ext}"),
-        }),
+        _ => Value::Missing(Missing::Implausible(Implausible::Time { wall, ext })),
     }
 }
 

@@ -249,7 +249,7 @@ fn opened(request: &Request, endpoint: String) -> Open {
         endpoint,
         start: request.start,
         client: ClientKey::of(request),
-        pid: request.client.as_ref().map(|c| c.pid),
+        pid: request.client.as_ref().ok().map(|c| c.pid),
         layers: request.layers.is_some(),
         waits_for: request.waits_for,
         sample: request.sample.clone(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::lint::{Lint, Repeated};
 use super::{Durations, rows};
-use crate::correlate::Request;
+use crate::correlate::{ProcessName, Request};
 
 /// Series kept; beyond, those that came to nothing are forgotten.
 const MOST: usize = 4096;
@@ -16,7 +16,7 @@ const MOST_QUERY: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     pid: u32,
-    comm: String,
+    comm: ProcessName,
     endpoint: String,
     query: String,
 }
@@ -45,7 +45,7 @@ pub struct Rhythms {
 impl Rhythms {
     /// A request that is over. Without a known client there is no series.
     pub fn add(&mut self, endpoint: &str, request: &Request) {
-        let Some(client) = &request.client else {
+        let Ok(client) = &request.client else {
             return;
         };
         let query = request.query.whole_str();
@@ -54,7 +54,7 @@ impl Rhythms {
         };
         let key = Key {
             pid: client.pid,
-            comm: client.comm.clone().unwrap_or_default(),
+            comm: client.comm.clone(),
             endpoint: endpoint.to_owned(),
             query: query.to_owned(),
         };
@@ -97,7 +97,7 @@ impl Rhythms {
                     endpoint: key.endpoint.clone(),
                     query: key.query.clone(),
                     pid: key.pid,
-                    comm: (!key.comm.is_empty()).then(|| key.comm.clone()),
+                    comm: key.comm.known().map(str::to_owned),
                 };
                 let share = (list_ns > 0).then(|| rows::percent(series.ns, list_ns));
                 super::lint::repeated(repeated, series, share)

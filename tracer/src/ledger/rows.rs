@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Durations, Open};
-use crate::correlate::Request;
+use crate::correlate::{ProcessName, Request};
 
 /// Rows, at most; a client that names itself anew for every request could make any number.
 const MOST_ROWS: usize = 512;
@@ -20,8 +20,7 @@ const LIST_ENDPOINTS: &[&str] = &["GET /containers/json", "GET /system/df"];
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClientKey {
     Process {
-        /// `None`: it had ended before it could be asked.
-        comm: Option<String>,
+        comm: ProcessName,
         uid: Option<u32>,
         container: Option<String>,
     },
@@ -34,15 +33,15 @@ impl ClientKey {
     #[must_use]
     pub fn of(request: &Request) -> Self {
         match (&request.client, &request.user_agent) {
-            (Some(client), _) => Self::Process {
+            (Ok(client), _) => Self::Process {
                 comm: client.comm.clone(),
                 uid: client.uid,
                 container: client.container.clone(),
             },
-            (None, Some(agent)) if agent.true_len().is_some() => {
+            (Err(_), Some(agent)) if agent.true_len().is_some() => {
                 Self::Agent(agent.captured_str().chars().take(MOST_AGENT).collect())
             }
-            (None, _) => Self::Unknown,
+            (Err(_), _) => Self::Unknown,
         }
     }
 }
@@ -157,7 +156,7 @@ impl Rows {
         }
         let sums = self.all.entry(key).or_default();
         sums.calls += 1;
-        if let Some(client) = &request.client {
+        if let Ok(client) = &request.client {
             sums.pids.add(client.pid);
         }
         sums.errors += u64::from(request.status.is_some_and(|s| s >= ERROR));

@@ -4,7 +4,7 @@
 //! whole; results have an assignment of their own; stack arguments come first, then stack results, then spill space.
 
 use super::candidate::{TypeRef, TypeSource};
-use super::schema::{ArgPlace, Leaf, PlaceKind};
+use super::schema::{ArgPlace, Leaf, PlaceKind, Unplaced};
 
 use crate::gobin::{Arch, Error, GoVersion, TypeId, TypeKind};
 
@@ -164,7 +164,7 @@ fn assign(
                 *next += 1;
             }
             let place = if floats > 0 {
-                missing("it lies in floating-point registers, which a probe cannot read")
+                missing(Unplaced::FloatRegisters)
             } else {
                 ArgPlace {
                     kind: PlaceKind::Registers,
@@ -195,12 +195,12 @@ fn assign(
 }
 
 /// A place that cannot be read.
-pub fn missing(reason: &str) -> ArgPlace {
+pub fn missing(reason: Unplaced) -> ArgPlace {
     ArgPlace {
         kind: PlaceKind::Missing,
         leaves: Vec::new(),
         offset: 0,
-        reason: Some(reason.to_owned()),
+        reason: Some(reason),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
-use super::schema::{PlaceKind, Plan, TypeKindSchema, ValueSchema};
+use super::schema::{ArgPlace, PlaceKind, Plan, TypeKindSchema, ValueSchema};
 
 /// Levels of types shown.
 const LEVELS: usize = 5;
@@ -134,7 +134,7 @@ fn value_text(plan: &Plan, value: &ValueSchema) -> String {
             format!("integer register {}", regs.join(", "))
         }
         PlaceKind::Stack => format!("stack argument +{}", value.place.offset),
-        PlaceKind::Missing => value.place.reason.clone().unwrap_or_default(),
+        PlaceKind::Missing => place_unknown(&value.place),
     };
     let ty = if ty.is_empty() {
         String::new()
@@ -143,6 +143,11 @@ fn value_text(plan: &Plan, value: &ValueSchema) -> String {
     };
     let hidden = if value.shown { "" } else { ", not captured" };
     format!("{}{ty} in {place}{hidden}", value.name)
+}
+
+fn place_unknown(place: &ArgPlace) -> String {
+    let reason = place.reason.as_ref();
+    reason.map_or_else(|| "no known place".to_owned(), ToString::to_string)
 }
 
 fn write_type(plan: &Plan, ty: u32, level: usize, out: &mut String) -> std::fmt::Result {

@@ -36,7 +36,8 @@ pub use explain::{explain, fold};
 pub use profile::{PROFILES, PlanRequest, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, Issue, IssueKind, Leaf, MapSchema,
-    OpSchema, PlaceKind, Plan, Role, Secret, SiteSchema, TypeKindSchema, TypeSchema, ValueSchema,
+    OpSchema, PlaceKind, Plan, Role, Secret, SiteSchema, TypeKindSchema, TypeSchema, Unplaced,
+    ValueSchema,
 };
 pub use signature::type_text;
 pub use sites::{Spot, Spots};

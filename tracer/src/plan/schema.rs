@@ -138,7 +138,30 @@ pub struct ArgPlace {
     /// Stack: offset from SP + 8.
     pub offset: u32,
     /// Why it is missing.
-    pub reason: Option<String>,
+    pub reason: Option<Unplaced>,
+}
+
+/// Why a value lies where it cannot be read.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unplaced {
+    /// A probe does not see these registers.
+    #[serde(alias = "it lies in floating-point registers, which a probe cannot read")]
+    FloatRegisters,
+    /// What another release of mobytrace says.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl std::fmt::Display for Unplaced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::FloatRegisters => {
+                "it lies in floating-point registers, which a probe cannot read"
+            }
+            Self::Other(why) => why,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::examples::{filters, function, list, options, text};
 use super::*;
 use crate::correlate::examples::{call, request};
-use crate::decode::Missing;
+use crate::decode::{Limit, Missing};
 
 const DAEMON: &str = "github.com/docker/docker/daemon.(*Daemon).";
 
@@ -171,7 +171,7 @@ fn a_query_that_was_cut_makes_nothing_hard_coded() {
     let cut = |part: &str, len| Text::Cut {
         part: part.into(),
         len,
-        why: Missing::Budget("bytes per string"),
+        why: Missing::Limit(Limit::StringBytes),
     };
     // behind 64 KiB of filters
     let early = format!("filters=%7B%22name%22%3A%5B%22{}", "x".repeat(65_500));

@@ -8,8 +8,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Clock, open_calls, text};
 use crate::capture::Header;
-use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Summary, Trace};
-use crate::decode::{Text, Value, errno_name, error_text};
+use crate::correlate::{
+    Call, CallState, Client, Link, Owner, ProcessName, Request, Summary, Trace,
+};
+use crate::decode::{Missing, Text, Value, errno_name, error_text};
 use crate::plan::ValueSchema;
 use crate::provenance::{Origin, Provenance};
 
@@ -92,8 +94,8 @@ fn request(ty: &str, header: &Header, clock: &Clock, trace: &Trace, r: &Request)
             "bytes": r.bytes,
             "hijacked": r.hijacked,
             "waits_for": r.waits_for,
-            "client": r.client.as_ref().map(client),
-            "client_unknown": r.client_unknown,
+            "client": r.client.as_ref().ok().map(client),
+            "client_unknown": r.client.as_ref().err().map(ToString::to_string),
             "state": state(&r.state),
     })
 }
@@ -177,7 +179,15 @@ pub fn finish(
 }
 
 fn client(c: &Client) -> Json {
-    json!({"pid": c.pid, "uid": c.uid, "comm": c.comm, "ancestors": c.ancestors, "container": c.container})
+    json!({"pid": c.pid, "uid": c.uid, "comm": process_name(&c.comm), "ancestors": c.ancestors, "container": c.container})
+}
+
+fn process_name(name: &ProcessName) -> Json {
+    match name {
+        ProcessName::Known(name) => json!(name),
+        ProcessName::Ended => Json::Null,
+        ProcessName::Unknown => missing(&Missing::NotPlanned),
+    }
 }
 
 /// By parameter, and field of its struct: `config.All`.
@@ -215,6 +225,11 @@ fn named(schemas: &[ValueSchema], values: &[Value]) -> Json {
     Json::Object(fields)
 }
 
+/// Why a value is not there, and whether it was left out, could not be had, or is not known.
+fn missing(why: &Missing) -> Json {
+    json!({"missing": why.to_string(), "absence": why.absence().name()})
+}
+
 /// A text as JSON, in the forms of a string value.
 fn captured(text: &Text) -> Json {
     match text {
@@ -222,7 +237,7 @@ fn captured(text: &Text) -> Json {
         Text::Cut { part, len, why } => {
             json!({"cut": String::from_utf8_lossy(part), "len": len, "why": why.to_string()})
         }
-        Text::Missing(why) => json!({"missing": why.to_string()}),
+        Text::Missing(why) => missing(why),
     }
 }
 
@@ -237,7 +252,7 @@ fn string(bytes: &[u8]) -> Json {
     }
 }
 
-/// A value as JSON. What is not whole is an object that says so: `{"missing": why}`, `{"masked": N}`, and with the true length
+/// A value as JSON. What is not whole is an object that says so: `{"missing": why, "absence": …}`, `{"masked": N}`, and with the true length
 /// and why there is no more: `{"cut": …, "len": N, "why": …}` of a string, `{"items": […], …}` of a list, `{"entries": {…}, …}` of a map.
 pub fn value(v: &Value) -> Json {
     match v {
@@ -284,7 +299,7 @@ pub fn value(v: &Value) -> Json {
             }
         }
         Value::Masked { len } => json!({"masked": len}),
-        Value::Missing(why) => json!({"missing": why.to_string()}),
+        Value::Missing(why) => missing(why),
     }
 }
 

@@ -1,7 +1,7 @@
-//! What a request says of itself: its route, and its User-Agent.
+//! What a request says of itself, and who sent it: its route, its User-Agent, the name of its client's process.
 
 use super::text::escape;
-use crate::correlate::Request;
+use crate::correlate::{ProcessName, Request};
 use crate::decode::Text;
 
 /// Longest route and User-Agent on a line, characters.
@@ -40,6 +40,15 @@ pub fn agent(agent: Option<&Text>) -> String {
         || "no User-Agent".to_owned(),
         |agent| shown(&[(agent, "")], MOST_AGENT),
     )
+}
+
+/// The name of a client's process, escaped.
+pub fn process(name: &ProcessName) -> String {
+    match name {
+        ProcessName::Known(name) => escape(name),
+        ProcessName::Ended => "a process that ended".to_owned(),
+        ProcessName::Unknown => "a process whose name was not captured".to_owned(),
+    }
 }
 
 /// Texts, each with what stands before it. The first that is not there whole ends the line, with the true length as far as it is known.

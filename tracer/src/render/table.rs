@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::line::{Line, Look};
 use super::lint;
+use super::request::process;
 use super::text::{duration, escape, seconds, short_duration};
 use super::tree::prefix;
 use super::{Clock, Style, View};
@@ -157,12 +158,14 @@ fn who(client: &ClientKey, pids: Option<String>) -> String {
             uid,
             container,
         } => {
-            let mut parts = vec![
-                comm.as_deref()
-                    .map_or_else(|| "a process that ended".to_owned(), escape),
-            ];
+            let mut parts = vec![process(comm)];
             parts.extend(pids);
-            parts.extend(uid.filter(|u| *u != 0).map(|u| format!("uid {u}")));
+            match uid {
+                // goes without saying
+                Some(0) => {}
+                Some(uid) => parts.push(format!("uid {uid}")),
+                None => parts.push("uid not known".to_owned()),
+            }
             parts.extend(container.as_deref().map(|id| {
                 let id: String = id.chars().take(ID_DIGITS).collect();
                 format!("in container {}", escape(&id))

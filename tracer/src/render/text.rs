@@ -83,7 +83,7 @@ pub fn inner(value: &Value) -> &Value {
 
 /// Whether it says nothing: zero, or not captured by the plan.
 pub fn is_silent(value: &Value) -> bool {
-    value.is_zero() || *value == Value::Missing(Missing::NotSelected)
+    value.is_zero() || *value == Value::Missing(Missing::NotWanted)
 }
 
 /// A value on one line. `whole`: nothing is shortened and zero fields are shown too.
@@ -339,7 +339,7 @@ mod tests {
             fields: vec![("a".into(), Value::Int(0)), ("b".into(), other)],
         };
         assert_eq!(value(&with(Value::Bool(false)), false), "{all zero}");
-        let unknown = with(Value::Missing(Missing::NotSelected));
+        let unknown = with(Value::Missing(Missing::NotWanted));
         assert_eq!(value(&unknown, false), "{zero as far as captured}");
         assert!(!unknown.is_zero());
     }

@@ -92,12 +92,11 @@ pub fn open(
 
 /// `docker, pid 4711, uid 1000` and the container it lives in.
 pub fn client(client: &Client) -> String {
-    let name = client
-        .comm
-        .as_deref()
-        .map_or_else(|| "a process that ended".to_owned(), escape);
+    let name = request::process(&client.comm);
     let uid = match client.uid {
-        Some(0) | None => String::new(),
+        // goes without saying
+        Some(0) => String::new(),
+        None => ", uid not known".to_owned(),
         Some(uid) => format!(", uid {uid}"),
     };
     let container = client.container.as_deref().map_or_else(String::new, |id| {
@@ -502,7 +501,7 @@ impl<'a> Tree<'a> {
         if !inside.is_empty() {
             line.push(Look::Dim, format!(", in {}", inside.join(" → ")));
         }
-        if let Some(known) = &request.client {
+        if let Ok(known) = &request.client {
             line.push(Look::Dim, format!("  {}", client(known)));
         }
         self.put(&line, "", "    ", out)
@@ -549,11 +548,11 @@ impl<'a> Tree<'a> {
         }
         line.push(Look::Dim, format!("  {}", self.clock.time(request.start)));
         match (&request.client, &request.user_agent) {
-            (Some(known), _) => line.push(Look::Dim, format!("  {}", client(known))),
-            (None, agent @ Some(_)) => {
+            (Ok(known), _) => line.push(Look::Dim, format!("  {}", client(known))),
+            (Err(_), agent @ Some(_)) => {
                 line.push(Look::Dim, format!("  {}", request::agent(agent.as_ref())));
             }
-            (None, None) => {}
+            (Err(_), None) => {}
         }
         self.put(&line, "", "    ", out)
     }

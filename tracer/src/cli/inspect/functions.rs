@@ -238,7 +238,10 @@ fn place_text(arch: Arch, place: &ArgPlace) -> String {
             names.join(":")
         }
         PlaceKind::Stack => format!("stack+{}", place.offset),
-        PlaceKind::Missing => place.reason.clone().unwrap_or_default(),
+        PlaceKind::Missing => place
+            .reason
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
     }
 }
 
