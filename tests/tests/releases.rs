@@ -1,7 +1,10 @@
 //! One Go program, built by every Go there is in several linker shapes: its layouts are those that its compiler knows, and what is
 //! traced live is what it printed. `cargo xtask test` builds one shape per Go, `--full` all, and writes docs/compatibility.md.
 
-use harness::{Fixture, Program, Tally, compare_live, lines, programs, report};
+use harness::{
+    Events, Fixture, Program, Tally, Tool, compare_live, json_lines, lines, programs, report,
+    request,
+};
 use mobytrace::gobin::{GoBinary, TypeKind};
 use mobytrace::plan::{FuncSchema, IssueKind, Plan, PlanRequest, build};
 use serde_json::{Value as Json, json};
@@ -246,4 +249,94 @@ fn every_go_release_reads_and_traces_right() {
     }
     report("releases", &rows).expect("report");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Paths of the fixture `panics`: what the client is answered, and what is said of the request and of the calls that it made.
+const ENDS: &[(&str, Option<u16>, &str, &[(&str, &str)])] = &[
+    ("/silent", Some(200), "returned", &[]),
+    ("/teapot", Some(418), "returned", &[]),
+    ("/fine", Some(200), "returned", &[("Work", "returned")]),
+    (
+        "/guarded",
+        Some(200),
+        "returned",
+        &[("Guard", "returned"), ("Work", "panicked")],
+    ),
+    ("/panic", None, "panicked", &[("Work", "panicked")]),
+    ("/abort", None, "panicked", &[]),
+    (
+        "/again",
+        None,
+        "panicked",
+        &[("Work", "panicked"), ("Work", "panicked")],
+    ),
+    (
+        "/exit",
+        None,
+        "exited",
+        &[("Guard", "returned"), ("Work", "returned")],
+    ),
+    ("/hijack", Some(204), "returned", &[]),
+];
+
+/// How requests of one program end: as its clients are answered, and never open.
+fn ends(program: &Program) {
+    let dir = tempfile::tempdir().expect("dir");
+    let socket = dir.path().join("sock");
+    let args = [socket.display().to_string()];
+    let mut fixture = Fixture::start(&program.path, &args).expect("fixture");
+    let pid = fixture.pid().to_string();
+    let mut args = vec!["trace", "--pid", &pid, "--format", "jsonl"];
+    for function in ["main.(*Server).Guard", "main.(*Server).Work"] {
+        args.extend(["-f", function]);
+    }
+    let mut running = Tool::find().expect("tool").start(&args).expect("started");
+    running.wait_for("attached to").expect("attached");
+    for (path, status, ..) in ENDS {
+        for method in ["GET", "HEAD"] {
+            let answer = request(&socket, method, path, &[("User-Agent", path)], b"");
+            assert_eq!(
+                answer.ok().map(|a| a.status),
+                *status,
+                "{program}: {method} {path}"
+            );
+        }
+    }
+    running.signal(rustix::process::Signal::INT);
+    let finished = running.wait().expect("ended").expect(0);
+    fixture.tell("").expect("it lives");
+    let events = Events(json_lines(&finished.stdout).expect("JSON lines"));
+    for (path, status, state, calls) in ENDS {
+        for method in ["GET", "HEAD"] {
+            let what = format!("{program}: {method} {path}");
+            let found = events.requests(|e| e["path"] == *path && e["method"] == method);
+            let found = harness::the_one(found, &what);
+            assert_eq!(found["state"], *state, "{what}: {found:#}");
+            // of a connection that was taken over net/http does not know the status
+            let hijacked = *path == "/hijack";
+            assert_eq!(found["hijacked"], hijacked, "{what}");
+            let known = status.filter(|_| !hijacked);
+            assert_eq!(found["status"], json!(known), "{what}: {found:#}");
+            assert!(found["end_ns"].is_u64(), "{what}");
+            let mut seen: Vec<(&str, &str)> = events
+                .of_type("call")
+                .filter(|c| c["request"] == found["id"])
+                .map(|c| {
+                    assert!(c["end_ns"].is_u64(), "{what}: {c:#}");
+                    let text = |key: &str| c[key].as_str().expect("text");
+                    (text("short"), text("state"))
+                })
+                .collect();
+            seen.sort_unstable();
+            assert_eq!(seen, *calls, "{what}");
+        }
+    }
+    assert_eq!(events.end()["unmatched_returns"], 0, "{program}");
+}
+
+#[test]
+fn handlers_that_panic_end_their_requests() {
+    for program in programs("panics").into_iter().flatten() {
+        ends(&program);
+    }
 }

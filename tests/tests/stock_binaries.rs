@@ -242,6 +242,12 @@ fn options_functions_and_blind_spots_of_every_generation() {
             .partition(|f| f.role == Role::Recovery);
         let there = binary.function_named("runtime.Goexit").len();
         assert_eq!(exits.len(), there, "{name}: {exits:?}");
+        // nor does this, which says whose panic was recovered, and how far out
+        let (recoveries, functions): (Vec<_>, Vec<_>) = functions
+            .into_iter()
+            .partition(|f| f.role == Role::Recovered);
+        assert_eq!(recoveries.len(), 1, "{name}: {recoveries:?}");
+        assert!(!recoveries[0].signature.is_empty(), "{name}");
         for function in functions {
             let names = |values: &[mobytrace::plan::ValueSchema]| -> Vec<String> {
                 values.iter().map(|v| v.name.clone()).collect()

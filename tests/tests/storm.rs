@@ -36,7 +36,10 @@ const HOLDERS: u64 = 10_000;
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     returned: u64,
-    /// Left by a panic or by `Goexit`.
+    /// Left by a panic that was recovered, and by `Goexit`.
+    panicked: u64,
+    exited: u64,
+    /// By one of them, which was not seen.
     abandoned: u64,
     in_flight: u64,
     /// Records were lost in between.
@@ -76,6 +79,8 @@ fn check(plan: &Plan, call: &Call, seen: &mut BTreeMap<String, Seen>) {
                 "{name}({x}) is paired with another call's result: {call:?}"
             );
         }
+        CallState::Panicked => of.panicked += 1,
+        CallState::Exited => of.exited += 1,
         CallState::Abandoned => of.abandoned += 1,
         CallState::Unpaired => of.unpaired += 1,
         CallState::InFlight => of.in_flight += 1,
@@ -247,9 +252,13 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
             continue;
         }
         let open = if name == "Forever" { made } else { 0 };
+        let left = made - returned - open;
+        let exited = if name == "Exits" { left } else { 0 };
         let expected = Seen {
             returned,
-            abandoned: made - returned - open,
+            panicked: left - exited,
+            exited,
+            abandoned: 0,
             in_flight: open,
             unpaired: 0,
         };

@@ -12,7 +12,7 @@ use super::joins::Joins;
 use super::layers::Layers;
 use super::lineage::{Lineage, Work};
 use super::model::{Call, CallState, LayerWork, Link, Owner, Request, Sharing, Summary, Trace};
-use super::request::{self, Parameters, goid_of};
+use super::request::{self, Parameters, goid_of, recovered};
 use super::slow::Looks;
 use crate::decode::{Hit, Value};
 use crate::plan::{Plan, Role};
@@ -72,6 +72,8 @@ struct Function {
 #[derive(Debug)]
 pub struct Correlator {
     functions: Vec<Function>,
+    /// `Hijack`, if it is traced.
+    hijack: Option<u32>,
     /// Births are seen as they happen; without, a goroutine names its creator only when it is first seen.
     sees_births: bool,
     pub(super) requests: BTreeMap<u32, Request>,
@@ -114,6 +116,10 @@ impl Correlator {
             .collect();
         Self {
             sees_layers: functions.iter().any(|f| f.role == Role::Layers),
+            hijack: functions
+                .iter()
+                .position(|f| f.role == Role::Hijack)
+                .and_then(|f| u32::try_from(f).ok()),
             sees_births: functions.iter().any(|f| f.role == Role::Birth),
             functions,
             requests: BTreeMap::new(),
@@ -163,7 +169,13 @@ impl Correlator {
             }
             (Role::Recovery, _) => {
                 if let Some(goid) = hit.goid {
-                    self.abandon(goid, |_| true);
+                    self.leave(goid, |_| true, CallState::Exited, hit.ktime);
+                }
+            }
+            (Role::Recovered, _) => {
+                if let Some((goid, depth)) = hit.values.iter().find_map(recovered) {
+                    self.distrust(goid, hit.lost_before);
+                    self.leave(goid, |f| f.depth > depth, CallState::Panicked, hit.ktime);
                 }
             }
         }
@@ -242,35 +254,53 @@ impl Correlator {
         }
     }
 
-    /// Frames that are no longer there: left by a panic or `Goexit`.
+    /// Frames that are no longer there: left by a panic or `Goexit` that was not seen.
     fn abandon(&mut self, goid: u64, gone: impl Fn(&Frame) -> bool) {
-        self.give_up(goid, gone, &CallState::Abandoned);
+        self.give_up(goid, gone, CallState::Abandoned, None);
     }
 
     /// Frames that were open when hits were lost: their returns may be among those.
     fn distrust(&mut self, goid: u64, lost_before: u64) {
-        self.give_up(goid, |f| f.lost_before != lost_before, &CallState::Unpaired);
+        let before = |f: &Frame| f.lost_before != lost_before;
+        self.give_up(goid, before, CallState::Unpaired, None);
     }
 
-    fn give_up(&mut self, goid: u64, gone: impl Fn(&Frame) -> bool, state: &CallState) {
+    /// Frames that a goroutine was seen leaving, and when.
+    fn leave(&mut self, goid: u64, gone: impl Fn(&Frame) -> bool, state: CallState, at: u64) {
+        self.give_up(goid, gone, state, Some(at));
+    }
+
+    fn give_up(
+        &mut self,
+        goid: u64,
+        gone: impl Fn(&Frame) -> bool,
+        state: CallState,
+        at: Option<u64>,
+    ) {
+        let sees_hijack = self.sees_hijack();
         let Some(frames) = self.open.get_mut(&goid) else {
             return;
         };
         for frame in frames.extract_if(.., |f| gone(f)) {
-            let state = if self.blind.contains(&frame.func) {
-                &CallState::Unpaired
+            let (state, at) = if self.blind.contains(&frame.func) {
+                (CallState::Unpaired, None)
             } else {
-                state
+                (state, at)
             };
             match frame.what {
                 What::Call(serial) => {
                     if let Some(open) = self.calls.get_mut(&serial) {
-                        open.call.state = state.clone();
+                        open.call.state = state;
+                        open.call.end = at;
                     }
                 }
                 What::Request(id) => {
                     if let Some(request) = self.requests.get_mut(&id) {
-                        request.state = state.clone();
+                        request.state = state;
+                        request.end = at;
+                        if at.is_some() && sees_hijack {
+                            request.hijacked.get_or_insert(false);
+                        }
                         self.lineage.request_ended(id, self.until);
                         self.layers.request_ended(id, self.until);
                     }
@@ -592,12 +622,15 @@ impl Correlator {
         trace
     }
 
+    /// Whether a connection that a handler took over would be seen: `Hijack` is traced, and every return of it tells its goroutine.
+    fn sees_hijack(&self) -> bool {
+        self.hijack.is_some_and(|f| !self.blind.contains(&f))
+    }
+
     /// Open requests whose handlers certainly have not taken their connections over: nothing was lost since they began, and every
     /// return of `Hijack` tells its goroutine.
     fn not_hijacked(&self) -> HashSet<u32> {
-        let hijack = self.functions.iter().position(|f| f.role == Role::Hijack);
-        let seen = hijack.and_then(|f| u32::try_from(f).ok());
-        if seen.is_none_or(|f| self.blind.contains(&f)) {
+        if !self.sees_hijack() {
             return HashSet::new();
         }
         self.open

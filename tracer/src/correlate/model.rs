@@ -86,13 +86,17 @@ pub enum Owner {
     Internal,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallState {
     /// Entry and return seen.
     Returned,
     /// Still running at the end of the trace.
     InFlight,
-    /// Left by a panic or `Goexit`.
+    /// Left by a panic that a function further out recovered: of a request, net/http, which closes its connection.
+    Panicked,
+    /// Left by `Goexit`: its goroutine ended.
+    Exited,
+    /// Left without a return; by a panic or `Goexit`, which of them was not seen.
     Abandoned,
     /// Its return cannot be told from another call's: hits were lost while it was open, or the goroutine is not known at its return.
     Unpaired,

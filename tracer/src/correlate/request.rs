@@ -4,6 +4,7 @@ use super::model::{CallState, Client, ProcessName, Request};
 use crate::decode::{Hit, Misfit, Missing, NoClient, Text, Value};
 use crate::plan::FuncSchema;
 
+const STATUS_OK: i64 = 200;
 /// Digits of a container's id.
 const ID_DIGITS: usize = 64;
 
@@ -59,13 +60,18 @@ pub fn ended(request: &mut Request, hit: &Hit) {
     let Some(response) = hit.out.first() else {
         return;
     };
-    request.status = int_at(response, "status").filter(|s| *s != 0);
     request.bytes = int_at(response, "written").and_then(|n| u64::try_from(n).ok());
     if let Some(Value::Bool(hijacked)) =
         field(response, "conn").and_then(|conn| field(conn, "hijackedv"))
     {
         request.hijacked = Some(*hijacked);
     }
+    request.status = match (int_at(response, "status"), request.hijacked) {
+        // net/http answers for a handler that has not (`finishRequest`, net/http/server.go), unless the connection is no longer its own
+        (Some(0), Some(false)) => Some(STATUS_OK),
+        (Some(0), _) => None,
+        (status, _) => status,
+    };
 }
 
 fn not_captured() -> Text {
@@ -168,6 +174,20 @@ pub fn goid_of(value: &Value) -> Option<u64> {
         Value::Uint(goid) => Some(*goid).filter(|g| *g != 0),
         _ => None,
     }
+}
+
+/// The goroutine whose panic was recovered, and the depth of the frame that recovered it: deeper ones are gone.
+pub fn recovered(g: &Value) -> Option<(u64, u64)> {
+    let word = |value: &Value, name: &str| match field(value, name)? {
+        Value::Uint(word) | Value::Address(word) => Some(*word).filter(|w| *w != 0),
+        _ => None,
+    };
+    let frame = match field(g, "_panic") {
+        Some(panic) => word(panic, "sp")?,
+        None => word(g, "sigcode0")?,
+    };
+    let depth = word(field(g, "stack")?, "hi")?.checked_sub(frame)?;
+    Some((goid_of(g)?, depth))
 }
 
 fn int_at(value: &Value, name: &str) -> Option<i64> {

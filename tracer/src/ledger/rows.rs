@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Durations, Open};
-use crate::correlate::{ProcessName, Request};
+use crate::correlate::{CallState, ProcessName, Request};
 
 /// Rows, at most; a client that names itself anew for every request could make any number.
 const MOST_ROWS: usize = 512;
@@ -159,7 +159,9 @@ impl Rows {
         if let Ok(client) = &request.client {
             sums.pids.add(client.pid);
         }
-        sums.errors += u64::from(request.status.is_some_and(|s| s >= ERROR));
+        // a client whose request ends with its handler's panic gets no answer
+        let broken = matches!(request.state, CallState::Panicked | CallState::Exited);
+        sums.errors += u64::from(broken || request.status.is_some_and(|s| s >= ERROR));
         if let Some(count) = containers {
             let known = sums.containers.get_or_insert(Containers {
                 least: count,

@@ -49,7 +49,7 @@ pub fn add(
     };
     let returns = match spots.returns {
         // it never returns
-        _ if role == Role::Recovery => Vec::new(),
+        _ if matches!(role, Role::Recovery | Role::Recovered) => Vec::new(),
         Ok(returns) if returns.is_empty() => {
             lowering.plan.issues.push(issue(
                 IssueKind::NoReturn,
@@ -79,8 +79,8 @@ pub fn add(
     let chosen = match found {
         None => None,
         Some(Ok(verified)) => Some(verified),
-        // then goroutines name their creators themselves, where the release keeps that
-        Some(Err(_)) if role == Role::Birth => return Ok(()),
+        // then goroutines name their creators themselves, where the release keeps that, and frames that a panic left are found out late
+        Some(Err(_)) if matches!(role, Role::Birth | Role::Recovered) => return Ok(()),
         Some(Err(refused)) => {
             let (kind, text) = if refused.is_empty() {
                 (

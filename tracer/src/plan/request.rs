@@ -9,6 +9,7 @@ use super::candidate::TypeRef;
 use super::policy::Policy;
 use super::schema::{ArgPlace, Leaf, OpSchema, PlaceKind, Secret, TypeKindSchema, ValueSchema};
 use super::values::{FunctionMaker, SiteBlocks};
+use crate::gobin::GoVersion;
 
 /// What of a request is captured.
 pub const REQUEST: Policy = Policy::Fields(&[
@@ -66,6 +67,35 @@ const NET_FD: Policy = Policy::Fields(&[(
 )]);
 /// What of a goroutine is captured.
 pub const GOROUTINE: Policy = Policy::Fields(&[("goid", Policy::Full(0), Secret::None)]);
+
+/// The first release whose panics keep the stack pointer of the recovering frame themselves.
+const PANIC_KEEPS_FRAME: u32 = 22;
+/// Of a goroutine whose panic was recovered: which it is, and the stack pointer of the recovering frame (runtime/panic.go, `gopanic` up to Go 1.21,
+/// `recovery` from 1.22 on).
+const RECOVERED_TO_1_21: Policy = Policy::Fields(&[
+    ("goid", Policy::Full(0), Secret::None),
+    ("stack", STACK, Secret::None),
+    ("sigcode0", Policy::Full(0), Secret::None),
+]);
+const RECOVERED: Policy = Policy::Fields(&[
+    ("goid", Policy::Full(0), Secret::None),
+    ("stack", STACK, Secret::None),
+    (
+        "_panic",
+        Policy::Fields(&[("sp", Policy::Full(0), Secret::None)]),
+        Secret::None,
+    ),
+]);
+const STACK: Policy = Policy::Fields(&[("hi", Policy::Full(0), Secret::None)]);
+
+/// What of a goroutine is captured whose panic was recovered.
+pub fn recovered(version: &GoVersion) -> Policy {
+    if version.minor < PANIC_KEEPS_FRAME {
+        RECOVERED_TO_1_21
+    } else {
+        RECOVERED
+    }
+}
 
 impl FunctionMaker<'_, '_, '_, '_> {
     /// The process that sent a request, by the connection behind its `rw`.

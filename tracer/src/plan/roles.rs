@@ -12,6 +12,9 @@ const SERVE_HTTP: &str = "net/http.serverHandler.ServeHTTP";
 const NEWPROC1: &str = "runtime.newproc1";
 /// Ends a goroutine without returning from its functions (runtime/panic.go).
 const GOEXIT: &str = "runtime.Goexit";
+/// Takes a goroutine whose panic was recovered back to the function that deferred the recovering call, on the scheduler's stack: the functions
+/// between never return (runtime/panic.go).
+const RECOVERY: &str = "runtime.recovery";
 /// Gives a handler its connection. Whenever it returns the connection is taken over, also when it returns an error: the only ones are
 /// that it was before, and one that comes after (`hijackLocked`, net/http/server.go, Go 1.13 to 1.27).
 const HIJACK: &str = "net/http.(*response).Hijack";
@@ -34,6 +37,7 @@ const BY_NAME: &[(&str, Role)] = &[
     (SERVE_HTTP, Role::Request),
     (NEWPROC1, Role::Birth),
     (GOEXIT, Role::Recovery),
+    (RECOVERY, Role::Recovered),
     (HIJACK, Role::Hijack),
 ];
 

@@ -85,6 +85,8 @@ pub enum Role {
     Birth,
     /// `runtime.Goexit`: the goroutine leaves all its frames.
     Recovery,
+    /// `runtime.recovery`: a goroutine whose panic was recovered leaves the frames up to the recovering one.
+    Recovered,
     /// `singleflight.(*Group).Do`: one execution may serve several callers.
     Join,
     /// `net/http.(*response).Hijack`: a handler takes the connection of its request over.

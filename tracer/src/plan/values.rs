@@ -71,6 +71,9 @@ impl FunctionMaker<'_, '_, '_, '_> {
                 Policy::Skip
             });
         }
+        if self.role == Role::Recovered {
+            return Ok(request::recovered(self.lowering.binary.version()));
+        }
         if receiver {
             return Ok(Policy::Skip);
         }

@@ -53,6 +53,8 @@ fn state(state: &CallState) -> &'static str {
     match state {
         CallState::Returned => "returned",
         CallState::InFlight => "in-flight",
+        CallState::Panicked => "panicked",
+        CallState::Exited => "exited",
         CallState::Abandoned => "abandoned",
         CallState::Unpaired => "unpaired",
     }

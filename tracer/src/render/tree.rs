@@ -368,6 +368,17 @@ impl<'a> Tree<'a> {
                     line.push_whole(Look::Dim, format!(" (own {})", duration(own)));
                 }
             }
+            (CallState::Panicked | CallState::Exited, end) => {
+                let by = match call.state {
+                    CallState::Panicked => "a panic",
+                    _ => "Goexit",
+                };
+                let end = end.unwrap_or(call.start).saturating_sub(call.start);
+                line.push(
+                    Look::Warn,
+                    format!("  left by {by} after {}", duration(end)),
+                );
+            }
             (CallState::Abandoned, _) => line.push(Look::Warn, "  left by a panic or Goexit"),
             (CallState::Unpaired, _) => {
                 line.push(
@@ -531,7 +542,24 @@ impl<'a> Tree<'a> {
                 (look, format!(" {status}{bytes}, {took}"))
             }
             (CallState::Returned, None, Some(took)) => (Look::Plain, format!(" no status, {took}")),
-            (CallState::Abandoned, _, _) => (Look::Warn, " abandoned".to_owned()),
+            (CallState::Panicked | CallState::Exited, _, took) => {
+                let by = match request.state {
+                    CallState::Panicked => "panicked",
+                    _ => "ended by Goexit",
+                };
+                let took = took.unwrap_or_else(|| "?".to_owned());
+                // `(*conn).serve` closes it, unless it is no longer net/http's own
+                let connection = match request.hijacked {
+                    Some(true) => "connection taken over, ",
+                    Some(false) => "connection closed, ",
+                    None => "",
+                };
+                (Look::Warn, format!(" handler {by}, {connection}{took}"))
+            }
+            (CallState::Abandoned, _, _) => (
+                Look::Warn,
+                " its handler never returned (a panic or Goexit)".to_owned(),
+            ),
             (CallState::Unpaired, _, _) => (Look::Warn, " return lost".to_owned()),
             _ if request.hijacked == Some(true) => (
                 Look::Warn,

@@ -221,7 +221,11 @@ impl Comparison {
             Cell::shown(route(r))
         });
         self.row("status", RowKind::About, &requests, |r| {
-            Cell::shown(r.status.map_or_else(|| "none".into(), |s| s.to_string()))
+            Cell::shown(match (r.status, r.state) {
+                (Some(status), _) => status.to_string(),
+                (None, CallState::Panicked) => "none: its handler panicked".to_owned(),
+                (None, _) => "none".to_owned(),
+            })
         });
         self.row("client", RowKind::About, &requests, |r| {
             Cell::shown(agent(r.user_agent.as_ref()))
