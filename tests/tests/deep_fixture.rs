@@ -9,7 +9,9 @@ use mobytrace::correlate::{CallState, Correlator, Trace};
 use mobytrace::decode::{Assembler, Decoder, Part, Value};
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{PlanRequest, Role, build};
-use mobytrace::probe::{Links, Session, SessionOptions, TargetProc, Variant, check_bytes};
+use mobytrace::probe::{
+    Links, Session, SessionOptions, SiteBytes, TargetProc, Variant, check_bytes,
+};
 
 const FUNCTION: &str = "main.(*Server).List";
 const GOROUTINES: u64 = 6;
@@ -73,7 +75,10 @@ fn trace(options: &SessionOptions, path: &Path) -> (Trace, u64) {
     let restarts: u64 = counters.iter().map(|c| c.restarts).sum();
     assert!(restarts > 0, "stacks grew: {counters:?}");
     session.detach().expect("detached");
-    assert_eq!(check_bytes(pid, 0, &plan).expect("memory"), []);
+    assert_eq!(
+        check_bytes(pid, 0, &plan).expect("memory"),
+        SiteBytes::default()
+    );
     fixture.tell("").expect("stdin");
     let mut assembler = Assembler::default();
     let decoder = Decoder::new(&plan, 0);

@@ -225,7 +225,7 @@ fn what_a_daemon_is_needed_for() {
         let mut command = Command::new(tool.path());
         command
             .args(base)
-            .args(["-o", &output])
+            .args(["-o", &output, "--force"])
             .env("MOBYTRACE_LINKS", "perf");
         forbid(&mut command, libc::SYS_perf_event_open, libc::EPERM);
         refused(run(command), "perf_event_open() was refused");
@@ -237,6 +237,11 @@ fn what_a_daemon_is_needed_for() {
         tool.run(&["trace", "--pid", &pid, "-p", "nope"])
             .expect("run"),
         "unknown profile \"nope\"",
+    );
+    refused(
+        tool.run(&["trace", "--pid", &pid, "-o", &kept])
+            .expect("run"),
+        "kept exists",
     );
     let unwritable = dir.path().join("no/such/dir/x").display().to_string();
     refused(
@@ -313,7 +318,13 @@ fn recordings(daemon: &Daemon, dir: &Path) {
 fn gone_however_it_ends(daemon: &Daemon) {
     use rustix::process::Signal;
     let tool = Tool::find().expect("tool");
-    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+    for signal in [
+        Signal::INT,
+        Signal::TERM,
+        Signal::HUP,
+        Signal::QUIT,
+        Signal::KILL,
+    ] {
         let mut running = tool
             .start(&["trace", "--pid", &daemon.pid().to_string()])
             .expect("started");

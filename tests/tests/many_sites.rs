@@ -6,7 +6,7 @@ use std::time::Instant;
 use harness::Fixture;
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{PlanRequest, build};
-use mobytrace::probe::{Session, SessionOptions, TargetProc, check_bytes};
+use mobytrace::probe::{Session, SessionOptions, SiteBytes, TargetProc, check_bytes};
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
 const FUNCTION: &str = "main.(*Server).List";
@@ -31,7 +31,7 @@ fn attached_and_gone(path: &Path) {
     assert_eq!(session.attach_report().attached(), plan.sites.len());
     let in_place = check_bytes(fixture.pid(), 0, &plan).expect("memory");
     assert_eq!(
-        in_place.len(),
+        in_place.breakpoints,
         plan.sites.len(),
         "a breakpoint at every site"
     );
@@ -61,7 +61,10 @@ fn attached_and_gone(path: &Path) {
         "{sites} sites, {links}: detached in {} ms",
         started.elapsed().as_millis()
     );
-    assert_eq!(check_bytes(fixture.pid(), 0, &plan).expect("memory"), []);
+    assert_eq!(
+        check_bytes(fixture.pid(), 0, &plan).expect("memory"),
+        SiteBytes::default()
+    );
     fixture.tell("").expect("stdin");
 }
 

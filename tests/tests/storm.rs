@@ -13,7 +13,7 @@ use mobytrace::correlate::{Call, CallState, Correlator, Trace};
 use mobytrace::decode::{Assembler, Decoder, Part, Value};
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{Plan, PlanRequest, build, short_name};
-use mobytrace::probe::{Session, SessionOptions, TargetProc, check_bytes};
+use mobytrace::probe::{Session, SessionOptions, SiteBytes, TargetProc, check_bytes};
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
 /// What the program's functions are called, and what each returns for its argument.
@@ -224,7 +224,10 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
     drain(&mut session, &mut correlator);
     let counters = session.counters().expect("counters");
     session.detach().expect("detached");
-    assert_eq!(check_bytes(pid, 0, &plan).expect("memory"), []);
+    assert_eq!(
+        check_bytes(pid, 0, &plan).expect("memory"),
+        SiteBytes::default()
+    );
     fixture.tell("").expect("it lives");
     assert_eq!(said.last().map(String::as_str), Some("end"), "{said:?}");
     let lost: u64 = counters.iter().map(|c| c.drops).sum();

@@ -7,6 +7,8 @@
 //! records into typed values; [`correlate`] turns values into calls and requests; [`ledger`] adds them up; [`provenance`] says where their options come
 //! from; `render` shows them.
 
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod capture;
 pub mod cli;
 pub mod correlate;

@@ -40,6 +40,7 @@ pub fn run(commands: &[String]) -> Result<()> {
         .args(["--socket", &daemon.socket().display().to_string()])
         .arg("-o")
         .arg(&recording)
+        .arg("--force")
         .env("PATH", assets.path_variable()?)
         .env("HOME", target().join("demo"));
     for command in commands {

@@ -5,9 +5,11 @@
 //! cut; what is whole before the cut is used.
 
 mod format;
+mod output;
 mod reader;
 mod writer;
 
 pub use format::{Counters, Daemon, Header, Host, Trailer, monotonic_ns};
+pub use output::{Output, OutputError};
 pub use reader::{Error, Recording};
-pub use writer::{Output, Writer};
+pub use writer::Writer;

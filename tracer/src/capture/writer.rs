@@ -1,84 +1,83 @@
 //! Writes a recording as it happens.
+//!
+//! Whole frames are collected and handed to the kernel together. If the file takes no more, it is cut behind the last frame
+//! that is whole: what is there reads.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 
 use super::format::{HEADER, Header, MAGIC, RECORD, SAMPLE, TRAILER, Trailer, VERSION};
 use crate::decode::Sample;
 
-/// A file that a recording may go to: opened, and as it was. Dropped without a recording, a file that was not there before
-/// is gone again.
-#[derive(Debug)]
-pub struct Output {
-    file: File,
-    /// The file is ours alone.
-    created: Option<PathBuf>,
-}
+/// Bytes collected before they are written.
+const BUFFER: usize = 64 << 10;
 
-impl Output {
-    /// Opens the file for writing; a new one is readable by its owner only.
-    ///
-    /// # Errors
-    /// It cannot be created or written.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let mut options = File::options();
-        options.write(true).mode(0o600);
-        match options.clone().create_new(true).open(path) {
-            Ok(file) => Ok(Self {
-                file,
-                created: Some(path.to_owned()),
-            }),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(Self {
-                file: options.open(path)?,
-                created: None,
-            }),
-            Err(e) => Err(e),
-        }
-    }
-
-    /// Begins the recording: what the file held is gone.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn begin(mut self, header: &Header) -> io::Result<Writer> {
-        // pipes and devices have no length
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
-        }
-        let mut writer = Writer {
-            out: BufWriter::new(self.file.try_clone()?),
-        };
-        writer.out.write_all(MAGIC)?;
-        writer.out.write_all(&VERSION.to_le_bytes())?;
-        writer.frame(HEADER, &serde_json::to_vec(header)?)?;
-        writer.out.flush()?;
-        self.created = None;
-        Ok(writer)
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(path) = self.created.take() {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-/// An open recording. Records go through a buffer; the trailer ends it.
+/// An open recording. The trailer ends it.
 #[derive(Debug)]
 pub struct Writer {
-    out: BufWriter<File>,
+    file: File,
+    /// Bytes of the file up to the last whole frame.
+    written: u64,
+    /// Whole frames that are not written yet.
+    waiting: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
 }
 
 impl Writer {
+    /// Writes what stands before the records into an empty file.
+    pub(super) fn begin(file: File, header: &Header) -> io::Result<Self> {
+        let mut writer = Self {
+            file,
+            written: 0,
+            waiting: Vec::with_capacity(BUFFER),
+            ends: Vec::new(),
+        };
+        writer.waiting.extend_from_slice(MAGIC);
+        writer.waiting.extend_from_slice(&VERSION.to_le_bytes());
+        writer.frame(HEADER, &serde_json::to_vec(header)?)?;
+        writer.flush()?;
+        Ok(writer)
+    }
+
     fn frame(&mut self, kind: u32, payload: &[u8]) -> io::Result<()> {
         let len = u32::try_from(payload.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        self.out.write_all(&kind.to_le_bytes())?;
-        self.out.write_all(&len.to_le_bytes())?;
-        self.out.write_all(payload)
+        self.waiting.extend_from_slice(&kind.to_le_bytes());
+        self.waiting.extend_from_slice(&len.to_le_bytes());
+        self.waiting.extend_from_slice(payload);
+        self.ends.push(self.waiting.len());
+        if self.waiting.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Hands everything to the kernel: what happens to this process afterwards does not concern it.
+    ///
+    /// # Errors
+    /// The file takes no more; it ends behind its last whole frame.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let (mut done, mut failed) = (0, None);
+        while let (Some(rest @ [_, ..]), None) = (self.waiting.get(done..), &failed) {
+            match self.file.write(rest) {
+                Ok(0) => failed = Some(io::ErrorKind::WriteZero.into()),
+                Ok(n) => done += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => failed = Some(e),
+            }
+        }
+        let whole = self.ends.iter().take_while(|end| **end <= done).last();
+        self.written += whole.copied().unwrap_or(0) as u64;
+        self.waiting.clear();
+        self.ends.clear();
+        match failed {
+            None => Ok(()),
+            Some(error) => {
+                // a cut frame is passed over by readers too
+                let _ = self.file.set_len(self.written);
+                Err(error)
+            }
+        }
     }
 
     /// Adds a masked record.
@@ -103,6 +102,6 @@ impl Writer {
     /// The file cannot be written.
     pub fn finish(mut self, trailer: &Trailer) -> io::Result<()> {
         self.frame(TRAILER, &serde_json::to_vec(trailer)?)?;
-        self.out.flush()
+        self.flush()
     }
 }

@@ -12,10 +12,11 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::sync::watch;
 
-use super::failure::Failure;
-use super::live::{Live, Prepared, Stop};
+use super::failure::{Failure, Stopped};
+use super::live::{Destination, Live, Prepared, Stop};
+use super::say::say;
 use super::session::{self, Batch, Ended};
-use super::{args, block_on, http, trace};
+use super::{args, block_on, http, signals, trace};
 use crate::capture::Header;
 use crate::render::{self, Style};
 use crate::target::{Process, candidates, no_daemon};
@@ -32,11 +33,14 @@ enum Said {
     Ended(Box<Ended>),
     /// It ended before it could be traced.
     Gone,
+    /// The user did not wait until it was traced.
+    Stopped,
     Failed(anyhow::Error),
 }
 
 /// `Ok(false)`: nothing was traced.
 pub fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write) -> Result<bool> {
+    signals::catch()?;
     let pids: Vec<u32> = candidates().iter().map(|c| c.pid).collect();
     if pids.is_empty() {
         return Err(Failure::from(no_daemon()).into());
@@ -52,6 +56,10 @@ pub fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write)
                 let tell = |what| said.send((index, what)).is_ok();
                 let end = match block_on(one(args, pid, apart, verbose, stop, &tell)) {
                     Ok(ended) => Said::Ended(Box::new(ended)),
+                    Err(error) if error.is::<Stopped>() => {
+                        stop.send_replace(true);
+                        Said::Stopped
+                    }
                     Err(_) if Process::open(pid).is_err() => Said::Gone,
                     Err(error) => Said::Failed(error),
                 };
@@ -97,7 +105,11 @@ async fn one(
     }
     prepared.label = apart.then(|| label(&prepared.header));
     let output = args.output.as_deref().map(|path| for_daemon(path, pid));
-    let mut live = Live::attach(&prepared, output.as_deref(), verbose)?;
+    let destination = output.as_deref().map(|path| Destination {
+        path,
+        force: args.force,
+    });
+    let mut live = Live::attach(&prepared, destination, verbose)?;
     live.watch(args.slow);
     if let Some(path) = &output {
         prepared.say(&format!("recording to {}", path.display()));
@@ -110,7 +122,7 @@ async fn one(
         Ok(())
     };
     let ended = session::run(live, until, |batch| Ok(!tell(Said::Batch(Box::new(batch))))).await?;
-    if ended.stop == Stop::Interrupted {
+    if matches!(ended.stop, Stop::Interrupted | Stop::Unread) {
         stop.send_replace(true);
     }
     Ok(ended)
@@ -222,16 +234,18 @@ impl Printer<'_> {
                 }
                 (Said::Failed(error), _) => {
                     let failure = Failure::of(&error);
-                    let what = render::escape(&failure.message);
-                    eprintln!("warning: dockerd pid {pid} is not traced: {what}");
+                    say!(
+                        "warning: dockerd pid {pid} is not traced: {}",
+                        failure.message
+                    );
                     failures.push((*pid, failure));
                     Ok(())
                 }
                 (Said::Gone, _) => {
-                    eprintln!("note: dockerd pid {pid} ended before it was traced");
+                    say!("note: dockerd pid {pid} ended before it was traced");
                     Ok(())
                 }
-                (Said::Batch(_) | Said::Ended(_), None) => Ok(()),
+                (Said::Stopped, _) | (Said::Batch(_) | Said::Ended(_), None) => Ok(()),
             };
             // what cannot be written ends all sessions, each of which detaches
             if let Err(error) = written {
@@ -255,13 +269,17 @@ impl Printer<'_> {
         ended: Ended,
         out: &mut dyn Write,
     ) -> Result<()> {
-        if ended.stop == Stop::DaemonEnded {
-            eprintln!("dockerd pid {pid} ended");
+        if let Some(what) = ended.stop.of_daemon() {
+            say!("dockerd pid {pid}: {what}");
         }
         trace::write(stream, ended.rest, out)?;
         stream.finish(&ended.summary, &ended.completeness, out)?;
-        eprintln!("dockerd pid {pid}: {}", ended.completeness);
-        Ok(out.flush()?)
+        say!("dockerd pid {pid}: {}", ended.completeness);
+        out.flush()?;
+        match ended.recording {
+            Some(failure) => Err(failure.into()),
+            None => Ok(()),
+        }
     }
 
     /// Several failures as one: the others were traced.

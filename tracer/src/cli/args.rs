@@ -74,6 +74,9 @@ pub struct Trace {
     /// Record to this file as well
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Overwrite that file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
     #[arg(long, value_enum, default_value_t = StreamFormat::Tree)]
     pub format: StreamFormat,
     /// Only requests that reached this function, or whose route holds this
@@ -123,6 +126,9 @@ pub struct Compare {
     /// Record to this file as well
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     pub output: Option<PathBuf>,
+    /// Overwrite that file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
     /// Give up waiting after this time, e.g. 10s, 2m
     #[arg(long, value_name = "T", value_parser = duration)]
     pub duration: Option<Duration>,

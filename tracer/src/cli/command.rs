@@ -6,6 +6,7 @@ use std::process::Stdio;
 use anyhow::Result;
 
 use super::failure::Failure;
+use super::say::say;
 
 /// A command that runs through the shell, its errors on our stderr. Dropping it ends the shell.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl<'c> Running<'c> {
             .await
             .map_err(|e| unrun(self.command, &e))?;
         if !status.success() {
-            eprintln!("warning: `{}` ended with {status}", self.command);
+            say!("warning: `{}` ended with {status}", self.command);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -10,7 +11,9 @@ use super::args::{self, ReportFormat};
 use super::command::Running;
 use super::failure::Failure;
 use super::kept::Kept;
-use super::live::{Live, Prepared, Stop};
+use super::live::{Destination, Finished, Live, Prepared, Stop};
+use super::say::say;
+use super::signals;
 use super::wanted::{Sender, Wanted};
 use super::{SETTLE, http};
 use crate::capture::{self, monotonic_ns};
@@ -44,6 +47,7 @@ pub async fn run(
             .into());
         }
     }
+    signals::catch()?;
     let prepared = Prepared::daemon(&args.daemon, &[], &[], false)?;
     if !args.gets.is_empty() && prepared.socket.is_none() {
         return Err(Failure::new(
@@ -52,7 +56,11 @@ pub async fn run(
         )
         .into());
     }
-    let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
+    let destination = args.output.as_deref().map(|path| Destination {
+        path,
+        force: args.force,
+    });
+    let mut live = Live::attach(&prepared, destination, verbose)?;
     let mut kept = Kept::default();
     let wanted = if active > 0 {
         active_run(args, &prepared, &mut live, &mut kept).await
@@ -62,7 +70,11 @@ pub async fn run(
     // whatever happened, the probes go and the recording is closed before anything else is said
     let finished = live.finish();
     let wanted = wanted?;
-    let (rest, trailer) = finished?;
+    let Finished {
+        trace: rest,
+        trailer,
+        recording: unrecorded,
+    } = finished?;
     match &wanted {
         Some(wanted) => kept.take(rest, usize::MAX, |trace, index| {
             can_be_meant(wanted, trace, index)
@@ -73,7 +85,7 @@ pub async fn run(
     };
     let chosen: Vec<u32> = kept.ids().collect();
     if wanted.is_some() && kept.left_out > 0 {
-        eprintln!(
+        say!(
             "warning: {} more requests can be meant; they were not kept",
             kept.left_out
         );
@@ -84,7 +96,14 @@ pub async fn run(
         None => columns_of(&trace, &chosen),
     };
     let recording = capture::Recording::of_session(prepared.header.clone(), trailer);
-    report(&recording, &trace, columns, args.format, style, out)
+    let certain = report(&recording, &trace, columns, args.format, style, out)?;
+    match unrecorded {
+        Some(failure) => {
+            out.flush()?;
+            Err(failure.into())
+        }
+        None => Ok(certain),
+    }
 }
 
 async fn active_run(
@@ -136,6 +155,18 @@ async fn active_run(
         tokio::time::sleep(SETTLE).await;
         anyhow::Ok(())
     };
+    let until = async {
+        match args.duration {
+            None => until.await,
+            Some(most) => tokio::time::timeout(most, until).await.unwrap_or_else(|_| {
+                let label = wanted
+                    .borrow()
+                    .last()
+                    .map_or_else(String::new, |w| w.label.clone());
+                Err(unanswered(&label, most).into())
+            }),
+        }
+    };
     let stop = live
         .collect(until, |correlator| {
             let wanted = wanted.borrow();
@@ -152,9 +183,18 @@ async fn active_run(
                 Failure::new("interrupted before the commands ended", "run it again").into(),
             );
         }
-        Stop::DaemonEnded => return Err(daemon_ended().into()),
+        Stop::Unread => return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()),
+        Stop::DaemonEnded | Stop::DaemonReplaced => return Err(of_daemon(&stop).into()),
     }
     Ok(Some(wanted.into_inner()))
+}
+
+/// A command or a GET that did not end in time.
+fn unanswered(label: &str, most: Duration) -> Failure {
+    Failure::new(
+        format!("`{label}` did not end within {most:?}"),
+        "the daemon may have stopped answering, and its own log may say why; --duration gives it longer",
+    )
 }
 
 fn can_be_meant(wanted: &[Wanted], trace: &Trace, index: usize) -> bool {
@@ -164,9 +204,9 @@ fn can_be_meant(wanted: &[Wanted], trace: &Trace, index: usize) -> bool {
         .is_some_and(|request| wanted.iter().any(|w| w.fits(request)))
 }
 
-fn daemon_ended() -> Failure {
+fn of_daemon<T>(stop: &Stop<T>) -> Failure {
     Failure::new(
-        "the daemon ended while it was traced",
+        stop.of_daemon().unwrap_or("the session ended early"),
         "look at the daemon's own log",
     )
 }
@@ -179,12 +219,12 @@ async fn get(socket: Option<&Path>, path: &str, agent: &str) -> Result<()> {
             "name the daemon's socket with --socket PATH",
         )
     })?;
-    eprintln!("GET {path}: {status}");
+    say!("GET {path}: {status}");
     Ok(())
 }
 
 async fn passive_run(args: &args::Compare, live: &mut Live<'_>, kept: &mut Kept) -> Result<()> {
-    eprintln!("run your two commands now (waiting for two list requests)");
+    say!("run your two commands now (waiting for two list requests)");
     let until = async {
         match args.duration {
             Some(duration) => tokio::time::sleep(duration).await,
@@ -197,25 +237,20 @@ async fn passive_run(args: &args::Compare, live: &mut Live<'_>, kept: &mut Kept)
             let routes: Vec<(u32, String)> = batch
                 .requests
                 .iter()
-                .map(|r| {
-                    (
-                        r.id,
-                        format!("{} {}", r.method, render::escape(&r.path.to_string())),
-                    )
-                })
+                .map(|r| (r.id, format!("{} {}", r.method, r.path)))
                 .collect();
             let fresh = kept.take(batch, 2, |trace, index| {
                 is_awaited(trace, index, &args.routes)
             });
             for (_, route) in routes.iter().filter(|(id, _)| fresh.contains(id)) {
-                eprintln!("seen: {route}");
+                say!("seen: {route}");
             }
             Ok((kept.ids().count() >= 2).then_some(()))
         })
         .await?;
     match stop {
-        Stop::Done(()) | Stop::Interrupted => Ok(()),
-        Stop::DaemonEnded => Err(daemon_ended().into()),
+        Stop::Done(()) | Stop::Interrupted | Stop::Unread => Ok(()),
+        Stop::DaemonEnded | Stop::DaemonReplaced => Err(of_daemon(&stop).into()),
     }
 }
 
@@ -253,7 +288,7 @@ fn report(
     out: &mut dyn Write,
 ) -> Result<bool> {
     if columns.len() < 2 {
-        eprintln!(
+        say!(
             "{} list request(s) seen; two are needed to compare",
             columns.len()
         );

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::say::say;
+
 /// What failed and where, and the way out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     pub message: String,
     pub hint: String,
@@ -44,11 +46,37 @@ impl From<crate::target::Error> for Failure {
     }
 }
 
+impl From<crate::capture::OutputError> for Failure {
+    fn from(error: crate::capture::OutputError) -> Self {
+        let hint = error.hint();
+        Self::new(error.to_string(), hint)
+    }
+}
+
+/// A signal ended the session before anything was traced: no failure, and nothing was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stopped before anything was traced; nothing is left attached")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// Why loading or attaching did not come about, as the command line says it.
+pub fn of_probe(error: &crate::probe::Error) -> anyhow::Error {
+    match error {
+        crate::probe::Error::Stopped => Stopped.into(),
+        other => Failure::new(other.to_string(), other.hint()).into(),
+    }
+}
+
 /// Prints a failure to stderr, whatever it is made of, each part on one line.
 pub fn print(error: &anyhow::Error) {
-    // names of processes and paths of sockets are in there, which their owners choose
-    let one_line = |text: &str| crate::render::escape(&text.replace(['\n', '\r'], " "));
+    let one_line = |text: &str| text.replace(['\n', '\r'], " ");
     let failure = Failure::of(error);
-    eprintln!("error: {}", one_line(&failure.message));
-    eprintln!("hint: {}", one_line(&failure.hint));
+    say!("error: {}", one_line(&failure.message));
+    say!("hint: {}", one_line(&failure.hint));
 }

@@ -9,7 +9,9 @@ use anyhow::Result;
 use tokio::io::unix::AsyncFd;
 
 use super::args;
-use super::failure::Failure;
+use super::failure::{self, Failure};
+use super::say::{self, say};
+use super::signals;
 use super::slow::Watch;
 use crate::capture;
 use crate::correlate::{Correlator, Trace};
@@ -17,7 +19,9 @@ use crate::decode::{Assembler, Decoder, Part, RawHit};
 use crate::gobin::{self, GoBinary, ImageAddr};
 use crate::plan::{self, Plan};
 use crate::probe::{self, Links, Session, SessionOptions, TargetProc, ThreadPointer, Variant};
-use crate::target::{Image, Process, Selection, find, listening_socket};
+use crate::target::{
+    Image, Process, Program, Selection, api_path, find, listening_socket, open_connections,
+};
 
 /// Different return addresses that are named, at most: a program has few, damaged stacks may have any.
 const MOST_CALLERS: usize = 1 << 16;
@@ -27,6 +31,8 @@ const ALIVE: Duration = Duration::from_millis(200);
 /// Everything known before the first byte of kernel work: nothing is attached yet.
 pub struct Prepared {
     pub process: Process,
+    /// What it runs, as far as that can be told.
+    program: Option<Program>,
     pub image: Image,
     /// What a recording of this session begins with; the plan is in it.
     pub header: capture::Header,
@@ -74,6 +80,7 @@ impl Prepared {
             (None, None) => Selection::Auto,
         };
         let process = find(&selection).map_err(Failure::from)?;
+        let program = Program::of(&process);
         let image = Image::of_process(&process).map_err(Failure::from)?;
         let (plan, go_version, build_id, load_bias) = {
             let binary = parse_binary(&image)?;
@@ -88,6 +95,7 @@ impl Prepared {
                 .map_err(Failure::from)?;
             (plan, binary.version().text.clone(), binary.build_id(), bias)
         };
+        image.check().map_err(Failure::from)?;
         let socket = chosen.socket.clone().or_else(|| listening_socket(&process));
         let header = capture::Header::new(
             capture::Daemon {
@@ -104,6 +112,7 @@ impl Prepared {
         Ok(Self {
             label: None,
             process,
+            program,
             image,
             header,
             socket,
@@ -113,9 +122,27 @@ impl Prepared {
     /// A line on stderr about this daemon.
     pub fn say(&self, text: &str) {
         match &self.label {
-            Some(label) => eprintln!("{} {text}", crate::render::escape(label)),
-            None => eprintln!("{text}"),
+            Some(label) => say!("{label} {text}"),
+            None => say::line(text),
         }
+    }
+
+    /// Whether the daemon is still what it was when its binary was read.
+    fn daemon_state(&self) -> DaemonState {
+        let replaced = |program: &Program| program.was_replaced(&self.process);
+        if !self.process.is_alive() {
+            DaemonState::Ended
+        } else if self.program.as_ref().is_some_and(replaced) {
+            DaemonState::Replaced
+        } else {
+            DaemonState::Runs
+        }
+    }
+
+    /// Connections to the daemon's API that are open now, if that can be known.
+    fn open_connections(&self) -> Option<usize> {
+        let path = api_path(&self.process)?;
+        open_connections(&self.process, &path)
     }
 
     pub fn plan(&self) -> &Plan {
@@ -159,7 +186,32 @@ impl Prepared {
 pub enum Stop<T> {
     Done(T),
     Interrupted,
+    /// Nobody reads stdout any more.
+    Unread,
     DaemonEnded,
+    /// The process runs another program by now.
+    DaemonReplaced,
+}
+
+/// What became of the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DaemonState {
+    Runs,
+    Ended,
+    Replaced,
+}
+
+impl<T> Stop<T> {
+    /// What happened to the daemon, if that ended the session.
+    pub fn of_daemon(&self) -> Option<&'static str> {
+        match self {
+            Self::DaemonEnded => Some("the daemon ended"),
+            Self::DaemonReplaced => {
+                Some("the daemon's process runs another program now (exec): it is traced no more")
+            }
+            Self::Done(_) | Self::Interrupted | Self::Unread => None,
+        }
+    }
 }
 
 /// Probes attached, records flowing.
@@ -170,47 +222,30 @@ pub struct Live<'p> {
     assembler: Assembler,
     decoder: Decoder<'p>,
     correlator: Correlator,
-    writer: Option<capture::Writer>,
+    recording: Recording,
     /// Return addresses in caller stacks, named at the end.
     callers: BTreeSet<u64>,
-    /// Caught from before the first probe on: a Ctrl-C right after it ends the session as any other does.
-    signals: Option<(StopSignal, StopSignal)>,
     watch: Option<Watch>,
-}
-
-type StopSignal = tokio::signal::unix::Signal;
-
-/// SIGINT and SIGTERM.
-fn stop_signals() -> std::io::Result<(StopSignal, StopSignal)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok((
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    ))
 }
 
 impl<'p> Live<'p> {
     /// Opens the recording first (a typo costs nothing), then attaches, then begins it: what was there before is not lost to
     /// a session that never was.
-    pub fn attach(prepared: &'p Prepared, output: Option<&Path>, verbose: bool) -> Result<Self> {
+    pub fn attach(
+        prepared: &'p Prepared,
+        output: Option<Destination<'_>>,
+        verbose: bool,
+    ) -> Result<Self> {
         prepared.require_functions()?;
-        let unwritable = |path: &Path, error: std::io::Error| {
-            Failure::new(
-                format!("failed to write {}: {error}", path.display()),
-                "give a path in a directory you can write to",
-            )
-        };
-        let opened = match output {
-            None => None,
-            Some(path) => Some((
-                path,
-                capture::Output::open(path).map_err(|e| unwritable(path, e))?,
-            )),
-        };
+        signals::check()?;
+        let opened = output
+            .map(|to| capture::Output::open(to.path, to.force).map_err(Failure::from))
+            .transpose()?;
         prepared.process.check().map_err(Failure::from)?;
-        let signals = Some(stop_signals()?);
         // before the first probe: nothing waits for it then
         let binary = Rc::new(parse_binary(&prepared.image)?);
+        prepared.image.check().map_err(Failure::from)?;
+        let open_before = prepared.open_connections();
         let started = Instant::now();
         let exe = prepared.image.attach_path();
         let target = TargetProc {
@@ -226,17 +261,24 @@ impl<'p> Live<'p> {
                 links: forced_links(),
                 thread_pointer: forced_thread_pointer(),
                 variant: forced_variant(),
+                stop: Some(signals::flag()),
                 ..SessionOptions::default()
             },
         )
-        .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
-        let writer = match opened {
-            None => None,
-            Some((path, output)) => Some(
-                output
-                    .begin(&prepared.header)
-                    .map_err(|e| unwritable(path, e))?,
-            ),
+        .map_err(|e| failure::of_probe(&e))?;
+        if prepared.daemon_state() == DaemonState::Replaced {
+            return Err(Failure::new(
+                format!(
+                    "process {} runs another program by now",
+                    prepared.process.pid
+                ),
+                "run it again",
+            )
+            .into());
+        }
+        let recording = match opened {
+            None => Recording::None,
+            Some(output) => Recording::On(output.begin(&prepared.header).map_err(Failure::from)?),
         };
         let report = session.attach_report();
         for failed in report.failures() {
@@ -247,6 +289,17 @@ impl<'p> Live<'p> {
         }
         for note in report.notes() {
             prepared.say(&format!("note: {note}"));
+        }
+        if let Some(reason) = report.perf_reason() {
+            prepared.say(&format!(
+                "note: a perf link per site, each of which takes about a tenth of a second to go: {reason}"
+            ));
+        }
+        if let Some(open @ 1..) = open_before {
+            prepared.say(&format!(
+                "note: {open} connection{} to its API open before: what already runs there (a stream, a wait) is not seen",
+                if open == 1 { " was" } else { "s were" }
+            ));
         }
         for issue in &prepared.plan().issues {
             prepared.say(&format!("note: {}", issue.text));
@@ -268,9 +321,8 @@ impl<'p> Live<'p> {
             assembler: Assembler::default(),
             decoder: Decoder::new(prepared.plan(), prepared.load_bias()),
             correlator: Correlator::new(prepared.plan()),
-            writer,
+            recording,
             callers: BTreeSet::new(),
-            signals,
             watch: None,
         })
     }
@@ -278,6 +330,11 @@ impl<'p> Live<'p> {
     /// The daemon's binary, to name callers by.
     pub fn binary(&self) -> Rc<GoBinary<'p>> {
         self.binary.clone()
+    }
+
+    /// The daemon's executable.
+    pub fn image(&self) -> &'p Image {
+        &self.prepared.image
     }
 
     /// From now on, looks at the goroutines of what has been in flight for `threshold`.
@@ -294,10 +351,8 @@ impl<'p> Live<'p> {
         mut each: impl FnMut(&mut Correlator) -> Result<Option<T>>,
     ) -> Result<Stop<T>> {
         tokio::pin!(until);
-        let (mut interrupt, mut terminate) = match self.signals.take() {
-            Some(signals) => signals,
-            None => stop_signals()?,
-        };
+        let asked = signals::asked();
+        tokio::pin!(asked);
         let mut alive = tokio::time::interval(ALIVE);
         // SAFETY: the descriptor is owned by the AsyncFd and stays open as long as it is registered.
         let fd = unsafe {
@@ -308,9 +363,12 @@ impl<'p> Live<'p> {
             let stop = tokio::select! {
                 ready = fd.readable() => { ready?.clear_ready(); None }
                 value = &mut until => Some(Stop::Done(value)),
-                _ = interrupt.recv() => Some(Stop::Interrupted),
-                _ = terminate.recv() => Some(Stop::Interrupted),
-                _ = alive.tick() => (!self.prepared.process.is_alive()).then_some(Stop::DaemonEnded),
+                asked = &mut asked => { asked?; Some(Stop::Interrupted) }
+                _ = alive.tick() => match self.prepared.daemon_state() {
+                    DaemonState::Ended => Some(Stop::DaemonEnded),
+                    DaemonState::Replaced => Some(Stop::DaemonReplaced),
+                    DaemonState::Runs => signals::stdout_is_gone().then_some(Stop::Unread),
+                },
             };
             self.drain()?;
             self.look(false)?;
@@ -329,9 +387,9 @@ impl<'p> Live<'p> {
             return Ok(());
         };
         for sample in watch.look(self.prepared, &mut self.correlator, at_end) {
-            if let Some(writer) = &mut self.writer {
-                writer.sample(&sample).map_err(write_failure)?;
-            }
+            let prepared = self.prepared;
+            self.recording
+                .write(prepared, |writer| writer.sample(&sample));
         }
         Ok(())
     }
@@ -358,10 +416,10 @@ impl<'p> Live<'p> {
     fn take(&mut self, hits: Vec<RawHit>) -> Result<()> {
         for mut raw in hits {
             let hit = self.decoder.decode(&mut raw);
-            if let Some(writer) = &mut self.writer {
-                for part in &raw.parts {
-                    writer.record(&part.to_stored()).map_err(write_failure)?;
-                }
+            for part in &raw.parts {
+                let prepared = self.prepared;
+                self.recording
+                    .write(prepared, |writer| writer.record(&part.to_stored()));
             }
             if let Some(hit) = hit {
                 if self.callers.len() < MOST_CALLERS {
@@ -370,11 +428,13 @@ impl<'p> Live<'p> {
                 self.correlator.push(hit);
             }
         }
+        // what happens to us now does not cost what was seen
+        self.recording.write(self.prepared, capture::Writer::flush);
         Ok(())
     }
 
     /// Detaches, checks that the daemon's code is as before, closes the recording, returns the trace.
-    pub fn finish(mut self) -> Result<(Trace, capture::Trailer)> {
+    pub fn finish(mut self) -> Result<Finished> {
         let drained = self.drain();
         let rest = self.assembler.finish();
         let taken = self.take(rest).and_then(|()| self.look(true));
@@ -389,18 +449,79 @@ impl<'p> Live<'p> {
         self.session
             .detach()
             .map_err(|e| Failure::new(e.to_string(), e.hint()))?;
-        report_code(self.prepared, started);
+        report_code(self.prepared, started.elapsed());
         drained?;
         taken?;
         let counters = counters?;
         let lost = counters.iter().map(|c| c.drops).sum();
         let trace = self.correlator.finish(lost, ended);
         let mut trailer = capture::Trailer::new(&counters, Vec::new(), ended);
-        trailer.symbols = symbols(&self.binary, self.callers);
-        if let Some(writer) = self.writer {
-            writer.finish(&trailer).map_err(write_failure)?;
+        trailer.symbols = symbols(&self.prepared.image, &self.binary, self.callers);
+        let recording = self.recording.finish(self.prepared, &trailer);
+        Ok(Finished {
+            trace,
+            trailer,
+            recording,
+        })
+    }
+}
+
+/// Where to record to.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    pub path: &'a Path,
+    /// What is there may be overwritten.
+    pub force: bool,
+}
+
+/// What a session left.
+pub struct Finished {
+    pub trace: Trace,
+    pub trailer: capture::Trailer,
+    /// Why the recording is not whole.
+    pub recording: Option<Failure>,
+}
+
+/// The session's recording. A file that takes no more ends it, and nothing else.
+enum Recording {
+    None,
+    On(capture::Writer),
+    Failed(Failure),
+}
+
+impl Recording {
+    fn write(
+        &mut self,
+        prepared: &Prepared,
+        job: impl FnOnce(&mut capture::Writer) -> std::io::Result<()>,
+    ) {
+        if let Self::On(writer) = self
+            && let Err(error) = job(writer)
+        {
+            self.fail(prepared, &error);
         }
-        Ok((trace, trailer))
+    }
+
+    fn fail(&mut self, prepared: &Prepared, error: &std::io::Error) {
+        let failure = Failure::new(
+            format!("the recording ended early: {error}"),
+            "what is in it can be shown; free space, or record elsewhere with -o",
+        );
+        prepared.say(&format!("warning: {failure}; the session goes on"));
+        *self = Self::Failed(failure);
+    }
+
+    /// Closes it; gives why it is not whole.
+    fn finish(mut self, prepared: &Prepared, trailer: &capture::Trailer) -> Option<Failure> {
+        if let Self::On(writer) = std::mem::replace(&mut self, Self::None)
+            && let Err(error) = writer.finish(trailer)
+        {
+            self.fail(prepared, &error);
+        }
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::None | Self::On(_) => None,
+        }
     }
 }
 
@@ -441,38 +562,45 @@ fn say_sites(plan: &Plan, session: &Session) {
             .functions
             .get(site.func as usize)
             .map_or("?", |f| f.name.as_str());
-        eprintln!(
+        say!(
             "site 0x{:x} {} {function}: {}",
-            site.addr, site.insn, site.why
+            site.addr,
+            site.insn,
+            site.why
         );
     }
     for (program, count) in session.verified_instructions() {
-        eprintln!("program {program}: {count} instructions verified");
+        say!("program {program}: {count} instructions verified");
     }
-}
-
-fn write_failure(error: std::io::Error) -> Failure {
-    Failure::new(
-        format!("failed to write the recording: {error}"),
-        "free space, or record elsewhere with -o",
-    )
 }
 
 /// Says that the probes are gone, after looking.
-fn report_code(prepared: &Prepared, started: Instant) {
+fn report_code(prepared: &Prepared, took: Duration) {
     let process = &prepared.process;
-    if !process.is_alive() {
-        prepared.say("the daemon ended; nothing is left attached");
-        return;
+    match prepared.daemon_state() {
+        DaemonState::Runs => {}
+        DaemonState::Ended => {
+            return prepared.say("the daemon ended; nothing is left attached");
+        }
+        DaemonState::Replaced => {
+            return prepared.say("another program runs there now; nothing is left attached");
+        }
     }
     match probe::check_bytes(process.pid, prepared.load_bias(), prepared.plan()) {
-        Ok(mismatches) if mismatches.is_empty() => prepared.say(&format!(
-            "detached in {} ms; the bytes at every site equal the file's",
-            started.elapsed().as_millis()
-        )),
-        Ok(mismatches) => {
-            for m in &mismatches {
+        Ok(bytes) => {
+            for m in &bytes.mismatches {
                 prepared.say(&format!("warning: {m}"));
+            }
+            let (ms, others) = (took.as_millis(), bytes.breakpoints);
+            if others > 0 {
+                prepared.say(&format!(
+                    "detached in {ms} ms; at {others} of {} sites there is another tracer's breakpoint",
+                    prepared.plan().sites.len()
+                ));
+            } else if bytes.mismatches.is_empty() {
+                prepared.say(&format!(
+                    "detached in {ms} ms; the bytes at every site equal the file's"
+                ));
             }
         }
         Err(error) => prepared.say(&format!(
@@ -481,11 +609,19 @@ fn report_code(prepared: &Prepared, started: Instant) {
     }
 }
 
-/// Names of return addresses, inlined frames expanded, innermost first.
-pub fn symbols(binary: &GoBinary<'_>, addresses: BTreeSet<u64>) -> Vec<(u64, Vec<String>)> {
+/// Names of return addresses, inlined frames expanded, innermost first; none if the file is not any more what it was.
+pub fn symbols(
+    image: &Image,
+    binary: &GoBinary<'_>,
+    addresses: BTreeSet<u64>,
+) -> Vec<(u64, Vec<String>)> {
     // a return address points after its call
-    addresses
+    let named = addresses
         .into_iter()
         .map(|a| (a, binary.inline_frames(ImageAddr(a.saturating_sub(1)))))
-        .collect()
+        .collect();
+    match image.check() {
+        Ok(()) => named,
+        Err(_) => Vec::new(),
+    }
 }

@@ -10,8 +10,10 @@ mod http;
 mod inspect;
 mod kept;
 mod live;
+mod say;
 mod session;
 mod show;
+mod signals;
 mod slow;
 mod trace;
 mod wanted;
@@ -49,6 +51,10 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<failure::Stopped>() => {
+            say::line(&error.to_string());
+            ExitCode::from(1)
+        }
         Err(error) => {
             failure::print(&error);
             ExitCode::from(2)
@@ -65,10 +71,7 @@ impl log::Log for KernelLog {
     }
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!(
-                "kernel: {}",
-                crate::render::escape(&record.args().to_string())
-            );
+            say::line(&format!("kernel: {}", record.args()));
         }
     }
     fn flush(&self) {}

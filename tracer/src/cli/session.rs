@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::failure::Failure;
 use super::live::{self, Live, Stop};
 use crate::capture::monotonic_ns;
 use crate::correlate::{Correlator, Summary, Trace};
 use crate::gobin::GoBinary;
+use crate::target::Image;
 
 /// A request that has been open for so long is told while the session goes on, once.
 const LONG: Duration = Duration::from_secs(5);
@@ -39,6 +41,8 @@ pub struct Ended {
     pub rest: Batch,
     pub summary: Summary,
     pub completeness: String,
+    /// Why the recording is not whole.
+    pub recording: Option<Failure>,
 }
 
 /// Runs an attached session until `until` ends, the user interrupts, the daemon ends, or `give` says that it is enough.
@@ -49,6 +53,7 @@ pub async fn run(
 ) -> Result<Ended> {
     let mut names = Names {
         binary: live.binary(),
+        image: live.image(),
         known: BTreeSet::new(),
     };
     let mut watch = OpenRequests::default();
@@ -68,9 +73,15 @@ pub async fn run(
     let stop = match stop? {
         Stop::Done(result) => Stop::Done(result?),
         Stop::DaemonEnded => Stop::DaemonEnded,
+        Stop::DaemonReplaced => Stop::DaemonReplaced,
         Stop::Interrupted => Stop::Interrupted,
+        Stop::Unread => Stop::Unread,
     };
-    let (trace, trailer) = finished?;
+    let live::Finished {
+        trace,
+        trailer,
+        recording,
+    } = finished?;
     Ok(Ended {
         stop,
         summary: trace.summary.clone(),
@@ -80,12 +91,14 @@ pub async fn run(
             trace,
         },
         completeness: trailer.completeness(),
+        recording,
     })
 }
 
 /// Names return addresses, each once: they tell who made a value.
 struct Names<'p> {
     binary: Rc<GoBinary<'p>>,
+    image: &'p Image,
     known: BTreeSet<u64>,
 }
 
@@ -96,7 +109,7 @@ impl Names<'_> {
         }
         let all = trace.calls.iter().flat_map(|c| &c.stack).copied();
         let fresh: BTreeSet<u64> = all.filter(|a| self.known.insert(*a)).collect();
-        live::symbols(&self.binary, fresh)
+        live::symbols(self.image, &self.binary, fresh)
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::args::{self, ShowFormat};
 use super::failure::Failure;
+use super::say::say;
 use crate::capture::Recording;
 use crate::correlate::Trace;
 use crate::render::{self, Style};
@@ -43,11 +44,11 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
         }
     }
     match recording.damage() {
-        Some(why) => eprintln!(
+        Some(why) => say!(
             "warning: {}: {why}; what is whole is shown",
             args.file.display()
         ),
-        None => eprintln!("{}", recording.completeness()),
+        None => say!("{}", recording.completeness()),
     }
     Ok(recording.is_whole() && !trace.calls.is_empty())
 }

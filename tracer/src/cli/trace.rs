@@ -6,8 +6,10 @@ use anyhow::Result;
 
 use super::args::{self, StreamFormat};
 use super::command::Running;
-use super::live::{Live, Prepared, Stop};
+use super::live::{Destination, Live, Prepared};
+use super::say::say;
 use super::session::{self, Batch};
+use super::signals;
 use crate::capture::Header;
 use crate::render::{self, Style};
 
@@ -18,13 +20,14 @@ pub async fn run(
     verbose: bool,
     out: &mut dyn Write,
 ) -> Result<bool> {
+    signals::catch()?;
     let prepared = Prepared::daemon(
         &args.daemon,
         &args.profiles,
         &args.functions,
         wants_layers(args),
     )?;
-    let mut live = Live::attach(&prepared, args.output.as_deref(), verbose)?;
+    let mut live = Live::attach(&prepared, destination(args), verbose)?;
     live.watch(args.slow);
     let mut sink = stream(args, style, &prepared.header, None);
     sink.header(out)?;
@@ -36,14 +39,26 @@ pub async fn run(
         Ok(args.calls.is_some_and(|most| seen >= most))
     })
     .await?;
-    if ended.stop == Stop::DaemonEnded {
-        eprintln!("the daemon ended");
+    if let Some(what) = ended.stop.of_daemon() {
+        say!("{what}");
     }
     seen += ended.rest.trace.calls.len() as u64;
     write(&mut sink, ended.rest, out)?;
     sink.finish(&ended.summary, &ended.completeness, out)?;
-    eprintln!("{}", ended.completeness);
-    Ok(seen > 0)
+    out.flush()?;
+    say!("{}", ended.completeness);
+    match ended.recording {
+        Some(failure) => Err(failure.into()),
+        None => Ok(seen > 0),
+    }
+}
+
+/// Where the arguments say to record to.
+fn destination(args: &args::Trace) -> Option<Destination<'_>> {
+    args.output.as_deref().map(|path| Destination {
+        path,
+        force: args.force,
+    })
 }
 
 /// Only tables show time in layer sizes: this one, or that of a recording.

@@ -13,6 +13,7 @@ use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 use super::Error;
 use super::error::os_error;
 use super::multi::{Program, Spot};
+use super::patience::Patience;
 use super::process::TargetProc;
 use super::report::AttachReport;
 use crate::plan::{Plan, SiteSchema};
@@ -30,6 +31,7 @@ pub fn by_multi(
     plan: &Plan,
     target: &TargetProc<'_>,
     [small, large]: [&Program; 2],
+    patience: Patience,
 ) -> Result<Vec<OwnedFd>, Error> {
     let mut links = Vec::new();
     for kind in [SITE_RETURN, SITE_ENTRY] {
@@ -48,13 +50,7 @@ pub fn by_multi(
             if spots.is_empty() {
                 continue;
             }
-            let link = program
-                .attach(target.exe, target.pid, &spots)
-                .map_err(|source| Error::Link {
-                    sites: spots.len(),
-                    source,
-                })?;
-            links.push(link);
+            links.push(program.attach(target.exe, target.pid, &spots, patience)?);
         }
     }
     links.reverse();
@@ -64,13 +60,14 @@ pub fn by_multi(
 /// Each site by a perf event of its own, held by `ebpf`.
 ///
 /// # Errors
-/// Refused as such, or not one site can be attached.
+/// Refused as such, stopped, or not one site can be attached.
 pub fn by_perf(
     ebpf: &mut Ebpf,
     plan: &Plan,
     target: &TargetProc<'_>,
     cookies: bool,
     [small, large]: [&str; 2],
+    patience: Patience,
     report: &mut AttachReport,
 ) -> Result<(), Error> {
     let mut order: Vec<usize> = (0..plan.sites.len()).collect();
@@ -84,17 +81,21 @@ pub fn by_perf(
             .get(site.func as usize)
             .map_or("?", |f| f.name.as_str());
         let shown = format!("{function} at 0x{:x}", site.addr);
-        let program: Result<&mut UProbe, ProgramError> = ebpf
-            .program_mut(name)
-            .ok_or(ProgramError::NotLoaded)
-            .and_then(TryInto::try_into);
         let scope =
             NonZeroU32::new(target.pid).map_or(UProbeScope::AllProcesses, UProbeScope::OneProcess);
-        let point = UProbeAttachPoint {
-            location: UProbeAttachLocation::AbsoluteOffset(site.file_offset),
-            cookie: cookies.then_some(index as u64),
-        };
-        match program.and_then(|p| p.attach(point, target.exe, scope)) {
+        let code = |error: &ProgramError| os_error(error).and_then(|e| e.raw_os_error());
+        let attached = patience.with(code, || {
+            let program: &mut UProbe = ebpf
+                .program_mut(name)
+                .ok_or(ProgramError::NotLoaded)?
+                .try_into()?;
+            let point = UProbeAttachPoint {
+                location: UProbeAttachLocation::AbsoluteOffset(site.file_offset),
+                cookie: cookies.then_some(index as u64),
+            };
+            program.attach(point, target.exe, scope)
+        })?;
+        match attached {
             Ok(_) => report.attached += 1,
             Err(error) => {
                 let error = match os_error(&error) {

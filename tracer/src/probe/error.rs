@@ -29,6 +29,8 @@ pub enum Error {
     ForeignProc { shown: String, own: u32 },
     #[error("failed to read the counters: {0}")]
     Counters(String),
+    #[error("stopped by a signal")]
+    Stopped,
 }
 
 impl Error {
@@ -44,6 +46,7 @@ impl Error {
             Self::Verifier { .. } => "report this with `uname -r` and the output of -v; kernels 5.10 and newer are supported".into(),
             Self::ForeignProc { .. } => "run it where both are one: with `unshare --mount-proc`, or in a container with --pid=host".into(),
             Self::TooLarge { .. } => "trace fewer functions".into(),
+            Self::Stopped => "run it again".into(),
             Self::Object(_) | Self::Attach { .. } | Self::Counters(_) => "`mobytrace doctor` checks what this kernel can do".into(),
         }
     }

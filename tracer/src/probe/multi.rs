@@ -17,6 +17,7 @@ use aya_obj::{Object, ProgramSection};
 
 use super::Error;
 use super::object::{OBJECT, open};
+use super::patience::{Patience, code};
 
 /// `BPF_F_SLEEPABLE`
 const SLEEPABLE: u32 = 1 << 4;
@@ -80,7 +81,12 @@ fn map_fd(map: &Map) -> Option<i32> {
 ///
 /// # Errors
 /// The kernel takes no such program.
-pub fn load(object: &[u8], ebpf: &Ebpf, names: &[&'static str]) -> Result<Vec<Program>, Error> {
+pub fn load(
+    object: &[u8],
+    ebpf: &Ebpf,
+    names: &[&'static str],
+    patience: Patience,
+) -> Result<Vec<Program>, Error> {
     let malformed = |e: &dyn std::fmt::Display| Error::Object(e.to_string());
     let mut object = Object::parse(object).map_err(|e| malformed(&e))?;
     // callbacks of bpf_loop are refused without type information
@@ -113,10 +119,12 @@ pub fn load(object: &[u8], ebpf: &Ebpf, names: &[&'static str]) -> Result<Vec<Pr
     names
         .iter()
         .map(|name| {
-            let fd = load_one(&object, name, &types).map_err(|source| Error::Bpf {
-                doing: format!("loading program {name}"),
-                source,
-            })?;
+            let fd = patience
+                .with(code, || load_one(&object, name, &types))?
+                .map_err(|source| Error::Bpf {
+                    doing: format!("loading program {name}"),
+                    source,
+                })?;
             Ok(Program { name, fd })
         })
         .collect()
@@ -167,7 +175,7 @@ fn load_one(object: &Object, name: &str, types: &OwnedFd) -> io::Result<OwnedFd>
 #[must_use]
 pub fn has_multi_links() -> bool {
     open(OBJECT, false).is_ok_and(|ebpf| {
-        load(OBJECT, &ebpf, &["nothing"])
+        load(OBJECT, &ebpf, &["nothing"], Patience::default())
             .is_ok_and(|programs| programs.iter().all(Program::filters_by_process))
     })
 }
@@ -177,11 +185,25 @@ impl Program {
     ///
     /// # Errors
     /// The kernel refuses one of them: nothing is attached.
-    pub fn attach(&self, file: &Path, pid: u32, spots: &[Spot]) -> io::Result<OwnedFd> {
-        let path = CString::new(file.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    pub fn attach(
+        &self,
+        file: &Path,
+        pid: u32,
+        spots: &[Spot],
+        patience: Patience,
+    ) -> Result<OwnedFd, Error> {
+        let refused = |source| Error::Link {
+            sites: spots.len(),
+            source,
+        };
+        let path = CString::new(file.as_os_str().as_bytes())
+            .map_err(io::Error::other)
+            .map_err(refused)?;
         let offsets: Vec<u64> = spots.iter().map(|s| s.offset).collect();
         let cookies: Vec<u64> = spots.iter().map(|s| s.cookie).collect();
-        self.link(&path, pid, &offsets, &cookies)
+        patience
+            .with(code, || self.link(&path, pid, &offsets, &cookies))?
+            .map_err(refused)
     }
 
     fn link(

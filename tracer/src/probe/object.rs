@@ -6,6 +6,7 @@ use aya::{Ebpf, EbpfLoader};
 
 use super::Error;
 use super::error::{os_error, verifier_summary};
+use super::patience::Patience;
 
 #[cfg(target_arch = "x86_64")]
 pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../ebpf/mobytrace-x86_64.o");
@@ -32,17 +33,21 @@ pub(super) fn open(object: &[u8], log: bool) -> Result<Ebpf, Error> {
 }
 
 /// Loads one program; a refusal is told apart from a rejection by the verifier.
-pub(super) fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<(), Error> {
+pub(super) fn load_program(ebpf: &mut Ebpf, name: &str, patience: Patience) -> Result<(), Error> {
     let program = ebpf
         .program_mut(name)
         .ok_or_else(|| Error::Object(format!("no program {name}")))?;
-    let loaded = match program {
+    let code = |error: &ProgramError| match error {
+        ProgramError::LoadError { io_error, .. } => io_error.raw_os_error(),
+        other => os_error(other).and_then(|e| e.raw_os_error()),
+    };
+    let loaded = patience.with(code, || match &mut *program {
         Program::UProbe(program) => program.load(),
         Program::RawTracePoint(program) => program.load(),
         other => Err(ProgramError::UnexpectedProgramType).inspect_err(|_| {
             log::warn!("program {name} is a {:?}", other.prog_type());
         }),
-    };
+    })?;
     loaded.map_err(|error| match &error {
         aya::programs::ProgramError::LoadError {
             io_error,
@@ -85,7 +90,7 @@ pub fn load_all_programs(object: Option<&[u8]>) -> Result<Vec<(String, Verdict)>
     Ok(names
         .into_iter()
         .map(|name| {
-            let result = load_program(&mut ebpf, &name)
+            let result = load_program(&mut ebpf, &name, Patience::default())
                 .map_err(|e| e.to_string())
                 .map(|()| {
                     let info = ebpf.program(&name).and_then(|p| p.info().ok());

@@ -1,6 +1,7 @@
 //! One attached session: programs loaded, maps filled, links held. Dropping it detaches.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::AtomicBool;
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData, ProgramArray, RingBuf};
@@ -14,7 +15,8 @@ use super::maps::{Raw, map_error};
 use super::multi::{self, Program};
 use super::namespace::check_proc;
 use super::object::{OBJECT, load_program, open};
-use super::report::{AttachReport, Links};
+use super::patience::Patience;
+use super::report::{AttachReport, Links, PerfReason};
 use super::thread_pointer::ThreadPointer;
 use super::variant::Variant;
 use super::{Error, Features, TargetProc};
@@ -34,6 +36,8 @@ pub struct SessionOptions {
     pub thread_pointer: Option<ThreadPointer>,
     /// The programs' own diagnostics go to the `log` crate's logger.
     pub log: bool,
+    /// Loading and attaching end when this is set.
+    pub stop: Option<&'static AtomicBool>,
     /// Replace every program by one that does nothing (for measurements).
     pub nothing: bool,
 }
@@ -62,10 +66,14 @@ impl Session {
         options: &SessionOptions,
     ) -> Result<Self, Error> {
         check_proc()?;
-        let features = Features::probe()?;
+        let patience = Patience::until(options.stop);
+        let features = Features::probe();
+        // what an interrupted kernel answered says nothing about it
+        patience.check()?;
+        let features = features?;
         let mut ebpf = open(OBJECT, options.log)?;
         let notes = fill(&mut ebpf, plan, target, options.thread_pointer)?;
-        let multi = load_multi(&ebpf, options)?;
+        let multi = load_multi(&ebpf, options, patience)?;
         let ring = ebpf
             .take_map("RING")
             .ok_or_else(|| Error::Object("no map RING".into()))?;
@@ -96,10 +104,12 @@ impl Session {
         target: &TargetProc<'_>,
         options: &SessionOptions,
         features: Features,
-        multi: Option<Vec<Program>>,
+        multi: Result<Vec<Program>, PerfReason>,
     ) -> Result<(), Error> {
-        if let Some([small, .., large] | [small @ large]) = multi.as_deref() {
-            match by_multi(plan, target, [small, large]) {
+        let patience = Patience::until(options.stop);
+        let mut reason = multi.as_ref().err().cloned();
+        if let Ok([small, .., large] | [small @ large]) = multi.as_deref() {
+            match by_multi(plan, target, [small, large], patience) {
                 Ok(links) => {
                     self.report.attached = plan.sites.len();
                     self.report.variant = Variant::Sleep.text();
@@ -108,14 +118,26 @@ impl Session {
                     self.programs = multi.unwrap_or_default();
                     return Ok(());
                 }
+                Err(Error::Stopped) => return Err(Error::Stopped),
                 // one site that cannot be had refuses them all: the others are tied one by one
-                Err(_) if options.links.is_none() => {}
+                Err(error) if options.links.is_none() => {
+                    reason = Some(PerfReason::Refused {
+                        why: error.to_string(),
+                    });
+                }
                 Err(error) => return Err(error),
             }
         }
-        let variant = Variant::load(&mut self.ebpf, features, options.variant)?;
+        self.report.perf_reason = reason;
+        let variant = Variant::load(
+            &mut self.ebpf,
+            features,
+            options.variant,
+            patience,
+            &mut self.report.notes,
+        )?;
         let names = if options.nothing {
-            load_program(&mut self.ebpf, NOTHING)?;
+            load_program(&mut self.ebpf, NOTHING, patience)?;
             [NOTHING; 2]
         } else {
             [variant.small(), variant.large()]
@@ -131,6 +153,7 @@ impl Session {
             target,
             cookies,
             names,
+            patience,
             &mut self.report,
         )
     }
@@ -213,25 +236,31 @@ impl Session {
     }
 }
 
-/// Programs for uprobe_multi links, if this kernel has links that can be used.
-fn load_multi(ebpf: &Ebpf, options: &SessionOptions) -> Result<Option<Vec<Program>>, Error> {
-    let possible = options.links != Some(Links::Perf)
-        && matches!(options.variant, None | Some(Variant::Sleep));
-    if !possible {
-        return Ok(None);
+/// Programs for uprobe_multi links, or why there are none that can be used.
+fn load_multi(
+    ebpf: &Ebpf,
+    options: &SessionOptions,
+    patience: Patience,
+) -> Result<Result<Vec<Program>, PerfReason>, Error> {
+    if options.links == Some(Links::Perf) {
+        return Ok(Err(PerfReason::Asked));
+    }
+    if !matches!(options.variant, None | Some(Variant::Sleep)) {
+        return Ok(Err(PerfReason::Programs));
     }
     let names: &[&'static str] = if options.nothing {
         &[NOTHING]
     } else {
         &[Variant::Sleep.small(), Variant::Sleep.large()]
     };
-    match multi::load(OBJECT, ebpf, names) {
-        Ok(programs) if programs.iter().all(Program::filters_by_process) => Ok(Some(programs)),
-        // whatever is refused here is said when perf links are tried
-        _ if options.links.is_none() => Ok(None),
-        Ok(_) => Err(Error::Object(
-            "uprobe_multi links of this kernel take a process for a thread".into(),
-        )),
+    match multi::load(OBJECT, ebpf, names, patience) {
+        Ok(programs) if programs.iter().all(Program::filters_by_process) => Ok(Ok(programs)),
+        Ok(_) if options.links.is_none() => Ok(Err(PerfReason::ByThread)),
+        Ok(_) => Err(Error::Object(PerfReason::ByThread.to_string())),
+        Err(Error::Stopped) => Err(Error::Stopped),
+        Err(error) if options.links.is_none() => Ok(Err(PerfReason::NoSuchLinks {
+            why: error.to_string(),
+        })),
         Err(error) => Err(error),
     }
 }

@@ -3,6 +3,7 @@
 use aya::Ebpf;
 
 use super::object::load_program;
+use super::patience::Patience;
 use super::{Error, Features};
 
 /// Program variants, from the best to the one that every supported kernel takes.
@@ -50,11 +51,14 @@ impl Variant {
         }
     }
 
-    /// Loads the best variant that the kernel takes, found out by loading it.
+    /// Loads the best variant that the kernel takes, found out by loading it; why better ones were refused is added to
+    /// `notes`.
     pub(super) fn load(
         ebpf: &mut Ebpf,
         features: Features,
         wanted: Option<Self>,
+        patience: Patience,
+        notes: &mut Vec<String>,
     ) -> Result<Self, Error> {
         let possible: &[Self] = match wanted {
             Some(Self::Sleep) => &[Self::Sleep],
@@ -71,10 +75,13 @@ impl Variant {
                 .continuation()
                 .into_iter()
                 .chain([variant.small(), variant.large()])
-                .try_for_each(|name| load_program(ebpf, name));
+                .try_for_each(|name| load_program(ebpf, name, patience));
             match loaded {
                 Ok(()) => return Ok(*variant),
-                Err(error @ Error::Verifier { .. }) => last = Some(error),
+                Err(error @ Error::Verifier { .. }) => {
+                    notes.push(format!("not the {}: {error}", variant.text()));
+                    last = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }

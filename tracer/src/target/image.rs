@@ -2,18 +2,32 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, UncheckedAdvice};
 
+use super::intact::Guard;
 use super::{Error, Process};
 
 /// An opened executable. `shown` is the path the user believes in, `attach_path` names the open descriptor.
 #[derive(Debug)]
 pub struct Image {
     file: File,
+    /// Before the mapping: it goes first.
+    guard: Guard,
     map: Mmap,
+    /// Size and time of the last change when it was mapped.
+    stamp: Stamp,
     pub shown: String,
+}
+
+/// Size, and when it was changed last.
+type Stamp = (u64, i64, i64);
+
+fn stamp(file: &File) -> std::io::Result<Stamp> {
+    let there = file.metadata()?;
+    Ok((there.len(), there.mtime(), there.mtime_nsec()))
 }
 
 impl Image {
@@ -47,13 +61,35 @@ impl Image {
     }
 
     fn map(file: File, shown: String) -> Result<Self, Error> {
-        // SAFETY: the mapping is private and read-only. A file that shrinks while it is mapped raises SIGBUS,
-        // which ends this process and detaches its probes; a running executable cannot be truncated (ETXTBSY).
-        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::Map {
+        let failed = |source| Error::Map {
             shown: shown.clone(),
             source,
-        })?;
-        Ok(Self { file, map, shown })
+        };
+        let stamp = stamp(&file).map_err(failed)?;
+        // SAFETY: the mapping is private and read-only. A file that shrinks while it is mapped raises SIGBUS, which the
+        // guard catches; bytes that change are read one way or another, and `check` tells.
+        let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
+        let guard = Guard::watch(&map).map_err(failed)?;
+        Ok(Self {
+            file,
+            guard,
+            map,
+            stamp,
+            shown,
+        })
+    }
+
+    /// Fails if the file changed since it was mapped: what was read of it may be anything.
+    ///
+    /// # Errors
+    /// `Changed`.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.guard.is_broken() || stamp(&self.file).ok() != Some(self.stamp) {
+            return Err(Error::Changed {
+                shown: self.shown.clone(),
+            });
+        }
+        Ok(())
     }
 
     /// The file's bytes.

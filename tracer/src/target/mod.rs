@@ -2,15 +2,20 @@
 //!
 //! Reads `/proc` only; never touches the process or its descriptors, and knows nothing of Go.
 
+mod connections;
 mod discover;
 mod image;
+mod intact;
 mod process;
+mod program;
 mod socket;
 
+pub use connections::open_connections;
 pub use discover::{Candidate, Selection, candidates, find, no_daemon};
 pub use image::Image;
 pub use process::Process;
-pub use socket::listening_socket;
+pub use program::Program;
+pub use socket::{api_path, listening_socket};
 
 /// What can go wrong before anything is attached.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,8 @@ pub enum Error {
         shown: String,
         source: std::io::Error,
     },
+    #[error("{shown} was changed while it was read")]
+    Changed { shown: String },
     #[error("failed to read /proc/{pid}/{what}: {source}")]
     Proc {
         pid: u32,
@@ -60,10 +67,24 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the cause is that we are not root: others see little of a daemon, or nothing.
+    fn is_for_want_of_rights(&self) -> bool {
+        let others = match self {
+            Self::NoDaemon { .. } | Self::NoListener { .. } | Self::NotMapped { .. } => true,
+            Self::Open { source, .. } | Self::Proc { source, .. } | Self::Socket { source, .. } => {
+                source.kind() == std::io::ErrorKind::PermissionDenied
+            }
+            _ => false,
+        };
+        others && !rustix::process::geteuid().is_root()
+    }
+
     /// The way out, for the `hint:` line.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
+            _ if self.is_for_want_of_rights() => "run as root".into(),
+            Self::Changed { .. } => "run it again when the file is whole".into(),
             Self::NoProcess { .. } | Self::Replaced { .. } => "give the pid of a running dockerd: `pgrep -a dockerd`".into(),
             Self::NoDaemon { contained: true } => "run the container with `--privileged --pid=host`".into(),
             Self::NoDaemon { contained: false } => "start dockerd, or name it with --pid N or --socket PATH".into(),

@@ -23,7 +23,8 @@ pub fn listening_socket(process: &Process) -> Option<PathBuf> {
 }
 
 /// Path of its API's socket as the process bound it.
-pub(super) fn api_path(process: &Process) -> Option<PathBuf> {
+#[must_use]
+pub fn api_path(process: &Process) -> Option<PathBuf> {
     let mut paths = own_listeners(process.pid);
     // dockerd has others (metrics plugin, libnetwork); the API's own is the one it was given, usually *docker*.sock
     let given: Vec<String> = process.command_line().unwrap_or_default();
@@ -92,7 +93,8 @@ fn listeners(pid: u32) -> Vec<(u64, PathBuf)> {
         .collect()
 }
 
-fn socket_inodes(pid: u32) -> BTreeSet<u64> {
+/// Inodes of the sockets that a process holds.
+pub(super) fn socket_inodes(pid: u32) -> BTreeSet<u64> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return BTreeSet::new();
     };

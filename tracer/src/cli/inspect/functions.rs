@@ -9,10 +9,12 @@ use serde::Serialize;
 
 use super::super::args::InspectArgs;
 use super::super::live::parse_binary;
+use super::super::say::say;
 use super::suggest::close_to;
 use crate::gobin::{Arch, FuncInfo, GoBinary, InlinedAt};
 use crate::plan::{self, ArgPlace, PlaceKind, Spot, fold};
 use crate::render;
+use crate::target::Image;
 
 /// So many functions are shown in full; more are listed, one a line.
 const IN_FULL: usize = 12;
@@ -73,9 +75,8 @@ struct SiteJson {
     why: &'static str,
 }
 
-pub fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
-    let image = super::open(args)?;
-    let binary = parse_binary(&image)?;
+pub fn run(args: &InspectArgs, image: &Image, out: &mut dyn Write) -> Result<bool> {
+    let binary = parse_binary(image)?;
     let Some(pattern) = &args.name else {
         return list(&binary, binary.functions(), args.json, out);
     };
@@ -84,19 +85,18 @@ pub fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
         if args.json {
             super::json(out, &Vec::<FunctionJson>::new())?;
         }
-        eprintln!("no function matches {pattern:?}");
+        say!("no function matches {pattern:?}");
         let names: Vec<String> = binary.functions().map(|f| f.name).collect();
         let close = close_to(pattern, names.iter().map(String::as_str));
         if !close.is_empty() {
-            let close: Vec<String> = close.iter().map(|n| render::escape(n)).collect();
-            eprintln!("hint: did you mean {}?", close.join(" or "));
+            say!("hint: did you mean {}?", close.join(" or "));
         }
         return Ok(false);
     }
     if found.len() > IN_FULL && !args.json {
         let number = found.len();
         list(&binary, found.into_iter(), false, out)?;
-        eprintln!("{number} functions; name at most {IN_FULL} to see signatures and sites");
+        say!("{number} functions; name at most {IN_FULL} to see signatures and sites");
         return Ok(true);
     }
     let names: Vec<&str> = found.iter().map(|f| f.name.as_str()).collect();

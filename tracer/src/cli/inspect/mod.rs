@@ -1,7 +1,8 @@
 //! `mobytrace inspect`: what a Go binary says about itself. Offline; no root, no process touched.
 
+mod checked;
 mod functions;
-mod suggest;
+pub mod suggest;
 mod types;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::io::Write;
 use anyhow::Result;
 use serde::Serialize;
 
+use self::checked::Checked;
 use super::args::{InspectArgs, InspectPlan, InspectWhat};
 use super::failure::Failure;
 use super::live::{parse_binary, plan_for, unread};
@@ -23,12 +25,22 @@ const VALUES: usize = 23;
 
 /// `Ok(false)`: nothing matched.
 pub fn run(what: &InspectWhat, out: &mut dyn Write) -> Result<bool> {
-    match what {
-        InspectWhat::Binary(args) => binary(args, out),
-        InspectWhat::Functions(args) => functions::run(args, out),
-        InspectWhat::Types(args) => types::run(args, out),
-        InspectWhat::Plan(args) => show_plan(args, out),
-    }
+    let image = open(match what {
+        InspectWhat::Binary(args) | InspectWhat::Functions(args) | InspectWhat::Types(args) => args,
+        InspectWhat::Plan(args) => &args.common,
+    })?;
+    let mut checked = Checked::new(&image, out);
+    let done = match what {
+        InspectWhat::Binary(args) => binary(args, &image, &mut checked),
+        InspectWhat::Functions(args) => functions::run(args, &image, &mut checked),
+        InspectWhat::Types(args) => types::run(args, &image, &mut checked),
+        InspectWhat::Plan(args) => show_plan(args, &image, &mut checked),
+    };
+    let written = checked.flush();
+    // whatever else was found wrong with a file that changed meanwhile says nothing
+    image.check().map_err(Failure::from)?;
+    written?;
+    done
 }
 
 fn open(args: &InspectArgs) -> Result<Image> {
@@ -40,15 +52,14 @@ fn open(args: &InspectArgs) -> Result<Image> {
     Ok(image.map_err(Failure::from)?)
 }
 
-fn binary(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
-    let image = open(args)?;
+fn binary(args: &InspectArgs, image: &Image, out: &mut dyn Write) -> Result<bool> {
     let read = GoBinary::parse_mapped(image.bytes(), Box::new(|| image.release()));
     let mut facts: Facts = vec![("file".into(), image.shown.clone())];
     match &read {
         Ok(binary) => facts.extend(binary.facts()),
         // what does not depend on the tables that cannot be read
         Err(error) if error.leaves_an_outline() => facts.extend(outline(image.bytes())),
-        Err(error) => return Err(unread(&image, error).into()),
+        Err(error) => return Err(unread(image, error).into()),
     }
     if args.json {
         let map: BTreeMap<&str, &str> = facts
@@ -67,13 +78,12 @@ fn binary(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
     }
     match read {
         Ok(_) => Ok(true),
-        Err(error) => Err(unread(&image, &error).into()),
+        Err(error) => Err(unread(image, &error).into()),
     }
 }
 
-fn show_plan(args: &InspectPlan, out: &mut dyn Write) -> Result<bool> {
-    let image = open(&args.common)?;
-    let binary = parse_binary(&image)?;
+fn show_plan(args: &InspectPlan, image: &Image, out: &mut dyn Write) -> Result<bool> {
+    let binary = parse_binary(image)?;
     let functions: Vec<String> = args.common.name.iter().cloned().collect();
     let plan = plan_for(&binary, &args.profiles, &functions, true)?;
     if args.common.json {

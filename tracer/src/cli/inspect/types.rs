@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::super::args::InspectArgs;
 use super::super::live::parse_binary;
+use super::super::say::say;
 use super::suggest::close_to;
 use crate::gobin::{GoBinary, Method, TypeId, TypeKind};
 use crate::plan::{self, fold};
 use crate::render;
+use crate::target::Image;
 
 #[derive(Serialize)]
 struct TypeJson {
@@ -54,9 +56,8 @@ fn find(binary: &GoBinary<'_>, name: &str) -> Result<Vec<TypeId>> {
     })
 }
 
-pub fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
-    let image = super::open(args)?;
-    let binary = parse_binary(&image)?;
+pub fn run(args: &InspectArgs, image: &Image, out: &mut dyn Write) -> Result<bool> {
+    let binary = parse_binary(image)?;
     let Some(name) = &args.name else {
         return list(&binary, args.json, out);
     };
@@ -75,7 +76,7 @@ pub fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
         }
     }
     if rows.is_empty() {
-        eprintln!("no type matches {name:?}");
+        say!("no type matches {name:?}");
         let mut names = Vec::new();
         for id in binary.find_types(&mut |_| true)? {
             let ty = binary.type_by_id(id)?;
@@ -85,8 +86,7 @@ pub fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<bool> {
         }
         let close = close_to(name, names.iter().map(String::as_str));
         if !close.is_empty() {
-            let close: Vec<String> = close.iter().map(|n| render::escape(n)).collect();
-            eprintln!("hint: did you mean {}?", close.join(" or "));
+            say!("hint: did you mean {}?", close.join(" or "));
         }
     }
     Ok(!rows.is_empty())
