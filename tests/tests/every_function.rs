@@ -1,10 +1,14 @@
 //! The calling convention and the choice of return instructions over whole stock dockerds, against what the compiler recorded
-//! for each function: argument sizes and words, and the SP table.
+//! for each function: argument sizes and words, and the SP table. The choice of entries over those and programs by every Go, against the
+//! whole of each function's code, and live against programs that count their calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mobytrace::gobin::{Arch, FuncInfo, GoBinary};
-use mobytrace::plan;
+use harness::{Fixture, Tool, json_lines};
+use iced_x86::{Decoder, DecoderOptions, FlowControl};
+use mobytrace::gobin::{Arch, FuncInfo, GoBinary, ImageAddr};
+use mobytrace::plan::{self, NoEntry, Spot, Why};
+use rustix::process::Signal;
 
 /// Suites and the fewest methods with a kept type that each build must have.
 const BUILDS: &[(&str, &str, usize)] = &[
@@ -110,8 +114,7 @@ fn returns_by_disassembly_are_those_of_the_sp_table() {
                 continue;
             };
             let spots = plan::spots(binary, &f).expect("code");
-            let entry = spots.entry.expect("entry");
-            checks += usize::from(entry.cond != 0);
+            checks += usize::from(spots.entry.is_ok_and(|e| e.cond != 0));
             compared += 1;
             match spots.returns {
                 Ok(found) => {
@@ -134,4 +137,260 @@ fn returns_by_disassembly_are_those_of_the_sp_table() {
         assert!(compared > 20_000, "{name}: {compared} functions");
         assert!(different.is_empty(), "{name}: {} differ", different.len());
     });
+}
+
+/// Every direct branch of a function (from, to, conditional), and every direct call (from, to).
+struct Jumps {
+    branches: Vec<(u64, u64, bool)>,
+    calls: Vec<(u64, u64)>,
+}
+
+impl Jumps {
+    fn of(arch: Arch, code: &[u8], entry: u64) -> Self {
+        match arch {
+            Arch::Amd64 => Self::amd64(code, entry),
+            Arch::Arm64 => Self::arm64(code, entry),
+        }
+    }
+
+    fn leads_to(&self, from: u64, to: ImageAddr) -> bool {
+        self.branches
+            .iter()
+            .any(|(f, t, _)| (*f, *t) == (from, to.0))
+    }
+
+    fn amd64(code: &[u8], entry: u64) -> Self {
+        let (mut branches, mut calls) = (Vec::new(), Vec::new());
+        for insn in &mut Decoder::with_ip(64, code, entry, DecoderOptions::NONE) {
+            let (from, to) = (insn.ip(), insn.near_branch_target());
+            match insn.flow_control() {
+                FlowControl::ConditionalBranch => branches.push((from, to, true)),
+                FlowControl::UnconditionalBranch => branches.push((from, to, false)),
+                FlowControl::Call => calls.push((from, to)),
+                _ => {}
+            }
+        }
+        Self { branches, calls }
+    }
+
+    fn arm64(code: &[u8], entry: u64) -> Self {
+        let (mut branches, mut calls) = (Vec::new(), Vec::new());
+        for (index, word) in code.as_chunks::<4>().0.iter().enumerate() {
+            let (word, from) = (u32::from_le_bytes(*word), entry + 4 * index as u64);
+            // the offset's lowest bit and its number of bits
+            let to = |low: u32, bits: u32| {
+                let shifted = (word >> low) << (32 - bits);
+                from.wrapping_add_signed(i64::from(shifted.cast_signed() >> (32 - bits)) * 4)
+            };
+            match word >> 24 {
+                0x94..=0x97 => calls.push((from, to(0, 26))),
+                0x14..=0x17 => branches.push((from, to(0, 26), false)),
+                0x54 | 0x34 | 0x35 | 0xb4 | 0xb5 => branches.push((from, to(5, 19), true)),
+                0x36 | 0x37 | 0xb6 | 0xb7 => branches.push((from, to(5, 14), true)),
+                _ => {}
+            }
+        }
+        Self { branches, calls }
+    }
+}
+
+/// Everything that the tests have: stock dockerds, and programs by every Go.
+fn each_program(mut check: impl FnMut(&str, &GoBinary<'_>)) {
+    each(|name, _, binary| check(name, binary));
+    let programs = ["big", "leaf", "releases"]
+        .into_iter()
+        .flat_map(harness::programs);
+    for program in programs.flatten() {
+        let bytes = std::fs::read(&program.path).expect("program");
+        let binary = GoBinary::parse(&bytes).unwrap_or_else(|e| panic!("{program}: {e}"));
+        check(&program.to_string(), &binary);
+    }
+}
+
+/// What is wrong with an entry, seen from the whole code.
+fn unsound(
+    binary: &GoBinary<'_>,
+    f: &FuncInfo,
+    jumps: &Jumps,
+    morestack: Option<u64>,
+    spot: &Spot,
+) -> Option<String> {
+    let behind = spot.addr + spot.len as u64;
+    if let Some(call) = morestack {
+        // branches into the block that ends in the call, from its first instruction on: all lead to the same one
+        let probed = jumps
+            .branches
+            .iter()
+            .find(|(from, _, _)| *from == spot.addr);
+        let Some((_, block, true)) = probed else {
+            return Some("the entry is no conditional branch".to_owned());
+        };
+        let into_block = |(from, to, conditional): &&(u64, u64, bool)| {
+            *conditional && (*block..=call).contains(to) && *from < *block
+        };
+        let last = jumps
+            .branches
+            .iter()
+            .filter(into_block)
+            .map(|(from, _, _)| *from)
+            .max();
+        if last != Some(spot.addr) || !matches!(spot.why, Why::StackCheck(_)) {
+            return Some(format!(
+                "the last branch to the call at {call:x} is at {last:x?}"
+            ));
+        }
+    } else if spot.cond != 0 || matches!(spot.why, Why::StackCheck(_)) {
+        return Some("no call makes the stack grow".to_owned());
+    }
+    let again = jumps.branches.iter().find(|(from, to, _)| {
+        (f.entry.0..behind).contains(to) && morestack.is_none_or(|call| *from < call)
+    });
+    if let Some((from, _, _)) = again {
+        return Some(format!("the branch at {from:x} leads back"));
+    }
+    // as the runtime looks them up: for one pc after the other
+    let restarts = binary.restarts(f).expect("record");
+    let mut pc = behind;
+    while pc < f.end.0.min(behind + 256) {
+        let range = restarts.iter().find(|r| (r.start.0..r.end.0).contains(&pc));
+        if range.is_some_and(|r| r.to.0 <= spot.addr) {
+            return Some(format!("preemption at {pc:x} goes back"));
+        }
+        pc += 1;
+    }
+    None
+}
+
+#[test]
+fn every_entry_is_passed_once_in_a_call() {
+    each_program(|name, binary| {
+        let is_morestack: Vec<u64> = binary
+            .find_functions(&mut |n| n.starts_with("runtime.morestack"))
+            .iter()
+            .map(|f| f.entry.0)
+            .collect();
+        let (mut kinds, mut refused, mut wrong) = (BTreeMap::new(), 0, Vec::new());
+        for f in binary.functions() {
+            let Ok(code) = binary.code(&f) else { continue };
+            let jumps = Jumps::of(binary.arch(), code, f.entry.0);
+            let call = jumps
+                .calls
+                .iter()
+                .find(|(_, to)| is_morestack.contains(to))
+                .map(|c| c.0);
+            let spots = plan::spots(binary, &f).expect("code");
+            match spots.entry {
+                Ok(spot) => {
+                    *kinds.entry(format!("{:?}", spot.why)).or_insert(0) += 1;
+                    if let Some(why) = unsound(binary, &f, &jumps, call, &spot) {
+                        wrong.push(format!("{}: {why}: {spot:x?}", f.name));
+                    }
+                }
+                Err(NoEntry::NoCode) if code.iter().all(|b| matches!(b, 0 | 0xcc)) => {}
+                // a loop from the very first instruction on
+                Err(NoEntry::Loop { from }) if call.is_none() && jumps.leads_to(from, f.entry) => {
+                    refused += 1;
+                }
+                Err(why) => wrong.push(format!("{}: {why}", f.name)),
+            }
+        }
+        eprintln!(
+            "{name}: {kinds:?}, {refused} refused, {} wrong",
+            wrong.len()
+        );
+        for one in wrong.iter().take(12) {
+            eprintln!("   {one}");
+        }
+        assert!(wrong.is_empty(), "{name}: {} wrong", wrong.len());
+        let count = |kind: &str| kinds.get(kind).copied().unwrap_or(0);
+        assert!(
+            refused * 1000 < kinds.values().sum::<u64>(),
+            "{name}: {refused} refused"
+        );
+        assert!(count("First") > 100, "{name}: {kinds:?}");
+        match binary.arch() {
+            Arch::Amd64 => assert!(count("StackCheck(Amd64)") > 1000, "{name}: {kinds:?}"),
+            Arch::Arm64 => {
+                assert!(count("StackCheck(Arm64)") > 1000, "{name}: {kinds:?}");
+                assert!(count("BehindRestart") > 0, "{name}: {kinds:?}");
+            }
+        }
+    });
+}
+
+/// What a program's methods are called with, and what they give: name, arguments, result.
+fn made(program: &str, leaves: i64) -> BTreeSet<(String, Vec<i64>, i64)> {
+    let names: &[&str] = if program == "big" {
+        &["Big", "Mid", "Small"]
+    } else {
+        &[]
+    };
+    let deep = names.iter().flat_map(|name| {
+        let all = (0..20).flat_map(|x| (0..=5).map(move |depth| (x, depth)));
+        all.map(|(x, depth)| (name.to_string(), vec![x, depth], x * 3 + depth))
+    });
+    let leaves = if program == "leaf" { leaves } else { 0 };
+    let leaf = (0..leaves).map(|x| ("Leaf".to_owned(), vec![x], x * 13));
+    deep.chain(leaf).collect()
+}
+
+#[test]
+fn prologues_by_every_go_count_each_call_once() {
+    const LEAVES: i64 = 1000;
+    let tool = Tool::find().expect("tool");
+    let mut wrong = Vec::new();
+    for name in ["big", "leaf"] {
+        let programs = harness::programs(name).into_iter().flatten();
+        for program in programs.filter(|p| p.arch == "amd64") {
+            let mut fixture =
+                Fixture::start(&program.path, &[LEAVES.to_string()]).expect("fixture");
+            let pid = fixture.pid().to_string();
+            let args = [
+                "trace",
+                "--pid",
+                &pid,
+                "-f",
+                "main.(*Server).*",
+                "--format",
+                "jsonl",
+            ];
+            let mut running = tool.start(&args).expect("tool");
+            running.wait_for("attached to").expect("attached");
+            fixture.tell("").expect("stdin");
+            let said = fixture.line().expect("it counts");
+            running.signal(Signal::INT);
+            let finished = running.wait().expect("end").expect(0);
+            let seen: Vec<_> = json_lines(&finished.stdout)
+                .expect("JSON")
+                .iter()
+                .filter(|event| event["type"] == "call")
+                .map(|call| {
+                    let arguments = ["arg0", "arg1"].iter();
+                    let arguments = arguments.filter_map(|arg| call["params"][arg].as_i64());
+                    let result = call["results"]["result"].as_i64();
+                    (
+                        call["short"].as_str().expect("name").to_owned(),
+                        arguments.collect::<Vec<_>>(),
+                        result.unwrap_or(-1),
+                    )
+                })
+                .collect();
+            let counted: usize = said
+                .split_ascii_whitespace()
+                .filter_map(|word| word.parse::<usize>().ok())
+                .sum();
+            let made = made(name, LEAVES);
+            let distinct: BTreeSet<_> = seen.iter().cloned().collect();
+            eprintln!("{name} by {program}: {} calls seen, {said}", seen.len());
+            if distinct != made || seen.len() != made.len() || counted != made.len() {
+                let strange: Vec<_> = distinct.symmetric_difference(&made).take(8).collect();
+                wrong.push(format!(
+                    "{name} by {program}: {} calls seen, {said}, {strange:?}: {}",
+                    seen.len(),
+                    finished.stderr
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

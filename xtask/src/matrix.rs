@@ -1,5 +1,5 @@
 //! Go programs by every Go there is: `releases` (values of every kind) and `signatures` (methods made by chance) in every shape, `panics`
-//! (handlers that end in every way) in one.
+//! (handlers that end in every way) in one, `big` and `leaf` (prologues that are hard to probe) in one for both architectures.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ impl Cell {
 }
 
 /// Builds them as `target/fixtures/matrix/PROGRAM/GO/SHAPE/SYMBOLS/ARCH`; `full`: all there are, else one stripped PIE per Go, of the
-/// newest also one with its DWARF, and `signatures` by the oldest and the newest. What cannot be built is named in `skipped.txt`
+/// newest also one with its DWARF, and `signatures` by the oldest and the newest. `big` and `leaf`: always the same. What cannot be built is named in `skipped.txt`
 /// beside them.
 ///
 /// # Errors
@@ -64,10 +64,13 @@ pub fn build(full: bool) -> Result<()> {
     if full {
         emulator()?;
     }
+    let source = |name: &str| root().join("tests/fixtures/go").join(name);
     let programs = [
-        ("releases", root().join("tests/fixtures/go/releases")),
+        ("releases", source("releases")),
         ("signatures", signatures()?),
-        ("panics", root().join("tests/fixtures/go/panics")),
+        ("panics", source("panics")),
+        ("big", source("big")),
+        ("leaf", source("leaf")),
     ];
     let toolchains = toolchains::all()?;
     let (mut built, mut skipped) = (0, String::new());
@@ -77,15 +80,16 @@ pub fn build(full: bool) -> Result<()> {
         for (program, source) in &programs {
             for cell in Cell::all() {
                 let wanted = match *program {
+                    // ends of handlers do not depend on how a program is linked
+                    "panics" => cell.is("amd64", "pie", "s-w"),
+                    "big" | "leaf" => (cell.shape.0, cell.symbols.0) == ("static", "s-w"),
+                    _ if full => true,
                     "releases" => {
                         cell.is("amd64", "pie", "s-w") || newest && cell.is("amd64", "pie", "plain")
                     }
-                    "panics" => cell.is("amd64", "pie", "s-w"),
                     _ => (index == 0 || newest) && cell.is("amd64", "pie", "plain"),
                 };
-                // ends of handlers do not depend on how a program is linked
-                let one_shape = *program == "panics";
-                if !wanted && (one_shape || !full) {
+                if !wanted {
                     continue;
                 }
                 let dir = out.join(program);

@@ -2,7 +2,7 @@
 
 use super::binary::GoBinary;
 use super::error::Error;
-use super::layout::wrapper_id;
+use super::layout::{UNSAFE_POINT_RESTART, UNSAFE_POINT_RESTART_AT_ENTRY, wrapper_id};
 use super::model::{ArgInfo, FuncInfo, ImageAddr};
 use super::pclntab::FuncRecord;
 
@@ -15,6 +15,16 @@ pub struct SpRange {
     pub start: ImageAddr,
     pub end: ImageAddr,
     pub delta: i32,
+}
+
+/// Instructions at which asynchronous preemption does not go on, but goes back (runtime/preempt.go:
+/// isAsyncSafePoint).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    pub start: ImageAddr,
+    pub end: ImageAddr,
+    /// Where to.
+    pub to: ImageAddr,
 }
 
 impl<'data> GoBinary<'data> {
@@ -162,6 +172,31 @@ impl<'data> GoBinary<'data> {
                 start: ImageAddr(r.start),
                 end: ImageAddr(r.end.min(f.end.0)),
                 delta: r.value,
+            })
+            .collect())
+    }
+
+    /// Where a function goes back when it is preempted asynchronously.
+    ///
+    /// # Errors
+    /// No function record.
+    pub fn restarts(&self, f: &FuncInfo) -> Result<Vec<Restart>, Error> {
+        let (record, entry) = self.record_of(f)?;
+        Ok(self
+            .table
+            .unsafe_points(&record, entry)
+            .take_while(|r| r.start < f.end.0)
+            .filter_map(|r| {
+                let to = match r.value {
+                    value if UNSAFE_POINT_RESTART.contains(&value) => r.start,
+                    UNSAFE_POINT_RESTART_AT_ENTRY => entry,
+                    _ => return None,
+                };
+                Some(Restart {
+                    start: ImageAddr(r.start),
+                    end: ImageAddr(r.end.min(f.end.0)),
+                    to: ImageAddr(to),
+                })
             })
             .collect())
     }

@@ -314,6 +314,12 @@ pub fn funcdata_arginfo(minor: u32) -> Option<usize> {
     (minor >= 17).then_some(5)
 }
 
+/// Index of PCDATA_UnsafePoint (up to Go 1.14 of a table without such values).
+pub const PCDATA_UNSAFE_POINT: usize = 0;
+/// Its values for sequences that start over: two, so that neighbours can be told apart.
+pub const UNSAFE_POINT_RESTART: [i32; 2] = [-3, -4];
+/// Its value for instructions from which the function starts over.
+pub const UNSAFE_POINT_RESTART_AT_ENTRY: i32 = -5;
 /// Index of PCDATA_InlTreeIndex.
 pub const PCDATA_INLTREE: usize = 2;
 

@@ -32,7 +32,7 @@ pub use buildinfo::BuildInfo;
 pub use dwarf::{DwarfFunction, DwarfParam, EntryPiece, EntryPlace};
 pub use elf::Segment;
 pub use error::Error;
-pub use functions::SpRange;
+pub use functions::{Restart, SpRange};
 pub use model::{
     Arch, ArgInfo, Field, FuncInfo, GoVersion, ImageAddr, InlinedAt, MapGeometry, MapImpl, Method,
     Signature, Type, TypeId, TypeKind,

@@ -4,6 +4,7 @@ use tracer_ebpf::wire::site::{
     SAVE_NONE, SAVE_STACK, SITE_ENTRY, SITE_RESTORE, SITE_RETURN, SITE_SAVE, SITE_STACK,
 };
 
+use super::abi::Abi;
 use super::lower::Lowering;
 use super::profile::Wish;
 use super::schema::{
@@ -71,7 +72,16 @@ pub fn add(
         role,
         Role::Recovery | Role::Join | Role::Hijack | Role::Layers
     );
+    let by_registers_only = !Abi::of(binary.arch(), binary.version()).is_stack();
     let found = if by_registers {
+        None
+    } else if spots.arguments_on_stack && by_registers_only {
+        lowering.plan.issues.push(issue(
+            IssueKind::Disagreement,
+            format!(
+                "arguments of {short} are not decoded: it takes them from the stack, as assembly does, not in registers as the rest of this binary"
+            ),
+        ));
         None
     } else {
         Some(verify::signature_of(binary, f)?)
@@ -193,7 +203,7 @@ pub fn add(
             .map(|b| format!("{b:02x}"))
             .collect(),
         insn: spot.insn.clone(),
-        why: spot.why.to_owned(),
+        why: spot.why.to_string(),
         cond: spot.cond,
         g_source: spot.g_source,
         class,

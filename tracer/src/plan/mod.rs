@@ -40,7 +40,7 @@ pub use schema::{
     ValueSchema,
 };
 pub use signature::type_text;
-pub use sites::{Spot, Spots};
+pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};
 pub use verify::{Verified, method_agrees};
 pub use wait_reasons::wait_reasons;
 

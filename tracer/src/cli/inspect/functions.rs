@@ -72,7 +72,7 @@ struct SiteJson {
     addr: u64,
     file_offset: Option<u64>,
     insn: String,
-    why: &'static str,
+    why: String,
 }
 
 pub fn run(args: &InspectArgs, image: &Image, out: &mut dyn Write) -> Result<bool> {
@@ -200,11 +200,11 @@ fn in_full(
         addr: spot.addr,
         file_offset: binary.file_offset(crate::gobin::ImageAddr(spot.addr)),
         insn: spot.insn,
-        why: spot.why,
+        why: spot.why.to_string(),
     };
     match spots.entry {
         Ok(spot) => detail.sites.push(site("entry", spot)),
-        Err(why) => detail.not_probed.push(why),
+        Err(why) => detail.not_probed.push(why.to_string()),
     }
     match spots.returns {
         Ok(returns) if returns.is_empty() => {
@@ -213,7 +213,7 @@ fn in_full(
         Ok(returns) => detail
             .sites
             .extend(returns.into_iter().map(|spot| site("return", spot))),
-        Err(why) => detail.not_probed.push(why),
+        Err(why) => detail.not_probed.push(why.to_string()),
     }
     row.detail = Some(detail);
     Ok(row)

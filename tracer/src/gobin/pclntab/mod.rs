@@ -6,8 +6,8 @@ mod values;
 use super::elf::Elf;
 use super::error::Error;
 use super::layout::{
-    FuncLayout, PCDATA_INLTREE, PCLN_LAYOUTS, PclnFormat, PclnLayout, funcdata_arginfo,
-    funcdata_inltree, inline_entry,
+    FuncLayout, PCDATA_INLTREE, PCDATA_UNSAFE_POINT, PCLN_LAYOUTS, PclnFormat, PclnLayout,
+    funcdata_arginfo, funcdata_inltree, inline_entry,
 };
 use super::model::{Arch, ArgInfo, ImageAddr};
 use super::reader::{c_str, u32_at, u64_at};
@@ -291,6 +291,14 @@ impl<'data> Pclntab<'data> {
         match u32_at(record.bytes, record.layout.pcsp) {
             Some(offset) if offset != 0 => self.pc_values(offset, entry),
             _ => PcValues::new(&[], entry, self.min_lc),
+        }
+    }
+
+    /// PCDATA_UnsafePoint of a function.
+    pub fn unsafe_points(&self, record: &FuncRecord<'_>, entry: u64) -> PcValues<'data> {
+        match record.pcdata(PCDATA_UNSAFE_POINT) {
+            Some(offset) => self.pc_values(offset, entry),
+            None => PcValues::new(&[], entry, self.min_lc),
         }
     }
 

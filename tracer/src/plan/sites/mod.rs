@@ -1,0 +1,209 @@
+//! Which instructions of a function to probe: one at its entry, and every return.
+//!
+//! Entry: the last conditional branch of the stack check, because the kernel emulates it (an ordinary first
+//! instruction is single-stepped out of line, about fifteen times as dear) and because its flags tell whether the
+//! function is about to start over through `runtime.morestack`. All arguments are still in place there. A check of a
+//! large frame has branches before that one, whose fall-through does not enter yet.
+//!
+//! Functions without a stack check are probed at their first instruction, unless control can come back to it within
+//! one call: a loop that begins there, or asynchronous preemption, which goes back to the start of some sequences
+//! (`gobin::Restart`). Then the first instruction behind is taken before which nothing but scratch registers was
+//! changed, or the function is refused.
+//!
+//! Returns: every `ret`, checked against the SP table (the frame must be gone). Never a return probe of the kernel:
+//! those break the Go runtime's own unwinding.
+
+mod amd64;
+mod arm64;
+mod reasons;
+
+use tracer_ebpf::wire::site::COND_NONE;
+
+use super::abi::Abi;
+use crate::gobin::{Arch, Error, FuncInfo, GoBinary, ImageAddr, Restart, SpRange};
+pub use reasons::{NoEntry, NoReturns, Why};
+
+/// A chosen instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    pub addr: u64,
+    /// Length in bytes.
+    pub len: usize,
+    pub insn: String,
+    pub why: Why,
+    pub cond: u8,
+    pub g_source: u8,
+}
+
+/// What to probe in one function, or why that cannot be done safely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spots {
+    pub entry: Result<Spot, NoEntry>,
+    pub returns: Result<Vec<Spot>, NoReturns>,
+    /// The code is seen to take its arguments from the stack. In a binary that passes them in registers these are
+    /// assembly and what cgo makes.
+    pub arguments_on_stack: bool,
+}
+
+/// Chooses the spots of a function.
+///
+/// # Errors
+/// Its code or SP table cannot be read.
+pub fn choose(binary: &GoBinary<'_>, f: &FuncInfo, thread_local: bool) -> Result<Spots, Error> {
+    let sp = SpTable(binary.sp_deltas(f)?);
+    let restarts = binary.restarts(f)?;
+    let calls_morestack = |addr: u64| {
+        binary
+            .function_at(ImageAddr(addr))
+            .is_some_and(|f| f.entry.0 == addr && f.name.starts_with("runtime.morestack"))
+    };
+    let input = Input {
+        code: binary.code(f)?,
+        entry: f.entry.0,
+        sp: &sp,
+        is_morestack: &calls_morestack,
+        stack_abi: Abi::of(binary.arch(), binary.version()).is_stack(),
+        thread_local,
+    };
+    Ok(choose_from(&input, binary.arch(), &restarts))
+}
+
+fn choose_from(input: &Input<'_>, arch: Arch, restarts: &[Restart]) -> Spots {
+    let code = match arch {
+        Arch::Amd64 => amd64::read(input),
+        Arch::Arm64 => arm64::read(input),
+    };
+    Spots {
+        entry: entry(&code, arch, restarts),
+        arguments_on_stack: code.arguments_on_stack,
+        returns: code.returns,
+    }
+}
+
+/// A function's code and what is known beside it.
+struct Input<'a> {
+    code: &'a [u8],
+    entry: u64,
+    sp: &'a SpTable,
+    /// Whether a call of that address makes the stack grow.
+    is_morestack: &'a dyn Fn(u64) -> bool,
+    /// Arguments are on the stack in this binary.
+    stack_abi: bool,
+    /// g can be read from thread-local storage.
+    thread_local: bool,
+}
+
+/// SP below its value at entry, by address.
+struct SpTable(Vec<SpRange>);
+
+impl SpTable {
+    fn at(&self, addr: u64) -> Option<i32> {
+        self.0
+            .iter()
+            .find(|r| r.start.0 <= addr && addr < r.end.0)
+            .map(|r| r.delta)
+    }
+}
+
+/// What a function's code says, in terms of neither architecture.
+struct Code {
+    /// The instructions that every call passes first, up to the first at which arguments are not in place.
+    first: Vec<Insn>,
+    check: Check,
+    /// A call of `runtime.morestack*`.
+    morestack_call: Option<u64>,
+    /// Branches, but the way back from `runtime.morestack*`: from, to.
+    branches: Vec<(u64, u64)>,
+    g_source: u8,
+    returns: Result<Vec<Spot>, NoReturns>,
+    arguments_on_stack: bool,
+}
+
+/// One instruction.
+#[derive(Clone, Debug)]
+struct Insn {
+    addr: u64,
+    len: usize,
+    text: String,
+    exclusive: bool,
+}
+
+impl Insn {
+    fn spot(&self, why: Why, cond: u8, g_source: u8) -> Spot {
+        Spot {
+            addr: self.addr,
+            len: self.len,
+            insn: self.text.clone(),
+            why,
+            cond,
+            g_source,
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.addr.saturating_add(self.len as u64)
+    }
+}
+
+/// The stack check of a function.
+enum Check {
+    /// There is none among its first instructions.
+    None,
+    /// Its last branch, with the condition under which the function starts over.
+    Branch { insn: Insn, cond: u8 },
+    /// Its last branch, where arguments are not in place any more.
+    Late { branch: u64 },
+    /// Its last branch has a condition that no check of Go has.
+    Unknown,
+}
+
+fn entry(code: &Code, arch: Arch, restarts: &[Restart]) -> Result<Spot, NoEntry> {
+    match (&code.check, code.morestack_call) {
+        (Check::Branch { insn, cond }, _) => {
+            comes_back(insn, code, restarts)?;
+            Ok(insn.spot(Why::StackCheck(arch), *cond, code.g_source))
+        }
+        (Check::Late { branch }, _) => Err(NoEntry::CheckChangesArguments { branch: *branch }),
+        (Check::None | Check::Unknown, Some(call)) => Err(NoEntry::UnknownCheck { call }),
+        (Check::None | Check::Unknown, None) => without_check(code, restarts),
+    }
+}
+
+fn without_check(code: &Code, restarts: &[Restart]) -> Result<Spot, NoEntry> {
+    let mut refused = None;
+    for (index, insn) in code.first.iter().enumerate() {
+        if insn.exclusive {
+            return Err(refused.unwrap_or(NoEntry::Exclusive { at: insn.addr }));
+        }
+        let why = if index == 0 {
+            Why::First
+        } else {
+            Why::BehindRestart
+        };
+        match comes_back(insn, code, restarts) {
+            Ok(()) => return Ok(insn.spot(why, COND_NONE, code.g_source)),
+            Err(why) => refused = refused.or(Some(why)),
+        }
+    }
+    Err(refused.unwrap_or(NoEntry::NoCode))
+}
+
+/// Whether control can come back to an instruction, or to one before it, within one call.
+fn comes_back(insn: &Insn, code: &Code, restarts: &[Restart]) -> Result<(), NoEntry> {
+    if let Some((from, _)) = code.branches.iter().find(|(_, to)| *to <= insn.addr) {
+        return Err(NoEntry::Loop { from: *from });
+    }
+    // before an instruction of the range runs; this one has run when it was counted
+    if let Some(range) = restarts
+        .iter()
+        .find(|r| r.to.0 <= insn.addr && r.end.0 > insn.end())
+    {
+        return Err(NoEntry::Restart {
+            from: range.start.0.max(insn.end()),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Why an instruction is probed, and why none is.
+
+use std::fmt;
+
+use crate::gobin::Arch;
+
+/// Why this instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The last conditional branch of the stack check.
+    StackCheck(Arch),
+    /// The first instruction of a function without a stack check.
+    First,
+    /// Behind the first instructions, to which the runtime may go back.
+    BehindRestart,
+    /// A return at which the frame is gone.
+    Return,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StackCheck(Arch::Amd64) => {
+                "branch of the stack check: emulated by the kernel, arguments in place, restarts told apart by the flags"
+            }
+            Self::StackCheck(Arch::Arm64) => {
+                "branch of the stack check: simulated by the kernel, arguments in place, restarts told apart by the flags"
+            }
+            Self::First => "first instruction: the function has no stack check",
+            Self::BehindRestart => {
+                "the function has no stack check; the runtime may go back to the instructions before this one, arguments in place"
+            }
+            Self::Return => "return, frame gone by the SP table",
+        })
+    }
+}
+
+/// Why a function has no entry that can be probed: whatever is counted there would not be the calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoEntry {
+    /// The function has no code.
+    NoCode,
+    /// It calls `runtime.morestack*` (here), but no branch to that call was understood.
+    UnknownCheck { call: u64 },
+    /// The stack check changes what holds arguments.
+    CheckChangesArguments { branch: u64 },
+    /// A branch of the code leads back to the only instructions at which the arguments are in place.
+    Loop { from: u64 },
+    /// Asynchronous preemption goes back from here to the only instructions at which the arguments are in place.
+    Restart { from: u64 },
+    /// An exclusive load: an interruption takes away its reservation, so that a loop around it might never end.
+    Exclusive { at: u64 },
+}
+
+impl fmt::Display for NoEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCode => f.write_str("the function has no code"),
+            Self::UnknownCheck { call } => write!(
+                f,
+                "it makes its stack grow at 0x{call:x}, and the check that leads there is not understood"
+            ),
+            Self::CheckChangesArguments { branch } => write!(
+                f,
+                "at the branch of its stack check, 0x{branch:x}, the arguments are not in place any more"
+            ),
+            Self::Loop { from } => write!(
+                f,
+                "the branch at 0x{from:x} leads back to its first instructions: rounds of a loop would count as calls"
+            ),
+            Self::Restart { from } => write!(
+                f,
+                "asynchronous preemption goes back to its first instructions from 0x{from:x}: a call could count twice"
+            ),
+            Self::Exclusive { at } => write!(
+                f,
+                "it begins with an exclusive load at 0x{at:x}, which may not be interrupted"
+            ),
+        }
+    }
+}
+
+/// Why the returns of a function cannot be probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoReturns {
+    /// What lies there is no instruction, so what follows is not known.
+    NoInstruction { at: u64 },
+    /// Disassembler and SP table disagree.
+    FrameStays { at: u64 },
+}
+
+impl fmt::Display for NoReturns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoInstruction { at } => write!(f, "the bytes at 0x{at:x} are no instruction"),
+            Self::FrameStays { at } => write!(
+                f,
+                "the disassembler sees a return at 0x{at:x}, the SP table says that the frame is still there"
+            ),
+        }
+    }
+}
