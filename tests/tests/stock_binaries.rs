@@ -212,7 +212,7 @@ fn options(plan: &Plan) -> Vec<(String, u64)> {
     let TypeKindSchema::Pointer { elem } = plan.types[config.ty as usize].kind else {
         panic!("no pointer")
     };
-    let TypeKindSchema::Struct { fields } = &plan.types[elem as usize].kind else {
+    let TypeKindSchema::Struct { fields, .. } = &plan.types[elem as usize].kind else {
         panic!("no struct")
     };
     fields.iter().map(|f| (f.name.clone(), f.offset)).collect()

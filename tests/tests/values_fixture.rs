@@ -205,7 +205,7 @@ impl Tally {
             Value::Nil => self.same(at, printed, decoded, &Json::Null),
             Value::Address(_) => self.same(at, printed, decoded, &json!("address")),
             Value::Pointer { to, .. } => match to.as_ref() {
-                Value::Struct { ty, fields } if ty == "runtime.hchan" => {
+                Value::Struct { ty, fields, .. } if ty == "runtime.hchan" => {
                     let field = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
                     for (own, go) in [("qcount", "len"), ("dataqsiz", "cap")] {
                         self.compare(at, &printed[go], field(own).expect("field"));

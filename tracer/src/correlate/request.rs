@@ -276,6 +276,7 @@ mod tests {
             user_agent(&Value::Struct {
                 ty: "net/http.Request".into(),
                 fields: vec![("Header".into(), headers)],
+                left_out: 1,
             })
         };
         let header = |name: &str, value: &str| {
@@ -334,6 +335,7 @@ mod tests {
         let value = Value::Struct {
             ty: "client".into(),
             fields,
+            left_out: 0,
         };
         let client = client(&value).expect("a client");
         assert_eq!((client.pid, client.uid), (7, Some(0)));

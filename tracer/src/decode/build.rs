@@ -153,23 +153,24 @@ impl<'a> Builder<'a> {
             }
             TypeKindSchema::Map { key, elem } => self.map(*key, *elem, source, off, secret),
             TypeKindSchema::Interface { .. } => self.iface(source, off, secret),
-            TypeKindSchema::Struct { fields } => {
-                self.structure(&ty.name, fields, source, off, secret)
+            TypeKindSchema::Struct { fields, left_out } => {
+                let left_out = left_out.unwrap_or_else(|| uncovered(plan, ty.size, fields));
+                let fields = self.fields(fields, source, off, secret);
+                well_known::structure(&ty.name, fields, left_out)
             }
         };
         self.nested -= 1;
         value
     }
 
-    fn structure(
+    fn fields(
         &mut self,
-        name: &str,
         fields: &[FieldSchema],
         source: Source<'_>,
         off: u64,
         secret: Secret,
-    ) -> Value {
-        let fields = fields
+    ) -> Vec<(String, Value)> {
+        fields
             .iter()
             .map(|f| {
                 let secret = if f.secret == Secret::None {
@@ -180,8 +181,7 @@ impl<'a> Builder<'a> {
                 let value = self.value(f.ty, source, off.saturating_add(f.offset), secret);
                 (f.name.clone(), value)
             })
-            .collect();
-        well_known::structure(name, fields)
+            .collect()
     }
 
     /// Why something that should be there is not.
@@ -561,6 +561,25 @@ impl<'a> Builder<'a> {
             (other, _) => status_value(other, *type_addr),
         }
     }
+}
+
+/// Words of a struct, `size` bytes in all, in which no field is described: those that a plan left out without counting them. Less than a
+/// word may be padding.
+fn uncovered(plan: &Plan, size: u64, fields: &[FieldSchema]) -> u32 {
+    const WORD: u64 = 8;
+    let size_of = |ty: u32| plan.types.get(ty as usize).map_or(0, |t| t.size);
+    let mut covered: Vec<(u64, u64)> = fields
+        .iter()
+        .map(|f| (f.offset, f.offset.saturating_add(size_of(f.ty))))
+        .collect();
+    covered.sort_unstable();
+    covered.push((size, size));
+    let (mut end, mut words) = (0u64, 0u64);
+    for (from, to) in covered {
+        words = words.saturating_add(from.saturating_sub(end) / WORD);
+        end = end.max(to);
+    }
+    u32::try_from(words).unwrap_or(u32::MAX)
 }
 
 /// A value, or what was captured of it and why that is not all.

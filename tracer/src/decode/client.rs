@@ -16,7 +16,7 @@ pub fn end_of(mut value: Value) -> Value {
         value = match value {
             Value::Pointer { to, .. } => *to,
             Value::Iface { value, .. } => *value,
-            Value::Struct { ty, mut fields } if ty != TYPE && fields.len() == 1 => {
+            Value::Struct { ty, mut fields, .. } if ty != TYPE && fields.len() == 1 => {
                 match fields.pop() {
                     Some((_, value)) => value,
                     None => return Value::Missing(Missing::Corrupt(Misfit::Kind)),
@@ -89,6 +89,7 @@ pub fn value(peer: &Peer) -> Value {
     Value::Struct {
         ty: TYPE.to_owned(),
         fields: fields.map(|(name, value)| (name.to_owned(), value)).into(),
+        left_out: 0,
     }
 }
 

@@ -29,7 +29,12 @@ fn of(value: &Value, left: u32) -> Option<String> {
         return errno::text(*number).filter(|_| ty == "syscall.Errno");
     }
     // the interface's own name of a pointer type has no import path
-    let Value::Struct { ty, fields } = target else {
+    let Value::Struct {
+        ty,
+        fields,
+        left_out,
+    } = target
+    else {
         return None;
     };
     let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
@@ -115,7 +120,7 @@ fn of(value: &Value, left: u32) -> Option<String> {
         "github.com/pkg/errors.withMessage" => format!("{}: {}", string("msg")?, error("cause")?),
         "github.com/pkg/errors.withStack" => error("error")?,
         // errNotFound{error} and its kin promote Error of what they embed (errdefs/helpers.go)
-        _ if embeds_its_text(ty) && fields.len() == 1 => error("error")?,
+        _ if embeds_its_text(ty) && fields.len() == 1 && *left_out == 0 => error("error")?,
         _ => CLASSES
             .iter()
             .find(|(name, _)| ty.strip_prefix("github.com/containerd/errdefs.") == Some(*name))
@@ -290,6 +295,7 @@ mod tests {
                 to: Box::new(Value::Struct {
                     ty: ty.trim_start_matches('*').to_owned(),
                     fields: fields.into_iter().map(|(n, v)| (n.to_owned(), v)).collect(),
+                    left_out: 0,
                 }),
             }),
         }

@@ -20,7 +20,10 @@ impl Value {
             Self::Duration(ns) => *ns == 0,
             Self::Str { len, .. } => *len == 0,
             Self::Nil => true,
-            Self::Struct { fields, .. } => fields.iter().all(|(_, v)| v.is_zero()),
+            // what was left out may be anything
+            Self::Struct {
+                fields, left_out, ..
+            } => *left_out == 0 && fields.iter().all(|(_, v)| v.is_zero()),
             Self::Map { len, .. } => *len == 0,
             Self::List { items, len } => {
                 *len == 0
@@ -45,7 +48,9 @@ impl Value {
                 entries.len() as u64 == *len
                     && entries.iter().all(|(k, v)| k.is_whole() && v.is_whole())
             }
-            Self::Struct { fields, .. } => fields.iter().all(|(_, v)| v.is_whole()),
+            Self::Struct {
+                fields, left_out, ..
+            } => *left_out == 0 && fields.iter().all(|(_, v)| v.is_whole()),
             Self::Pointer { to, .. } => to.is_whole(),
             Self::Iface { value, .. } => value.is_whole(),
             _ => true,
@@ -79,7 +84,12 @@ impl Value {
             Self::Map { entries, .. } => entries
                 .iter()
                 .find_map(|(k, v)| k.why_missing().or_else(|| v.why_missing())),
-            Self::Struct { fields, .. } => fields.iter().find_map(|(_, v)| v.why_missing()),
+            Self::Struct {
+                fields, left_out, ..
+            } => fields
+                .iter()
+                .find_map(|(_, v)| v.why_missing())
+                .or_else(|| (*left_out > 0).then_some(&Missing::NotWanted)),
             Self::Pointer { to, .. } => to.why_missing(),
             Self::Iface { value, .. } => value.why_missing(),
             _ => None,
@@ -106,9 +116,18 @@ mod tests {
         let missing = Value::Struct {
             ty: "T".into(),
             fields: vec![("A".into(), Value::Missing(Missing::Lost))],
+            left_out: 0,
         };
         assert!(!missing.is_zero() && !missing.is_whole());
         assert_eq!(missing.why_missing(), Some(&Missing::Lost));
+        let part = |left_out| Value::Struct {
+            ty: "T".into(),
+            fields: vec![("A".into(), Value::Int(0))],
+            left_out,
+        };
+        assert!(part(0).is_zero() && part(0).is_whole());
+        assert!(!part(1).is_zero() && !part(1).is_whole());
+        assert_eq!(part(1).why_missing(), Some(&Missing::NotWanted));
         assert!(Value::Nil.is_zero() && Value::Nil.is_whole());
     }
 }

@@ -33,6 +33,8 @@ pub enum Value {
     Struct {
         ty: String,
         fields: Vec<(String, Value)>,
+        /// Fields of the type that the capture leaves out; in recordings made before they were counted, at least so many.
+        left_out: u32,
     },
     /// Elements captured, and the true length (more than captured: cut).
     List {

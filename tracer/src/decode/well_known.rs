@@ -19,7 +19,7 @@ pub fn number(ty: &str, value: Value) -> Value {
 }
 
 /// A struct, by its name.
-pub fn structure(ty: &str, fields: Vec<(String, Value)>) -> Value {
+pub fn structure(ty: &str, fields: Vec<(String, Value)>, left_out: u32) -> Value {
     if ty == "time.Time" {
         let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
         match (field("wall"), field("ext")) {
@@ -33,6 +33,7 @@ pub fn structure(ty: &str, fields: Vec<(String, Value)>) -> Value {
     Value::Struct {
         ty: ty.to_owned(),
         fields,
+        left_out,
     }
 }
 
@@ -60,6 +61,7 @@ mod tests {
                 ("wall".into(), Value::Uint(wall)),
                 ("ext".into(), Value::Int(ext)),
             ],
+            1,
         )
     }
 

@@ -161,7 +161,7 @@ fn write_type(plan: &Plan, ty: u32, level: usize, out: &mut String) -> std::fmt:
         TypeKindSchema::Pointer { elem } | TypeKindSchema::Slice { elem } => {
             write_type(plan, *elem, level, out)
         }
-        TypeKindSchema::Struct { fields } => {
+        TypeKindSchema::Struct { fields, .. } => {
             for field in fields {
                 let Some(of) = plan.types.get(field.ty as usize) else {
                     continue;

@@ -272,7 +272,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         at: u64,
         block: &mut Block,
     ) -> Result<TypeKindSchema, Error> {
-        let mut described = Vec::new();
+        let (mut described, mut left_out) = (Vec::new(), 0);
         for field in fields {
             // neither read nor shown by any program
             if field.name == "_" {
@@ -281,6 +281,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             let (chosen, secret) = self.field_policy(field, policy)?;
             let ty = if chosen == Policy::Skip {
                 if !matches!(policy, Policy::Full(_)) {
+                    left_out += 1;
                     continue;
                 }
                 self.opaque()
@@ -295,7 +296,10 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 secret,
             });
         }
-        Ok(TypeKindSchema::Struct { fields: described })
+        Ok(TypeKindSchema::Struct {
+            fields: described,
+            left_out: Some(left_out),
+        })
     }
 
     /// What of a field is wanted, and how it is masked.

@@ -295,6 +295,9 @@ pub enum TypeKindSchema {
     },
     Struct {
         fields: Vec<FieldSchema>,
+        /// Fields that are not described because they are not wanted; `None`: not counted when the plan was made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_out: Option<u32>,
     },
     /// The process at the other end of the socket that a file descriptor stands for.
     Peer,

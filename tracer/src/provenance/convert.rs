@@ -309,6 +309,7 @@ mod tests {
         let args = |fields| Value::Struct {
             ty: "filters.Args".into(),
             fields: vec![("fields".into(), fields)],
+            left_out: 0,
         };
         let expected = convert(Conversion::Filters, &[r#"{"name":["c1"]}"#.into()]).expect("known");
         assert!(expected.is(&args(fields)));

@@ -57,6 +57,7 @@ pub fn filters(of: &[(&str, &str)]) -> Value {
                 len: of.len() as u64,
             },
         )],
+        left_out: 0,
     }
 }
 
@@ -66,6 +67,7 @@ pub fn options(fields: Vec<(&str, Value)>) -> Value {
         to: Box::new(Value::Struct {
             ty: "ListOptions".into(),
             fields: fields.into_iter().map(|(n, v)| (n.into(), v)).collect(),
+            left_out: 0,
         }),
     }
 }

@@ -222,6 +222,7 @@ fn disk_usage(path: &str, query: &str) -> Trace {
             ("Containers".into(), Value::Bool(true)),
             ("Images".into(), Value::Bool(false)),
         ],
+        left_out: 0,
     };
     let config = list(true, true, 0, Value::Nil);
     one(

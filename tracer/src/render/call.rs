@@ -65,7 +65,7 @@ fn aggregate(v: &Value) -> String {
         Value::Pointer { to, .. } => to,
         other => other,
     };
-    let Value::Struct { ty, fields } = pointed else {
+    let Value::Struct { ty, fields, .. } = pointed else {
         return text::value(v, false);
     };
     if ty == text::CHANNEL {

@@ -101,9 +101,11 @@ pub fn value(v: &Value, whole: bool) -> String {
         Value::Nil => "nil".to_owned(),
         Value::Pointer { to, .. } => value(to, whole),
         Value::Address(addr) => format!("0x{addr:x}"),
-        Value::Struct { ty, fields } if ty == CHANNEL => channel(fields),
-        Value::Struct { fields, .. } => match fields.as_slice() {
-            [(_, only)] => value(only, whole),
+        Value::Struct { ty, fields, .. } if ty == CHANNEL => channel(fields),
+        Value::Struct {
+            fields, left_out, ..
+        } => match fields.as_slice() {
+            [(_, only)] if *left_out == 0 => value(only, whole),
             fields => {
                 let shown: Vec<String> = fields
                     .iter()
@@ -111,7 +113,7 @@ pub fn value(v: &Value, whole: bool) -> String {
                     .map(|(n, v)| format!("{}: {}", escape(n), value(v, whole)))
                     .collect();
                 if shown.is_empty() && !fields.is_empty() {
-                    let all_zero = fields.iter().all(|(_, v)| v.is_zero());
+                    let all_zero = v.is_zero();
                     let said = if all_zero {
                         "{all zero}"
                     } else {
@@ -337,6 +339,7 @@ mod tests {
         let with = |other: Value| Value::Struct {
             ty: "t".into(),
             fields: vec![("a".into(), Value::Int(0)), ("b".into(), other)],
+            left_out: 0,
         };
         assert_eq!(value(&with(Value::Bool(false)), false), "{all zero}");
         let unknown = with(Value::Missing(Missing::NotWanted));

@@ -23,6 +23,7 @@ fn containers(of: &[(Option<&str>, &str)]) -> Value {
             Value::Struct {
                 ty: "types.Container".into(),
                 fields: vec![("ID".into(), id), ("Names".into(), names)],
+                left_out: 0,
             }
         })
         .collect();
