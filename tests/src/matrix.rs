@@ -266,7 +266,7 @@ impl Tally {
         for (what, schemas) in [("params", &function.params), ("results", &function.results)] {
             let schemas: Vec<&ValueSchema> = schemas.iter().filter(dictionary).collect();
             let printed = said[what].as_array().map(Vec::as_slice).unwrap_or_default();
-            if function.signature_source == "none" {
+            if !function.has_signature() {
                 *self.missing.entry("no signature".to_owned()).or_default() += printed.len() as u64;
                 continue;
             }

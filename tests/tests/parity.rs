@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use harness::{Program, parity, programs, report};
 use mobytrace::gobin::{GoBinary, Type, TypeId, TypeKind};
-use mobytrace::plan::{signature_of, type_text};
+use mobytrace::plan::{SignatureSource, signature_of, type_text};
 use serde_json::json;
 
 /// A struct as it must be in every build of one source by one Go: size, and each field's name, offset and type.
@@ -38,7 +38,7 @@ fn places(binary: &GoBinary<'_>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for f in binary.find_functions(&mut |name| name.starts_with("main.")) {
         if let Ok(verified) = signature_of(binary, &f).expect("types")
-            && verified.candidate.source == "method table"
+            && verified.candidate.source == SignatureSource::MethodTable
         {
             let placement = verified.placement;
             let text = format!("{:?} {:?}", placement.params, placement.results);

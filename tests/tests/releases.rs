@@ -6,7 +6,7 @@ use harness::{
     request,
 };
 use mobytrace::gobin::{GoBinary, TypeKind};
-use mobytrace::plan::{FuncSchema, IssueKind, Plan, PlanRequest, build};
+use mobytrace::plan::{FuncSchema, IssueKind, Plan, PlanRequest, SignatureSource, build};
 use serde_json::{Value as Json, json};
 use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 
@@ -140,14 +140,18 @@ fn other_functions(plan: &Plan, program: &Program, row: &mut Row) {
         plan.functions.iter().filter(|f| f.short == short).collect()
     };
     let closures = of("closures.func1");
-    let source = |f: &FuncSchema| f.signature_source.clone();
+    let source = |f: &FuncSchema| f.signature_source;
     let told = plan
         .issues
         .iter()
         .any(|i| i.function == "main.closures.func1" && i.text.contains("captured"));
-    let expected = if program.is_plain() { "DWARF" } else { "none" };
+    let expected = if program.is_plain() {
+        SignatureSource::Dwarf
+    } else {
+        SignatureSource::None
+    };
     if closures.len() != 1 || source(closures[0]) != expected || !told {
-        let sources: Vec<String> = closures.iter().map(|f| source(f)).collect();
+        let sources: Vec<SignatureSource> = closures.iter().map(|f| source(f)).collect();
         row.wrong.push(format!(
             "closures.func1: {sources:?}, environment said: {told}"
         ));
@@ -161,18 +165,18 @@ fn other_functions(plan: &Plan, program: &Program, row: &mut Row) {
     }
     // up to Go 1.20 nothing but DWARF tells the shapes apart
     let expected = match (program.is_plain(), program.minor) {
-        (false, ..21) => "none",
-        (false, _) => "instantiation",
-        (true, _) => "DWARF",
+        (false, ..21) => SignatureSource::None,
+        (false, _) => SignatureSource::Instantiation,
+        (true, _) => SignatureSource::Dwarf,
     };
     for f in generic {
-        let source = &f.signature_source;
+        let source = f.signature_source;
         // a type literal that nothing but the shape spells has no descriptor
-        let undescribed = f.name.contains("go.shape.struct") && source == "none";
+        let undescribed = f.name.contains("go.shape.struct") && source == SignatureSource::None;
         if !program.is_plain() && undescribed {
             continue;
         }
-        if source != expected && !(program.is_plain() && source == "instantiation") {
+        if source != expected && !(program.is_plain() && source == SignatureSource::Instantiation) {
             row.wrong
                 .push(format!("{}: signature from {source}", f.name));
         }

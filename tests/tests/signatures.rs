@@ -3,7 +3,7 @@
 
 use harness::{BATCHES, Program, Tally, compare_live, programs, receivers, report};
 use mobytrace::gobin::GoBinary;
-use mobytrace::plan::{PlanRequest, build, entry_parity};
+use mobytrace::plan::{PlanRequest, SignatureSource, build, entry_parity};
 use serde_json::json;
 
 /// What was found about one program.
@@ -35,7 +35,9 @@ fn check(program: &Program) -> Row {
         row.signatures += plan
             .functions
             .iter()
-            .filter(|f| f.signature_source == "method table" && f.short.starts_with('F'))
+            .filter(|f| {
+                f.signature_source == SignatureSource::MethodTable && f.short.starts_with('F')
+            })
             .count();
         let refused = plan.issues.iter().map(|i| i.text.clone());
         row.wrong.extend(refused);

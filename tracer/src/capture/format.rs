@@ -11,8 +11,8 @@ use crate::plan::Plan;
 pub const MAGIC: &[u8; 8] = b"MOBYTRC\n";
 /// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops and types for the client of a request. 3: functions
 /// by which handlers take connections over; what the daemon says of itself. 4: functions of role `layers`; looks at
-/// goroutines.
-pub const VERSION: u32 = 4;
+/// goroutines. 5: words instead of sentences where a plan gives a reason; what a value means to its call.
+pub const VERSION: u32 = 5;
 /// Frame kinds.
 pub const HEADER: u32 = 1;
 pub const RECORD: u32 = 2;

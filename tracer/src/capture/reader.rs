@@ -109,12 +109,15 @@ impl Recording {
             _ => return Err(Error::Newer { found: version }),
         }
         let header = match frame(&mut input)? {
-            Frame::Whole(HEADER, payload) => {
-                serde_json::from_slice(&payload).map_err(|e| Error::Header(e.to_string()))?
-            }
+            Frame::Whole(HEADER, payload) => serde_json::from_slice::<Header>(&payload)
+                .map_err(|e| Error::Header(e.to_string()))?,
             Frame::Whole(kind, _) => return Err(Error::Header(format!("frame of kind {kind}"))),
             Frame::End => return Err(Error::Header("it is missing".into())),
             Frame::Cut(why) => return Err(Error::Header(why)),
+        };
+        let header = Header {
+            plan: header.plan.lifted(version),
+            ..header
         };
         let mut recording = Self {
             header,

@@ -1,5 +1,6 @@
 //! What a signature is made of, and where its types are looked up.
 
+use super::schema::SignatureSource;
 use crate::gobin::{Error, GoBinary, Type, TypeId};
 
 /// A type of a signature: mostly a descriptor; where none is kept, its shape.
@@ -55,8 +56,7 @@ pub struct Candidate {
     pub params: Vec<TypeRef>,
     pub results: Vec<TypeRef>,
     pub has_receiver: bool,
-    /// `method table`, `interface`, `instantiation`, `DWARF`, `catalogue`.
-    pub source: &'static str,
+    pub source: SignatureSource,
 }
 
 impl Candidate {

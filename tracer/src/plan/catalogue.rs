@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 
 use super::candidate::{Candidate, TypeRef};
+use super::schema::SignatureSource;
 use super::signature::{MethodName, method_name};
 use super::spelling::{Scope, Spelling, unvendored};
 use crate::gobin::{Error, GoBinary};
@@ -164,7 +165,7 @@ pub fn signatures(binary: &GoBinary<'_>, symbol: &str) -> Result<Vec<Candidate>,
             params: receiver.into_iter().chain(params).collect(),
             results,
             has_receiver,
-            source: "catalogue",
+            source: SignatureSource::Catalogue,
         };
         if !found.contains(&candidate) {
             found.push(candidate);

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use super::abi::{self, Abi, Placement};
 use super::candidate::{Candidate, TypeRef};
 use super::schema::PlaceKind;
+use super::schema::SignatureSource;
 use crate::gobin::{
     Arch, DwarfFunction, DwarfParam, EntryPiece, EntryPlace, Error, FuncInfo, GoBinary, TypeKind,
 };
 
 /// Source of candidates that DWARF gives.
-pub const SOURCE: &str = "DWARF";
 
 /// The signature that DWARF gives, with the names of its parameters; `None`: it gives none that can be relied on.
 ///
@@ -196,7 +196,7 @@ fn signature(function: &DwarfFunction, receiver: Receiver) -> (Candidate, Vec<St
         params: part(false),
         results: part(true),
         has_receiver: receiver == Receiver::First && !dictionary_first,
-        source: SOURCE,
+        source: SignatureSource::Dwarf,
     };
     let names = function
         .params

@@ -8,7 +8,8 @@ use super::abi::Abi;
 use super::lower::Lowering;
 use super::profile::Wish;
 use super::schema::{
-    ArgPlace, FuncSchema, Issue, IssueKind, PlaceKind, Plan, Role, SiteSchema, TypeKindSchema,
+    ArgPlace, FuncSchema, Issue, IssueKind, PlaceKind, Plan, Role, SignatureSource, SiteSchema,
+    TypeKindSchema, ValueSchema,
 };
 use super::sites::{self, Spot};
 use super::values::{FunctionMaker, Ranges, SiteBlocks};
@@ -133,7 +134,7 @@ pub fn add(
         short,
         role,
         signature: String::new(),
-        signature_source: "none".to_owned(),
+        signature_source: SignatureSource::None,
         entry: f.entry.0,
         end: f.end.0,
         params: Vec::new(),
@@ -148,7 +149,7 @@ pub fn add(
     if let Some(verified) = chosen {
         let (candidate, placement) = (&verified.candidate, &verified.placement);
         schema.signature = verified.text;
-        schema.signature_source = candidate.source.to_owned();
+        schema.signature_source = candidate.source;
         for ((ty, place), (index, name)) in candidate
             .params
             .iter()
@@ -170,10 +171,10 @@ pub fn add(
             schema.params.push(value);
         }
         for (index, (ty, place)) in candidate.results.iter().zip(&placement.results).enumerate() {
-            let name = maker.result_name(&candidate.results, index);
+            let (name, meaning) = maker.result(&candidate.results, index);
             let policy = maker.result_policy();
             let value = maker.value(name, ty, place, policy, &mut return_blocks)?;
-            schema.results.push(value);
+            schema.results.push(ValueSchema { meaning, ..value });
         }
     }
     let mut save_regs = [SAVE_NONE; 4];

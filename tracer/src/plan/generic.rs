@@ -5,6 +5,7 @@
 
 use super::candidate::{Candidate, TypeRef};
 use super::debuginfo::{DICTIONARY, with_type_arguments};
+use super::schema::SignatureSource;
 use super::signature::{from_func_type, method_name};
 use crate::gobin::{Error, FuncInfo, GoBinary, Type, TypeId, TypeKind};
 
@@ -31,7 +32,7 @@ pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>,
                 continue;
             };
             if method.entry == Some(f.entry) {
-                let plain = from_func_type(binary, receiver, ty, "method table")?;
+                let plain = from_func_type(binary, receiver, ty, SignatureSource::MethodTable)?;
                 return Ok(plain.into_iter().collect());
             }
             if let TypeKind::Func {
@@ -95,7 +96,7 @@ fn shared(
         params: [receiver, dictionary].into_iter().chain(params).collect(),
         results,
         has_receiver: true,
-        source: "instantiation",
+        source: SignatureSource::Instantiation,
     }))
 }
 

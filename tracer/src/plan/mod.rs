@@ -14,6 +14,7 @@ mod error;
 mod explain;
 mod function;
 mod generic;
+mod lift;
 mod lower;
 mod policy;
 mod profile;
@@ -36,8 +37,8 @@ pub use explain::{explain, fold};
 pub use profile::{PROFILES, PlanRequest, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, Issue, IssueKind, Leaf, MapSchema,
-    OpSchema, PlaceKind, Plan, Role, Secret, SiteSchema, TypeKindSchema, TypeSchema, Unplaced,
-    ValueSchema,
+    Meaning, OpSchema, PlaceKind, Plan, Role, Secret, SignatureSource, SiteSchema, TypeKindSchema,
+    TypeSchema, Unplaced, ValueSchema,
 };
 pub use signature::type_text;
 pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};

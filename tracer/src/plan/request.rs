@@ -7,7 +7,9 @@ use super::Error;
 use super::block::op;
 use super::candidate::TypeRef;
 use super::policy::Policy;
-use super::schema::{ArgPlace, Leaf, OpSchema, PlaceKind, Secret, TypeKindSchema, ValueSchema};
+use super::schema::{
+    ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Secret, TypeKindSchema, ValueSchema,
+};
 use super::values::{FunctionMaker, SiteBlocks};
 use crate::gobin::GoVersion;
 
@@ -146,6 +148,7 @@ impl FunctionMaker<'_, '_, '_, '_> {
                 reason: None,
             },
             shown: true,
+            meaning: Meaning::Value,
         }))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::abi::Abi;
 use super::lower::Lowering;
-use super::schema::{ArgPlace, Leaf, PlaceKind, Role, TypeKindSchema, ValueSchema};
+use super::schema::{ArgPlace, Leaf, Meaning, PlaceKind, Role, TypeKindSchema, ValueSchema};
 use crate::gobin::{FuncInfo, GoBinary};
 
 /// Where an HTTP request enters its handler: one call for each request (net/http/server.go).
@@ -119,6 +119,7 @@ pub fn join_values(
             reason: None,
         },
         shown: true,
+        meaning: Meaning::Value,
     };
     // generic code takes a dictionary: before the receiver in Go 1.18 and 1.19, behind it from 1.20 on (cmd/compile/internal/noder)
     let generic = f.name.contains('[');

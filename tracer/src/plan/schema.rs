@@ -95,6 +95,40 @@ pub enum Role {
     Layers,
 }
 
+/// Where a function's signature was found.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureSource {
+    /// Nowhere, or it was not looked for.
+    #[default]
+    #[serde(alias = "")]
+    None,
+    /// The method table of its receiver.
+    #[serde(alias = "method table")]
+    MethodTable,
+    /// An interface that its receiver implements.
+    Interface,
+    /// What all instantiations of generic code agree on.
+    Instantiation,
+    #[serde(alias = "DWARF")]
+    Dwarf,
+    /// The catalogue of moby's functions.
+    Catalogue,
+}
+
+impl std::fmt::Display for SignatureSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::MethodTable => "method table",
+            Self::Interface => "interface",
+            Self::Instantiation => "instantiation",
+            Self::Dwarf => "DWARF",
+            Self::Catalogue => "catalogue",
+        })
+    }
+}
+
 /// One probed function.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct FuncSchema {
@@ -105,8 +139,7 @@ pub struct FuncSchema {
     pub role: Role,
     /// Go signature in text, as far as known.
     pub signature: String,
-    /// Where the signature came from: `method table`, `interface`, `dwarf`, `catalogue`.
-    pub signature_source: String,
+    pub signature_source: SignatureSource,
     /// Image addresses.
     pub entry: u64,
     pub end: u64,
@@ -119,6 +152,38 @@ pub struct FuncSchema {
     pub inlined_at: Vec<String>,
 }
 
+impl FuncSchema {
+    /// Whether parameters and results are known: a call without any has none then.
+    #[must_use]
+    pub fn has_signature(&self) -> bool {
+        self.signature_source != SignatureSource::None
+    }
+
+    /// Position of the error among the results.
+    #[must_use]
+    pub fn error_result(&self) -> Option<usize> {
+        self.results.iter().position(ValueSchema::is_error)
+    }
+}
+
+impl ValueSchema {
+    /// Whether it is the error that a call returns.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.meaning == Meaning::Error
+    }
+}
+
+/// What a value is to its call.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Meaning {
+    #[default]
+    Value,
+    /// The error that it returns; of several the last.
+    Error,
+}
+
 /// A parameter, result, or out value.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct ValueSchema {
@@ -129,6 +194,8 @@ pub struct ValueSchema {
     pub place: ArgPlace,
     /// Wanted by the profile; others are not shown by default.
     pub shown: bool,
+    #[serde(default)]
+    pub meaning: Meaning,
 }
 
 /// Where a value lies at the site.

@@ -1,6 +1,7 @@
 //! Signatures that the binary itself tells: from the receiver's method table, else from interfaces it implements.
 
 use super::candidate::{Candidate, TypeRef};
+use super::schema::SignatureSource;
 use super::{debuginfo, generic};
 use crate::gobin::{Error, FuncInfo, GoBinary, TypeId, TypeKind};
 
@@ -73,7 +74,12 @@ pub fn from_methods(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate
                     && let Some(ty) = method.ty
                     && method.entry.is_none_or(|e| e == f.entry)
                 {
-                    found.extend(from_func_type(binary, *receiver, ty, "method table")?);
+                    found.extend(from_func_type(
+                        binary,
+                        *receiver,
+                        ty,
+                        SignatureSource::MethodTable,
+                    )?);
                 }
             }
         }
@@ -84,7 +90,12 @@ pub fn from_methods(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate
                 };
                 for method in methods.iter().filter(|m| m.name == name.method) {
                     if let Some(ty) = method.ty {
-                        found.extend(from_func_type(binary, concrete, ty, "interface")?);
+                        found.extend(from_func_type(
+                            binary,
+                            concrete,
+                            ty,
+                            SignatureSource::Interface,
+                        )?);
                     }
                 }
             }
@@ -98,7 +109,7 @@ pub fn from_func_type(
     binary: &GoBinary<'_>,
     receiver: TypeId,
     ty: TypeId,
-    source: &'static str,
+    source: SignatureSource,
 ) -> Result<Option<Candidate>, Error> {
     let TypeKind::Func {
         params, results, ..

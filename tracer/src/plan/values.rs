@@ -5,10 +5,13 @@ use super::block::Block;
 use super::candidate::TypeRef;
 use super::lower::Lowering;
 use super::policy::Policy;
-use super::schema::{ArgPlace, Leaf, OpSchema, PlaceKind, Role, ValueSchema};
+use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Role, ValueSchema};
 use super::signature;
 use super::{debuginfo, request};
 use crate::gobin::TypeKind;
+
+/// Go's own interface for errors, and what a call's error is named.
+pub const ERROR: &str = "error";
 
 /// Pointers, slices and maps followed in options of a profile's functions.
 const OPTIONS_DEPTH: u8 = 6;
@@ -102,15 +105,16 @@ impl FunctionMaker<'_, '_, '_, '_> {
         }
     }
 
-    pub fn result_name(&self, results: &[TypeRef], index: usize) -> String {
-        let is_error = |ty: &TypeRef| signature::type_text(self.lowering.binary, ty) == "error";
+    /// Name and meaning of a result.
+    pub fn result(&self, results: &[TypeRef], index: usize) -> (String, Meaning) {
+        let is_error = |ty: &TypeRef| signature::type_text(self.lowering.binary, ty) == ERROR;
         // of several errors the last is the call's
         if results.iter().rposition(is_error) == Some(index) {
-            "error".to_owned()
+            (ERROR.to_owned(), Meaning::Error)
         } else if results.len() <= 2 && index == 0 {
-            "result".to_owned()
+            ("result".to_owned(), Meaning::Value)
         } else {
-            format!("result{index}")
+            (format!("result{index}"), Meaning::Value)
         }
     }
 
@@ -152,6 +156,7 @@ impl FunctionMaker<'_, '_, '_, '_> {
             ty,
             place: place.clone(),
             shown: policy != Policy::Skip,
+            meaning: Meaning::Value,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::abi::{self, Abi, Placement};
 use super::candidate::{Candidate, TypeRef};
+use super::schema::SignatureSource;
 use super::{argshape, catalogue, debuginfo, signature};
 use crate::gobin::{ArgInfo, Error, FuncInfo, GoBinary, TypeId};
 
@@ -86,7 +87,9 @@ pub fn method_agrees(
     receiver: TypeId,
     ty: TypeId,
 ) -> Result<Option<Result<(), String>>, Error> {
-    let Some(candidate) = signature::from_func_type(binary, receiver, ty, "method table")? else {
+    let Some(candidate) =
+        signature::from_func_type(binary, receiver, ty, SignatureSource::MethodTable)?
+    else {
         return Ok(None);
     };
     let record = Record::of(binary, f)?;

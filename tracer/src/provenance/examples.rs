@@ -1,7 +1,7 @@
 //! Plans and values put together by hand, for tests.
 
 use crate::decode::Value;
-use crate::plan::{ArgPlace, FuncSchema, PlaceKind, Role, ValueSchema};
+use crate::plan::{ArgPlace, FuncSchema, Meaning, PlaceKind, Role, SignatureSource, ValueSchema};
 
 pub fn schema(name: &str) -> ValueSchema {
     ValueSchema {
@@ -14,6 +14,7 @@ pub fn schema(name: &str) -> ValueSchema {
             reason: None,
         },
         shown: true,
+        meaning: Meaning::Value,
     }
 }
 
@@ -23,7 +24,7 @@ pub fn function(name: &str, params: &[&str]) -> FuncSchema {
         short: name.rsplit('.').next().expect("name").into(),
         role: Role::Call,
         signature: String::new(),
-        signature_source: String::new(),
+        signature_source: SignatureSource::Catalogue,
         entry: 0,
         end: 0,
         params: params.iter().map(|p| schema(p)).collect(),

@@ -39,9 +39,9 @@ pub fn results(schemas: &[ValueSchema], values: &[Value]) -> String {
     let shown: Vec<String> = schemas
         .iter()
         .zip(values)
-        .filter(|(s, v)| s.shown && !(s.name == "error" && **v == Value::Nil))
-        .map(|(s, v)| match (s.name.as_str(), v) {
-            ("error", v) => format!("error {}", text::value(v, false)),
+        .filter(|(s, v)| s.shown && !(s.is_error() && **v == Value::Nil))
+        .map(|(s, v)| match (s.is_error(), v) {
+            (true, v) => format!("error {}", text::value(v, false)),
             (_, Value::List { items, len }) => counted(items, *len),
             (_, Value::Cut { part, why }) => match part.as_ref() {
                 Value::List { items, len } => {

@@ -12,7 +12,7 @@ use super::super::live::parse_binary;
 use super::super::say::say;
 use super::suggest::close_to;
 use crate::gobin::{Arch, FuncInfo, GoBinary, InlinedAt};
-use crate::plan::{self, ArgPlace, PlaceKind, Spot, fold};
+use crate::plan::{self, ArgPlace, PlaceKind, SignatureSource, Spot, fold};
 use crate::render;
 use crate::target::Image;
 
@@ -40,7 +40,7 @@ struct FunctionJson {
 struct Detail {
     /// `method table`, `interface`, `catalogue` …
     #[serde(skip_serializing_if = "Option::is_none")]
-    signature_source: Option<&'static str>,
+    signature_source: Option<SignatureSource>,
     /// Why no known signature is believed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     signature_refused: Vec<String>,

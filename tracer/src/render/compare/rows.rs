@@ -6,7 +6,7 @@ use super::super::origin;
 use super::super::text::{self, escape};
 use super::{Cell, Row, RowKind};
 use crate::correlate::{Call, CallState, Link, Owner, Trace};
-use crate::decode::Value;
+use crate::decode::{Missing, Value};
 use crate::plan::{FuncSchema, Plan, TypeKindSchema};
 use crate::provenance::{OptionValue, Origin, Provenance};
 
@@ -237,16 +237,19 @@ pub fn outcome(function: &FuncSchema, call: &Call) -> Outcome {
     }
     match error_of(function, call) {
         Some(Value::Nil) | None => {}
-        Some(error) if error.why_missing().is_none() => {
+        // not nil, of a type that the plan does not describe
+        Some(error @ Value::Missing(Missing::UnknownType { .. })) => {
             return Outcome::Failed(text::value(error, false));
         }
-        Some(_) => return Outcome::Unknown("whether it failed was not captured"),
+        Some(Value::Missing(_)) => return Outcome::Unknown("whether it failed was not captured"),
+        // whatever of it was captured: it is not nil
+        Some(error) => return Outcome::Failed(text::value(error, false)),
     }
     let value = function
         .results
         .iter()
         .zip(&call.results)
-        .find(|(s, _)| s.name != "error")
+        .find(|(s, _)| !s.is_error())
         .map(|(_, v)| v);
     match value.map(Value::part) {
         Some(Value::Nil) => Outcome::List(Returned {
@@ -287,8 +290,7 @@ fn identity(value: &Value) -> Option<(String, String)> {
 }
 
 fn error_of<'c>(function: &FuncSchema, call: &'c Call) -> Option<&'c Value> {
-    let position = function.results.iter().position(|s| s.name == "error")?;
-    call.results.get(position)
+    call.results.get(function.error_result()?)
 }
 
 /// The error among the results.
