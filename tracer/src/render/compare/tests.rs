@@ -43,6 +43,7 @@ fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool
     result.name = "result".into();
     let mut error = result.clone();
     error.name = "error".into();
+    error.meaning = crate::plan::Meaning::Error;
     reduce.results = vec![result, error];
     let plan = Plan {
         functions: vec![reduce],
