@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use harness::{Fixture, Tool, json_lines};
 use iced_x86::{Decoder, DecoderOptions, FlowControl};
+use mobytrace::gobin::symbol::{Symbol, is_of_type, with_type_arguments};
 use mobytrace::gobin::{Arch, FuncInfo, GoBinary, ImageAddr};
 use mobytrace::plan::{self, NoEntry, Spot, Why};
 use rustix::process::Signal;
@@ -63,6 +64,63 @@ fn every_kept_method_type_agrees_with_the_records_of_its_code() {
             eprintln!("   {one}");
         }
         assert!(same >= least, "{name}: {same} methods");
+        assert!(different.is_empty(), "{name}: {} differ", different.len());
+    });
+}
+
+/// The method tables say which code is whose method. What the symbol of that code says must be the same, and what is no
+/// method's code, but a closure in it, must not be taken for it.
+#[test]
+fn symbols_name_the_methods_that_the_tables_have() {
+    each(|name, least, binary| {
+        let by_entry: BTreeMap<u64, FuncInfo> = binary
+            .functions()
+            .filter(|f| !f.wrapper)
+            .map(|f| (f.entry.0, f))
+            .collect();
+        let (mut same, mut different) = (0, Vec::new());
+        for id in binary.find_types(&mut |_| true).expect("types") {
+            let ty = binary.type_by_id(id).expect("a type").name;
+            let (pointer, of) = match ty.strip_prefix('*') {
+                Some(of) => (true, of),
+                None => (false, ty.as_str()),
+            };
+            let of = with_type_arguments(of, "");
+            for method in binary.methods(id).unwrap_or_default() {
+                let Some(f) = method.entry.and_then(|entry| by_entry.get(&entry.0)) else {
+                    continue;
+                };
+                let symbol = Symbol::parse(&f.name);
+                let said = symbol.and_then(|s| {
+                    let receiver = s.method_of()?;
+                    let of = format!("{}.{}", s.path(), receiver.name);
+                    Some((of, receiver.by_pointer, s.function.to_owned()))
+                });
+                // code of a method is shared with types that embed its receiver: then the symbol names that one
+                let promoted = said.as_ref().is_some_and(|(other, _, _)| *other != of);
+                let by_value = said
+                    .as_ref()
+                    .is_some_and(|(_, by_pointer, _)| *by_pointer != pointer);
+                match said {
+                    Some((_, _, function)) if function == method.name => {
+                        same += usize::from(!promoted && !by_value);
+                    }
+                    _ if is_of_type(&f.name) => {}
+                    other => {
+                        different.push(format!("{}: {other:?}, not {ty} {}", f.name, method.name))
+                    }
+                }
+            }
+        }
+        eprintln!(
+            "{name}: {same} methods named by their symbols, {} not",
+            different.len()
+        );
+        for one in different.iter().take(12) {
+            eprintln!("   {one}");
+        }
+        // wrappers are not counted
+        assert!(same >= least / 2, "{name}: {same} methods");
         assert!(different.is_empty(), "{name}: {} differ", different.len());
     });
 }

@@ -25,6 +25,7 @@ mod reader;
 mod release;
 mod relocations;
 mod rtype;
+pub mod symbol;
 mod types;
 
 pub use binary::GoBinary;

@@ -7,6 +7,7 @@ use super::lower::Lowering;
 use super::profile::{AnyWish, PlanRequest, Wish};
 use super::schema::{GSchema, Issue, IssueKind, Plan, Role};
 use super::{Error, blind, function, roles, short_name};
+use crate::gobin::symbol::is_of_type;
 use crate::gobin::{FuncInfo, GoBinary, TypeKind};
 
 /// Builds the plan for `request` on `binary`.
@@ -35,7 +36,7 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
         for f in &found {
             // a compiler-made wrapper leads to the function of its name, which is probed itself
             let wraps = (f.wrapper && found.iter().any(|o| !o.wrapper && o.name == f.name))
-                || (is_promoted(&f.name) && found.iter().any(|o| !is_promoted(&o.name)));
+                || (is_of_type(&f.name) && found.iter().any(|o| !is_of_type(&o.name)));
             if !wraps && !chosen.iter().any(|(known, _, _)| known.entry == f.entry) {
                 chosen.push(((*f).clone(), Some(wish), Role::Call));
             }
@@ -81,13 +82,6 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
     most("sites", plan.sites.len(), MAX_SITES)?;
     blind::spots(&mut plan, &inlined);
     Ok(plan)
-}
-
-/// Methods that an anonymous struct has from a field (`go.(*struct {…}).M`, from 1.20 `go:`): compiler-made.
-fn is_promoted(symbol: &str) -> bool {
-    ["go.(*struct ", "go:(*struct ", "go.struct ", "go:struct "]
-        .iter()
-        .any(|start| symbol.starts_with(start))
 }
 
 /// One line for everything that this build lacks.

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use super::candidate::{Candidate, TypeRef};
 use super::schema::SignatureSource;
-use super::signature::{MethodName, method_name};
-use super::spelling::{Scope, Spelling, unvendored};
+use super::spelling::{Scope, Spelling};
+use crate::gobin::symbol::{Symbol, unvendored};
 use crate::gobin::{Error, GoBinary};
 
 const TEXT: &str = include_str!("catalogue.txt");
@@ -143,7 +143,8 @@ pub fn signatures(binary: &GoBinary<'_>, symbol: &str) -> Result<Vec<Candidate>,
             root,
             declared: &catalogue().types,
         };
-        let receiver = match method_name(symbol) {
+        let method = Symbol::parse(symbol).filter(|s| s.method_of().is_some());
+        let receiver = match method {
             Some(method) => match receiver_of(&scope, &method)? {
                 Some(ty) => Some(ty),
                 None => continue,
@@ -174,9 +175,12 @@ pub fn signatures(binary: &GoBinary<'_>, symbol: &str) -> Result<Vec<Candidate>,
     Ok(found)
 }
 
-fn receiver_of(scope: &Scope<'_, '_>, method: &MethodName<'_>) -> Result<Option<TypeRef>, Error> {
-    let named = Spelling::Named(format!("{}.{}", method.package, method.receiver));
-    scope.resolve(&if method.by_pointer {
+fn receiver_of(scope: &Scope<'_, '_>, method: &Symbol<'_>) -> Result<Option<TypeRef>, Error> {
+    let Some(of) = method.method_of() else {
+        return Ok(None);
+    };
+    let named = Spelling::Named(format!("{}.{}", method.path(), of.name));
+    scope.resolve(&if of.by_pointer {
         Spelling::Pointer(Box::new(named))
     } else {
         named

@@ -7,6 +7,7 @@ use super::abi::{self, Abi, Placement};
 use super::candidate::{Candidate, TypeRef};
 use super::schema::PlaceKind;
 use super::schema::SignatureSource;
+use crate::gobin::symbol::{Symbol, with_type_arguments};
 use crate::gobin::{
     Arch, DwarfFunction, DwarfParam, EntryPiece, EntryPlace, Error, FuncInfo, GoBinary, TypeKind,
 };
@@ -113,15 +114,14 @@ enum Receiver {
 }
 
 fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
-    let bare = with_type_arguments(&function.name, "");
-    let Some(name) = super::signature::method_name(&bare) else {
+    let Some(of) = Symbol::parse(&function.name).and_then(|s| s.method_of()) else {
         return Receiver::None;
     };
     let mut params = function.params.iter();
     let first = params.find(|p| !p.result && p.name != DICTIONARY);
     let listed = first.and_then(|p| {
         let ty = binary.type_by_id(p.ty).ok()?;
-        match (ty.kind, name.by_pointer) {
+        match (ty.kind, of.by_pointer) {
             (TypeKind::Pointer { elem }, true) => Some(binary.type_by_id(elem).ok()?.name),
             (_, false) => Some(ty.name),
             _ => None,
@@ -129,17 +129,10 @@ fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
     });
     let is_receiver = |ty: String| {
         !ty.starts_with(['*', '[', '('])
-            && with_type_arguments(&ty, "").rsplit('.').next() == Some(name.receiver)
+            && with_type_arguments(&ty, "").rsplit('.').next() == Some(of.name)
     };
-    // `f.func1` reads like a method of a type f
-    let closure = ["func", "deferwrap", "gowrap"].iter().any(|start| {
-        name.method
-            .strip_prefix(start)
-            .is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()))
-    });
     match listed.is_some_and(is_receiver) {
         true => Receiver::First,
-        false if closure => Receiver::None,
         false => Receiver::Unlisted,
     }
 }
@@ -147,37 +140,15 @@ fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
 /// Name that DWARF gives to the dictionary of generic code.
 pub const DICTIONARY: &str = ".dict";
 
-/// `a.(*Box[go.shape.int]).Put` → `a.(*Box).Put`, or with something else in the place of type arguments.
-pub fn with_type_arguments(name: &str, instead: &str) -> String {
-    let mut depth = 0u32;
-    let mut out = String::new();
-    for c in name.chars() {
-        match c {
-            '[' => {
-                if depth == 0 {
-                    out.push_str(instead);
-                }
-                depth += 1;
-            }
-            ']' => depth = depth.saturating_sub(1),
-            _ if depth == 0 => out.push(c),
-            _ => {}
-        }
-    }
-    out
-}
-
 /// Position of the dictionary among the parameters of generic code: first up to Go 1.19, after the receiver from 1.20.
 fn dictionary_at(symbol: &str, minor: u32) -> Option<usize> {
-    if symbol.starts_with("type:") {
-        return None;
-    }
-    let (before, after) = symbol.rsplit_once("[go.shape.")?;
+    let symbol = Symbol::parse(symbol)?;
+    let given = symbol
+        .receiver
+        .map_or(symbol.arguments, |receiver| receiver.arguments)?;
     // closures take it from their context
-    let rest = after.rsplit_once(']').map_or("", |(_, rest)| rest);
-    let closure = rest.split('.').any(|part| part.starts_with("func"));
-    let method = rest.starts_with(").") || rest.starts_with('.') || before.contains("(*");
-    (!closure).then_some(usize::from(method && minor >= 20))
+    (given.starts_with("go.shape.") && !symbol.is_closure())
+        .then_some(usize::from(symbol.receiver.is_some() && minor >= 20))
 }
 
 fn signature(function: &DwarfFunction, receiver: Receiver) -> (Candidate, Vec<String>) {

@@ -14,6 +14,7 @@ use super::schema::{
 use super::sites::{self, Spot};
 use super::values::{FunctionMaker, Ranges, SiteBlocks};
 use super::{Error, roles, short_name, verify};
+use crate::gobin::symbol::Symbol;
 use crate::gobin::{FuncInfo, ImageAddr};
 
 /// Adds a function to the plan, or an issue that says why not.
@@ -39,6 +40,7 @@ pub fn add(
         text,
     };
     let short = short_name(&f.name).to_owned();
+    let is_closure = Symbol::parse(&f.name).is_some_and(|s| s.is_closure());
     let entry = match spots.entry {
         Ok(entry) => entry,
         Err(why) => {
@@ -96,7 +98,7 @@ pub fn add(
             let (kind, text) = if refused.is_empty() {
                 (
                     IssueKind::NoSignature,
-                    if is_closure(&short) {
+                    if is_closure {
                         format!(
                             "{short} is a closure: neither its signature nor the variables that it captured are described in this binary; calls are traced without them"
                         )
@@ -117,7 +119,7 @@ pub fn add(
             None
         }
     };
-    if chosen.is_some() && is_closure(&short) {
+    if chosen.is_some() && is_closure {
         let text = format!(
             "the variables that {short} captured are not shown: nothing in the binary ties a closure to its environment"
         );
@@ -254,9 +256,4 @@ fn return_blocks_are_large(f: &FuncSchema, plan: &Plan) -> bool {
         }
         _ => false,
     })
-}
-
-/// Code of a function literal, or of a method value, which finds what it captured through its context register.
-fn is_closure(short: &str) -> bool {
-    short.contains(".func") || short.ends_with("-fm")
 }

@@ -4,9 +4,10 @@
 //! Shapes are told by symbols from Go 1.21 on; before, code of different shapes has one name and is left alone.
 
 use super::candidate::{Candidate, TypeRef};
-use super::debuginfo::{DICTIONARY, with_type_arguments};
+use super::debuginfo::DICTIONARY;
 use super::schema::SignatureSource;
-use super::signature::{from_func_type, method_name};
+use super::signature::from_func_type;
+use crate::gobin::symbol::{Symbol, type_arguments, with_type_arguments};
 use crate::gobin::{Error, FuncInfo, GoBinary, Type, TypeId, TypeKind};
 
 const SHAPE: &str = "go.shape.";
@@ -16,19 +17,21 @@ const SHAPE: &str = "go.shape.";
 /// # Errors
 /// Type data of the binary is damaged.
 pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>, Error> {
-    let Some(arguments) = arguments(&f.name) else {
+    let Some(arguments) = type_arguments(&f.name) else {
         return Ok(Vec::new());
     };
-    let bare = with_type_arguments(&f.name, "");
-    let Some(name) = method_name(&bare) else {
+    let Some(name) = Symbol::parse(&f.name) else {
         return Ok(Vec::new());
     };
-    let star = if name.by_pointer { "*" } else { "" };
-    let prefix = format!("{star}{}.{}[", name.package, name.receiver);
+    let Some(of) = name.method_of() else {
+        return Ok(Vec::new());
+    };
+    let star = if of.by_pointer { "*" } else { "" };
+    let prefix = format!("{star}{}.{}[", name.path(), of.name);
     let mut instances = Vec::new();
     for receiver in binary.find_types(&mut |known| known.starts_with(&prefix))? {
         for method in binary.methods(receiver)? {
-            let (true, Some(ty)) = (method.name == name.method, method.ty) else {
+            let (true, Some(ty)) = (method.name == name.function, method.ty) else {
                 continue;
             };
             if method.entry == Some(f.entry) {
@@ -67,7 +70,7 @@ fn shared(
     instances: &[Instance],
     shapes: &[&str],
 ) -> Result<Option<Candidate>, Error> {
-    let given: Option<Vec<Vec<&str>>> = instances.iter().map(|i| arguments(&i.name)).collect();
+    let given: Option<Vec<Vec<&str>>> = instances.iter().map(|i| type_arguments(&i.name)).collect();
     let Some((first, given)) = instances.first().zip(given) else {
         return Ok(None);
     };
@@ -163,44 +166,5 @@ fn words(ty: &Type) -> Option<TypeRef> {
         TypeKind::Slice { .. } => Some(TypeRef::Slice(name)),
         TypeKind::Interface { .. } => Some(TypeRef::Iface(name)),
         _ => None,
-    }
-}
-
-/// Type arguments in the first brackets of a name, which the brackets of no type stand before.
-fn arguments(name: &str) -> Option<Vec<&str>> {
-    let open = name.find('[')?;
-    let rest = name.get(open + 1..)?;
-    let (mut depth, mut from, mut found) = (0i32, 0, Vec::new());
-    for (at, c) in rest.char_indices() {
-        match c {
-            '[' | '(' | '{' => depth += 1,
-            ']' if depth == 0 => {
-                found.push(rest.get(from..at)?);
-                return Some(found);
-            }
-            ']' | ')' | '}' => depth -= 1,
-            ',' if depth == 0 => {
-                found.push(rest.get(from..at)?);
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::arguments;
-
-    #[test]
-    fn type_arguments_of_names() {
-        assert_eq!(
-            arguments("a.(*Map[string,[2]int,struct { X, Y int }]).Get"),
-            Some(vec!["string", "[2]int", "struct { X, Y int }"])
-        );
-        assert_eq!(arguments("a.(*Box[...]).Put"), Some(vec!["..."]));
-        assert_eq!(arguments("a.Plain"), None);
-        assert_eq!(arguments("a.Broken[int"), None);
     }
 }

@@ -45,24 +45,8 @@ pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};
 pub use verify::{Verified, method_agrees};
 pub use wait_reasons::wait_reasons;
 
+pub use crate::gobin::symbol::short_name;
 use crate::gobin::{self, FuncInfo, GoBinary};
-
-/// Last element of a symbol: `Containers` of `…/daemon.(*Daemon).Containers`; closures keep the function they are in.
-#[must_use]
-pub fn short_name(symbol: &str) -> &str {
-    let after_package = symbol.rsplit('/').next().unwrap_or(symbol);
-    let rest = match after_package.rsplit_once(").") {
-        Some((_, rest)) => rest,
-        None => after_package
-            .split_once('.')
-            .map_or(after_package, |(_, rest)| rest),
-    };
-    // `serverHandler.ServeHTTP` → `ServeHTTP`, but `SystemDiskUsage.func1` stays
-    match rest.split_once('.') {
-        Some((_, last)) if !last.starts_with("func") && !last.is_empty() => last,
-        _ => rest,
-    }
-}
 
 /// The signature of a function that agrees with what the compiler recorded for it, with every parameter's place; else why each
 /// one known was refused (nothing: none is known).
@@ -88,24 +72,4 @@ pub fn signature_text(binary: &GoBinary<'_>, f: &FuncInfo) -> Option<String> {
 /// Its code or SP table cannot be read.
 pub fn spots(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Spots, gobin::Error> {
     sites::choose(binary, f, binary.only_thread_local().is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short_name;
-
-    #[test]
-    fn short_names() {
-        assert_eq!(
-            short_name("github.com/docker/docker/daemon.(*Daemon).Containers"),
-            "Containers"
-        );
-        assert_eq!(short_name("net/http.serverHandler.ServeHTTP"), "ServeHTTP");
-        assert_eq!(short_name("runtime.newproc1"), "newproc1");
-        assert_eq!(short_name("a/b.(*T).M.func1"), "M.func1");
-        assert_eq!(
-            short_name("/daemon.(*Daemon).containerDiskUsage"),
-            "containerDiskUsage"
-        );
-    }
 }

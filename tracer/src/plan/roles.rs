@@ -3,6 +3,7 @@
 use super::abi::Abi;
 use super::lower::Lowering;
 use super::schema::{ArgPlace, Leaf, Meaning, PlaceKind, Role, TypeKindSchema, ValueSchema};
+use crate::gobin::symbol::Symbol;
 use crate::gobin::{FuncInfo, GoBinary};
 
 /// Where an HTTP request enters its handler: one call for each request (net/http/server.go).
@@ -80,13 +81,12 @@ pub fn supporting(
 
 /// `Do` of a singleflight group.
 fn is_join(name: &str) -> bool {
-    name.ends_with(").Do") && {
-        let name = name.rsplit_once("/vendor/").map_or(name, |(_, rest)| rest);
-        SINGLEFLIGHT.iter().any(|package| {
-            name.strip_prefix(package)
-                .is_some_and(|rest| rest.starts_with(".(*Group"))
+    // most names are passed over by their end
+    name.ends_with(").Do")
+        && Symbol::parse(name).is_some_and(|symbol| {
+            let group = symbol.method_of().is_some_and(|of| of.name == "Group");
+            group && SINGLEFLIGHT.contains(&symbol.import_path().as_ref())
         })
-    }
 }
 
 /// `Do` of every group: of generic ones the code that all instances share (`go.shape`), which their wrappers call.

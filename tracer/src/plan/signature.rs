@@ -3,41 +3,8 @@
 use super::candidate::{Candidate, TypeRef};
 use super::schema::SignatureSource;
 use super::{debuginfo, generic};
+use crate::gobin::symbol::Symbol;
 use crate::gobin::{Error, FuncInfo, GoBinary, TypeId, TypeKind};
-
-/// Symbol of a method: package, receiver type, whether by pointer, method name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MethodName<'a> {
-    pub package: &'a str,
-    pub receiver: &'a str,
-    pub by_pointer: bool,
-    pub method: &'a str,
-}
-
-/// Splits `a/b.(*T).M` and `a/b.T.M`; `None` for plain functions, closures and `-fm` wrappers.
-#[must_use]
-pub fn method_name(symbol: &str) -> Option<MethodName<'_>> {
-    let slash = symbol.rfind('/').map_or(0, |at| at + 1);
-    let dot = slash + symbol.get(slash..)?.find('.')?;
-    let (package, rest) = (symbol.get(..dot)?, symbol.get(dot + 1..)?);
-    let (receiver, by_pointer, method) = match rest.strip_prefix("(*") {
-        Some(rest) => {
-            let (receiver, method) = rest.split_once(").")?;
-            (receiver, true, method)
-        }
-        None => {
-            let (receiver, method) = rest.split_once('.')?;
-            (receiver, false, method)
-        }
-    };
-    let plain = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_alphanumeric() || c == '_');
-    (plain(receiver) && plain(method)).then_some(MethodName {
-        package,
-        receiver,
-        by_pointer,
-        method,
-    })
-}
 
 /// What the binary itself says of a function's signature: the method table of its receiver, else the interfaces that the file
 /// holds an itab for, and DWARF, else the instantiations of a generic type. The catalogue ([`catalogue::signatures`](super::catalogue::signatures)) is asked when all of these fail.
@@ -63,14 +30,16 @@ pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>,
 /// Type data of the binary is damaged.
 pub fn from_methods(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>, Error> {
     let mut found = Vec::new();
-    if let Some(name) = method_name(&f.name) {
-        let star = if name.by_pointer { "*" } else { "" };
-        let receivers = binary.types_named(&format!("{star}{}.{}", name.package, name.receiver))?;
+    if let Some(name) = Symbol::parse(&f.name)
+        && let Some(of) = name.method_of().filter(|of| of.arguments.is_none())
+    {
+        let star = if of.by_pointer { "*" } else { "" };
+        let receivers = binary.types_named(&format!("{star}{}.{}", name.path(), of.name))?;
         // what only DWARF describes has no method table
         for receiver in receivers.iter().filter(|r| r.descriptor().is_some()) {
             for method in binary.methods(*receiver)? {
                 // the same name may be promoted from an embedded type: the code address tells
-                if method.name == name.method
+                if method.name == name.function
                     && let Some(ty) = method.ty
                     && method.entry.is_none_or(|e| e == f.entry)
                 {
@@ -88,7 +57,7 @@ pub fn from_methods(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate
                 let TypeKind::Interface { methods } = binary.type_by_id(interface)?.kind else {
                     continue;
                 };
-                for method in methods.iter().filter(|m| m.name == name.method) {
+                for method in methods.iter().filter(|m| m.name == name.function) {
                     if let Some(ty) = method.ty {
                         found.extend(from_func_type(
                             binary,
@@ -187,40 +156,4 @@ pub fn shorten(name: &str) -> String {
     let (prefix, path) = name.split_at(start);
     let base = path.rsplit('/').next().unwrap_or(path);
     format!("{prefix}{base}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn symbols_of_methods() {
-        let m =
-            method_name("github.com/docker/docker/daemon.(*Daemon).Containers").expect("method");
-        assert_eq!(
-            (m.package, m.receiver, m.by_pointer, m.method),
-            (
-                "github.com/docker/docker/daemon",
-                "Daemon",
-                true,
-                "Containers"
-            )
-        );
-        let m = method_name("net/http.serverHandler.ServeHTTP").expect("method");
-        assert_eq!((m.receiver, m.by_pointer), ("serverHandler", false));
-        assert_eq!(method_name("runtime.newproc1"), None);
-        assert_eq!(method_name("a/b.(*T).M.func1"), None);
-        assert_eq!(method_name("a/b.(*T).M-fm"), None);
-        assert_eq!(method_name(""), None);
-    }
-
-    #[test]
-    fn import_paths_are_cut() {
-        assert_eq!(
-            shorten("github.com/docker/docker/api/types.Container"),
-            "types.Container"
-        );
-        assert_eq!(shorten("[]*types.Container"), "[]*types.Container");
-        assert_eq!(shorten("string"), "string");
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::candidate::TypeRef;
 use super::signature::type_text;
+use crate::gobin::symbol::unvendored;
 use crate::gobin::{Error, GoBinary, TypeId, TypeKind};
 
 /// A type expression. Paths are complete, but for a leading `~/` (moby's import path).
@@ -62,12 +63,6 @@ impl Spelling {
             Self::Struct(field) => format!("struct{{{}}}", field.short()),
         }
     }
-}
-
-/// Without what stands before the last `/vendor/`.
-#[must_use]
-pub fn unvendored(path: &str) -> &str {
-    path.rsplit_once("/vendor/").map_or(path, |(_, rest)| rest)
 }
 
 /// Where the catalogue's paths lie in one binary.

@@ -6,6 +6,7 @@ use super::units::{OpenUnit, target, within};
 use super::{Dwarf, Entry, GO_ELEM, GO_EMBEDDED, GO_KEY, GO_KIND, err, text};
 use crate::gobin::error::Error;
 use crate::gobin::model::{Field, ImageAddr, Type, TypeId, TypeKind};
+use crate::gobin::symbol::unescape;
 
 /// Typedefs followed.
 const MOST_HOPS: usize = 16;
@@ -94,7 +95,7 @@ impl Dwarf<'_> {
         let align = self.align_of(offset, MOST_NESTED, &mut 0)?;
         Ok(Type {
             id: self.type_id(offset)?,
-            name: unescape(name),
+            name: unescape(name).into_owned(),
             size,
             align,
             named: is_named(name),
@@ -342,39 +343,12 @@ fn is_named(name: &str) -> bool {
     !literal.iter().any(|start| name.starts_with(start))
 }
 
-/// Import paths as the linker writes them: `gopkg.in/yaml%2ev2.Node` → `gopkg.in/yaml.v2.Node`
-/// (`cmd/internal/objabi/path.go: PathToPrefix`).
-fn unescape(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((before, after)) = rest.split_once('%') {
-        out.push_str(before);
-        match after
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-            .filter(u8::is_ascii)
-        {
-            Some(byte) => {
-                out.push(char::from(byte));
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push('%');
-                rest = after;
-            }
-        }
-    }
-    out + rest
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_named, unescape};
+    use super::is_named;
 
     #[test]
     fn names() {
-        assert_eq!(unescape("gopkg.in/yaml%2ev2.Node"), "gopkg.in/yaml.v2.Node");
-        assert_eq!(unescape("a%zz%"), "a%zz%");
         assert!(is_named("time.Duration") && is_named("int") && !is_named("*time.Duration"));
     }
 }
