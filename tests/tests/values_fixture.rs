@@ -263,7 +263,7 @@ impl Tally {
                     }
                 }
             }
-            Value::Masked { .. } => self.wrong(at, printed, decoded),
+            Value::Masked => self.wrong(at, printed, decoded),
         }
     }
 

@@ -1,38 +1,27 @@
-//! Item trees + types → values; finds the bytes of secrets on the way.
+//! Item trees + types → values; hides secrets in both on the way.
 
 use tracer_ebpf::wire::limits::REG_WORDS;
 use tracer_ebpf::wire::op::{ARRAY, IFACE, MAP, MAP_HMAP, PEER, PTR, SLICE, STRING};
 use tracer_ebpf::wire::peer::Peer;
 use tracer_ebpf::wire::record::{
-    CHANGED, DEPTH, FAULT, IMPLAUSIBLE, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE,
+    CHANGED, DEPTH, FAULT, IMPLAUSIBLE, Item, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE,
 };
 
+use super::Redact;
 use super::client;
 use super::items::{Block, Bytes, Node};
+use super::mask::{self, Edits, MASK, Words};
 use super::missing::{Implausible, Limit, Misfit, Missing};
 use super::record::{RawHit, read};
 use super::value::Value;
 use super::well_known;
+use crate::plan::secrets::{self, Marks};
 use crate::plan::{FieldSchema, Leaf, PlaceKind, Plan, Secret, TypeKindSchema, ValueSchema};
 
 /// Types nested in each other in a plan; hostile ones may be circular.
 const MOST_NESTED: u32 = 64;
 /// Elements shown of an array that was copied with the values around it.
 const MOST_ELEMENTS: u64 = 4096;
-/// HTTP headers whose values are no secrets.
-const HARMLESS_HEADERS: &[&str] = &[
-    "accept",
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "content-type",
-    "date",
-    "host",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-];
-
 /// Where the bytes of a value are: a block of items, or registers with the block that followed them.
 #[derive(Clone, Copy)]
 struct Source<'a> {
@@ -52,27 +41,46 @@ impl<'a> Source<'a> {
 /// Builds the values of one hit.
 pub struct Builder<'a> {
     pub plan: &'a Plan,
+    marks: &'a Marks,
+    redact: Redact,
     pub hit: &'a RawHit,
     /// Why the items end, if they do.
     pub end: Option<Missing>,
-    /// Bytes of secrets, to be overwritten.
-    pub secrets: Vec<Bytes>,
+    /// What becomes of the raw record.
+    pub edits: Edits,
+    /// Secrets hidden so far.
+    pub masked: u32,
     nested: u32,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(plan: &'a Plan, hit: &'a RawHit, end: Option<Missing>) -> Self {
+    pub fn new(
+        plan: &'a Plan,
+        marks: &'a Marks,
+        redact: Redact,
+        hit: &'a RawHit,
+        end: Option<Missing>,
+    ) -> Self {
         Self {
             plan,
+            marks,
+            redact,
             hit,
             end,
-            secrets: Vec::new(),
+            edits: Edits::default(),
+            masked: 0,
             nested: 0,
         }
     }
 
     /// A parameter, result or out value, from the register block or the stack block.
-    pub fn top(&mut self, schema: &ValueSchema, regs: &Block, stack: &Block) -> Value {
+    pub fn top(
+        &mut self,
+        schema: &ValueSchema,
+        secret: Secret,
+        regs: &Block,
+        stack: &Block,
+    ) -> Value {
         if !schema.shown {
             return Value::Missing(Missing::NotWanted);
         }
@@ -86,25 +94,32 @@ impl<'a> Builder<'a> {
                     block: regs,
                     registers: Some(&schema.place.leaves),
                 };
-                self.value(schema.ty, source, 0, Secret::None)
+                self.value(schema.ty, source, 0, secret)
             }
             PlaceKind::Stack => {
                 let offset = u64::from(schema.place.offset);
-                self.value(schema.ty, Source::memory(stack), offset, Secret::None)
+                self.value(schema.ty, Source::memory(stack), offset, secret)
             }
         }
     }
 
-    fn value(&mut self, ty: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
+    fn value(&mut self, index: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
         let plan = self.plan;
-        let Some(ty) = plan.types.get(ty as usize) else {
+        let secret = match (self.redact, secret) {
+            (Redact::Off, _) => Secret::None,
+            (Redact::On, Secret::All) => Secret::All,
+            (Redact::On, inherited) => self.marks.ty(index).or(inherited),
+        };
+        let Some(ty) = plan.types.get(index as usize) else {
             return Value::Missing(Missing::Corrupt(Misfit::NoType));
         };
         if self.nested >= MOST_NESTED {
             return Value::Missing(Missing::Corrupt(Misfit::TypesNested));
         }
         self.nested += 1;
+        let before = self.masked;
         let value = match &ty.kind {
+            kind if secret == Secret::All && is_plain(kind) => self.hidden_plain(),
             TypeKindSchema::Opaque => Value::Missing(Missing::NotWanted),
             TypeKindSchema::Bool
             | TypeKindSchema::Int
@@ -155,33 +170,55 @@ impl<'a> Builder<'a> {
             TypeKindSchema::Interface { .. } => self.iface(source, off, secret),
             TypeKindSchema::Struct { fields, left_out } => {
                 let left_out = left_out.unwrap_or_else(|| uncovered(plan, ty.size, fields));
-                let fields = self.fields(fields, source, off, secret);
+                let fields = self.fields(index, fields, source, off, secret);
                 well_known::structure(&ty.name, fields, left_out)
             }
         };
         self.nested -= 1;
+        // how a secret is made up says something of it
+        if secret == Secret::All && is_aggregate(&value) {
+            self.masked = before.saturating_add(1);
+            return Value::Masked;
+        }
         value
     }
 
     fn fields(
         &mut self,
+        ty: u32,
         fields: &[FieldSchema],
         source: Source<'_>,
         off: u64,
         secret: Secret,
     ) -> Vec<(String, Value)> {
-        fields
-            .iter()
-            .map(|f| {
-                let secret = if f.secret == Secret::None {
-                    secret
-                } else {
-                    f.secret
-                };
-                let value = self.value(f.ty, source, off.saturating_add(f.offset), secret);
-                (f.name.clone(), value)
-            })
-            .collect()
+        let marks = self.marks;
+        let mut marks = marks.fields(ty).iter();
+        // `{Name, Value}`: the one says what the other is
+        let mut named = Secret::None;
+        let mut values = Vec::with_capacity(fields.len());
+        for f in fields {
+            let mark = marks.next().copied().unwrap_or_default();
+            let is_value = f.name.eq_ignore_ascii_case("value");
+            let secret = match secret {
+                Secret::All => Secret::All,
+                Secret::Values => Secret::All,
+                Secret::EnvValue if is_value => Secret::All,
+                _ if is_value => mark.or(named),
+                _ => mark,
+            };
+            let value = self.value(f.ty, source, off.saturating_add(f.offset), secret);
+            if f.name.eq_ignore_ascii_case("name") || f.name.eq_ignore_ascii_case("key") {
+                named = of_name(&value);
+            }
+            values.push((f.name.clone(), value));
+        }
+        values
+    }
+
+    /// A plain value that is secret: it is not read.
+    fn hidden_plain(&mut self) -> Value {
+        self.masked = self.masked.saturating_add(1);
+        Value::Masked
     }
 
     /// Why something that should be there is not.
@@ -190,7 +227,7 @@ impl<'a> Builder<'a> {
     }
 
     fn scalar(
-        &self,
+        &mut self,
         source: Source<'_>,
         off: u64,
         size: u64,
@@ -203,7 +240,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Up to eight bytes, little endian.
-    fn word(&self, source: Source<'_>, off: u64, size: u64) -> Result<u64, Value> {
+    fn word(&mut self, source: Source<'_>, off: u64, size: u64) -> Result<u64, Value> {
         let size = size.clamp(1, 8);
         if let Some(leaves) = source.registers {
             let leaf = leaves
@@ -218,6 +255,7 @@ impl<'a> Builder<'a> {
                 .get(usize::from(leaf.reg))
                 .copied()
                 .ok_or_else(|| self.absent())?;
+            self.edits.show_register(leaf.reg, size);
             // the upper bytes of a register that holds a small value are garbage
             return Ok(if size == 8 {
                 word
@@ -242,6 +280,8 @@ impl<'a> Builder<'a> {
         let bytes = bytes
             .get(start..start + size as usize)
             .ok_or_else(|| self.absent())?;
+        let from = copy.bytes.range.start + start;
+        self.edits.show(copy.bytes.part, from, from + size as usize);
         Ok(word_of(bytes))
     }
 
@@ -276,6 +316,17 @@ impl<'a> Builder<'a> {
     }
 
     fn string(&mut self, source: Source<'_>, off: u64, secret: Secret) -> Value {
+        self.text(source, off, secret, None)
+    }
+
+    /// A string, alone or as one of several words.
+    fn text(
+        &mut self,
+        source: Source<'_>,
+        off: u64,
+        secret: Secret,
+        words: Option<&mut Words>,
+    ) -> Value {
         let Some(Node::Str {
             status,
             len,
@@ -287,40 +338,76 @@ impl<'a> Builder<'a> {
         };
         match *status {
             OK | LIMIT => {
-                let mut bytes = self.joined(chunks);
-                match secret {
-                    Secret::None => {}
-                    Secret::EnvValue => {
-                        let keep = bytes
-                            .iter()
-                            .position(|b| *b == b'=')
-                            .map_or(bytes.len(), |p| p + 1);
-                        self.hide(chunks, keep);
-                        bytes[keep..].fill(b'*');
-                    }
-                    Secret::All | Secret::HeaderValues => {
-                        self.hide(chunks, 0);
-                        return Value::Masked { len: *len };
-                    }
+                self.edits.see(chunks);
+                let bytes = self.joined(chunks);
+                if self.redact == Redact::Off {
+                    return cut_for(cut.as_ref(), Value::Str { bytes, len: *len });
                 }
-                cut_for(cut.as_ref(), Value::Str { bytes, len: *len })
+                if secret == Secret::All && *len > 0 {
+                    return self.hide(chunks, cut.is_some(), 1);
+                }
+                let whole = cut.is_none();
+                let hidden = match words {
+                    Some(words) => words.push(&bytes, secret, whole),
+                    None => mask::text(&bytes, secret, whole),
+                };
+                let Some(hidden) = hidden else {
+                    self.masked = self.masked.saturating_add(mask::count(&bytes));
+                    return cut_for(cut.as_ref(), Value::Str { bytes, len: *len });
+                };
+                self.masked = self.masked.saturating_add(mask::count(&hidden));
+                let hidden = self.rewrite(chunks, bytes.len(), hidden, secret, whole);
+                let len = (*len - bytes.len().min(*len as usize) as u64) + hidden.len() as u64;
+                cut_for(cut.as_ref(), Value::Str { bytes: hidden, len })
             }
             other => status_value(other, *len),
         }
     }
 
-    /// Notes all bytes of a string from `keep` on as secret.
-    fn hide(&mut self, chunks: &[Bytes], keep: usize) {
-        let mut before = 0;
-        for chunk in chunks {
-            let len = chunk.range.len();
-            let skip = keep.saturating_sub(before).min(len);
-            self.secrets.push(Bytes {
-                part: chunk.part,
-                range: chunk.range.start + skip..chunk.range.end,
-            });
-            before += len;
+    /// Hides all of a text or list, its length too. `size`: bytes of an element.
+    fn hide(&mut self, chunks: &[Bytes], is_cut: bool, size: usize) -> Value {
+        self.masked = self.masked.saturating_add(1);
+        if is_cut {
+            // the record goes on behind it as it does: only the length is not its own
+            self.edits.blank(chunks);
+            if let Some(first) = chunks.first() {
+                let most = self.limit_of(first);
+                self.edits.value(first, most);
+            }
+        } else {
+            let len = if size == 1 { MASK.len() } else { size };
+            self.edits
+                .replace(chunks, vec![MASK[0]; len], (len / size) as u64);
         }
+        Value::Masked
+    }
+
+    /// Most elements that the op of an item takes.
+    fn limit_of(&self, payload: &Bytes) -> u64 {
+        let header = payload.range.start.checked_sub(size_of::<Item>());
+        let item: Option<Item> = header
+            .and_then(|from| self.hit.parts.get(payload.part)?.items.get(from..))
+            .and_then(read);
+        item.and_then(|i| self.plan.ops.get(usize::from(i.op)))
+            .map_or(0, |op| u64::from(op.len))
+    }
+
+    /// Puts a text in the place of another one; what was cut keeps its length, so that the record still fits.
+    fn rewrite(
+        &mut self,
+        chunks: &[Bytes],
+        was: usize,
+        mut now: Vec<u8>,
+        secret: Secret,
+        whole: bool,
+    ) -> Vec<u8> {
+        if whole {
+            self.edits.replace(chunks, now.clone(), now.len() as u64);
+        } else {
+            now = mask::fitted(now, was, secret);
+            self.edits.overwrite(chunks, &now);
+        }
+        now
     }
 
     fn pointer(&mut self, elem: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
@@ -373,15 +460,23 @@ impl<'a> Builder<'a> {
         match *status {
             NULL => Value::Nil,
             OK | LIMIT => {
+                let is_array = all.is_some();
+                let mut count = *len;
                 let items: Vec<Value> = if raw.is_empty() {
-                    elems
-                        .iter()
-                        .map(|block| self.value(elem, Source::memory(block), 0, secret))
-                        .collect()
+                    self.element_values(elem, elems, secret)
                 } else {
-                    self.raw_elements(elem, raw, secret)
+                    self.edits.see(raw);
+                    let keeps_len = is_array || cut.is_some();
+                    match self.raw_elements(elem, raw, secret, keeps_len) {
+                        Some((items, changed)) => {
+                            count = changed.unwrap_or(count);
+                            items
+                        }
+                        None => return Value::Masked,
+                    }
                 };
                 // of what no element is wanted, the length is all
+                let len = &count;
                 let fewer = *len > 0 && all.is_some_and(|all| all > *len);
                 let why = match cut {
                     None if fewer => Some(Missing::Limit(Limit::Elements)),
@@ -394,21 +489,64 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Elements that were copied as plain bytes.
-    fn raw_elements(&mut self, elem: u32, raw: &[Bytes], secret: Secret) -> Vec<Value> {
-        if secret != Secret::None {
-            self.hide(raw, 0);
-            return Vec::new();
+    /// Elements by block; of texts one may say what the next is.
+    fn element_values(&mut self, elem: u32, elems: &[Block], secret: Secret) -> Vec<Value> {
+        let plan = self.plan;
+        let is_text = plan
+            .types
+            .get(elem as usize)
+            .is_some_and(|t| t.kind == TypeKindSchema::String);
+        let mut words = Words::default();
+        elems
+            .iter()
+            .map(|block| {
+                let source = Source::memory(block);
+                if is_text && secret != Secret::All {
+                    self.text(source, 0, secret, Some(&mut words))
+                } else {
+                    self.value(elem, source, 0, secret)
+                }
+            })
+            .collect()
+    }
+
+    /// Elements that were copied as plain bytes, and how many there are if that has changed; `None`: they are hidden.
+    fn raw_elements(
+        &mut self,
+        elem: u32,
+        raw: &[Bytes],
+        secret: Secret,
+        keeps_len: bool,
+    ) -> Option<(Vec<Value>, Option<u64>)> {
+        let ty = self.plan.types.get(elem as usize);
+        let size = ty.map_or(0, |t| usize::try_from(t.size).unwrap_or(0));
+        let is_complex = ty.is_some_and(|t| t.kind == TypeKindSchema::Complex);
+        let mut bytes = self.joined(raw);
+        if secret != Secret::None && secret != Secret::Query && !bytes.is_empty() {
+            if keeps_len {
+                self.edits.blank(raw);
+                self.masked = self.masked.saturating_add(1);
+            } else {
+                self.hide(raw, false, size.max(1));
+            }
+            return None;
         }
-        let Some(ty) = self.plan.types.get(elem as usize) else {
-            return Vec::new();
+        let Some(ty) = ty.filter(|_| size > 0 && size <= if is_complex { 16 } else { 8 }) else {
+            self.edits.blank(raw);
+            return Some((Vec::new(), None));
         };
-        let size = usize::try_from(ty.size).unwrap_or(0);
-        let is_complex = ty.kind == TypeKindSchema::Complex;
-        if size == 0 || size > if is_complex { 16 } else { 8 } {
-            return Vec::new();
+        let mut count = None;
+        if size == 1 && self.redact == Redact::On {
+            match mask::text(&bytes, Secret::None, !keeps_len) {
+                Some(hidden) => {
+                    self.masked = self.masked.saturating_add(mask::count(&hidden));
+                    bytes = self.rewrite(raw, bytes.len(), hidden, Secret::None, !keeps_len);
+                    count = (!keeps_len).then_some(bytes.len() as u64);
+                }
+                None => self.masked = self.masked.saturating_add(mask::count(&bytes)),
+            }
         }
-        self.joined(raw)
+        let items = bytes
             .chunks_exact(size)
             .map(|chunk| {
                 if is_complex {
@@ -417,7 +555,8 @@ impl<'a> Builder<'a> {
                 }
                 well_known::number(&ty.name, plain(&ty.kind, ty.size, word_of(chunk)))
             })
-            .collect()
+            .collect();
+        Some((items, count))
     }
 
     fn map(&mut self, key: u32, elem: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
@@ -437,21 +576,10 @@ impl<'a> Builder<'a> {
             .as_ref()
             .and_then(|h| self.bytes(h).first_chunk::<8>())
             .map(|b| u64::from_le_bytes(*b));
+        let entries = self.entries(key, elem, cells, secret);
         match (*status, end, count) {
             (NULL, _, _) => Value::Nil,
             (OK, Some(end), Some(count)) => {
-                let mut entries = Vec::with_capacity(cells.len());
-                for (key_block, elem_block) in cells {
-                    let name = self.value(key, Source::memory(key_block), 0, Secret::None);
-                    let inner = match (secret, &name) {
-                        (Secret::HeaderValues, Value::Str { bytes, .. }) if is_harmless(bytes) => {
-                            Secret::None
-                        }
-                        (other, _) => other,
-                    };
-                    let value = self.value(elem, Source::memory(elem_block), 0, inner);
-                    entries.push((name, value));
-                }
                 let seen = end.seen;
                 let later = end.header.as_ref().map(|h| self.bytes(h));
                 let changed = match (header.as_ref().map(|h| self.bytes(h)), later) {
@@ -489,6 +617,59 @@ impl<'a> Builder<'a> {
                 _ => self.absent(),
             },
             (other, _, _) => status_value(other, *addr),
+        }
+    }
+
+    /// Cells of a map: a name says what its value is.
+    fn entries(
+        &mut self,
+        key: u32,
+        elem: u32,
+        cells: &[(Block, Block)],
+        secret: Secret,
+    ) -> Vec<(Value, Value)> {
+        let by_name = self.holds_settings(elem, 0);
+        cells
+            .iter()
+            .map(|(key_block, elem_block)| {
+                let for_key = match secret {
+                    Secret::All => Secret::All,
+                    _ => Secret::None,
+                };
+                let name = self.value(key, Source::memory(key_block), 0, for_key);
+                let inner = match secret {
+                    Secret::All | Secret::EnvValue | Secret::Values => Secret::All,
+                    Secret::HeaderValues => match &name {
+                        Value::Str { bytes, .. } if secrets::is_harmless_header(bytes) => {
+                            Secret::None
+                        }
+                        _ => Secret::All,
+                    },
+                    Secret::None | Secret::Query if by_name => of_name(&name),
+                    Secret::None | Secret::Query => Secret::None,
+                };
+                let value = self.value(elem, Source::memory(elem_block), 0, inner);
+                (name, value)
+            })
+            .collect()
+    }
+
+    /// Whether values of a type are settings, which go by their names; objects have names of their own.
+    fn holds_settings(&self, ty: u32, depth: u32) -> bool {
+        match self.plan.types.get(ty as usize).map(|t| &t.kind) {
+            Some(
+                TypeKindSchema::Pointer { elem }
+                | TypeKindSchema::Slice { elem }
+                | TypeKindSchema::Array { elem, .. },
+            ) => depth < 4 && self.holds_settings(*elem, depth + 1),
+            Some(
+                TypeKindSchema::Struct { .. }
+                | TypeKindSchema::Map { .. }
+                | TypeKindSchema::Bool
+                | TypeKindSchema::Opaque
+                | TypeKindSchema::Deep,
+            ) => false,
+            _ => true,
         }
     }
 
@@ -653,10 +834,39 @@ fn address(word: u64) -> Value {
     }
 }
 
-fn is_harmless(header: &[u8]) -> bool {
-    HARMLESS_HEADERS
-        .iter()
-        .any(|h| h.as_bytes().eq_ignore_ascii_case(header))
+/// How a value is masked by the name that stands beside it; a name that is not whole cannot be judged.
+fn of_name(name: &Value) -> Secret {
+    match name {
+        // it says its own value: `label=password=x` in filters
+        Value::Str { bytes, .. } if bytes.contains(&b'=') => Secret::None,
+        Value::Str { bytes, .. } => match std::str::from_utf8(bytes) {
+            Ok(name) => secrets::of_name(name),
+            Err(_) => Secret::None,
+        },
+        Value::Cut { .. } | Value::Missing(_) | Value::Masked => Secret::All,
+        _ => Secret::None,
+    }
+}
+
+/// Kinds that are their own bytes.
+fn is_plain(kind: &TypeKindSchema) -> bool {
+    matches!(
+        kind,
+        TypeKindSchema::Bool
+            | TypeKindSchema::Int
+            | TypeKindSchema::Uint
+            | TypeKindSchema::Float
+            | TypeKindSchema::Complex
+    )
+}
+
+/// A value of several parts, at least one.
+fn is_aggregate(value: &Value) -> bool {
+    match value.part() {
+        Value::Struct { .. } => true,
+        Value::List { len, .. } | Value::Map { len, .. } => *len > 0,
+        _ => false,
+    }
 }
 
 /// What a status other than OK says about a value.

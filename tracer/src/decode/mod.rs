@@ -9,6 +9,7 @@ mod errno;
 mod errors;
 mod goroutine;
 mod items;
+pub mod mask;
 mod missing;
 mod record;
 mod shape;
@@ -20,11 +21,13 @@ use tracer_ebpf::wire::limits::LOST_WORD;
 use tracer_ebpf::wire::record::{BAD_STACK, NO_G, NO_SAVED};
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
-use crate::plan::{Plan, ValueSchema};
+use crate::plan::secrets::Marks;
+use crate::plan::{Plan, Secret, ValueSchema};
 use build::Builder;
 pub use errors::{errno_name, text as error_text};
 pub use goroutine::{Found, Sample};
-use items::{Block, Parser};
+use items::Parser;
+use mask::Edits;
 pub use missing::{Absence, Implausible, Limit, Misfit, Missing, NoClient};
 pub use record::{Assembler, Part, RawHit, RecordError};
 pub use shape::ZERO_TIME;
@@ -35,36 +38,52 @@ pub use value::{Hit, Value};
 #[derive(Debug)]
 pub struct Decoder<'p> {
     plan: &'p Plan,
+    marks: Marks,
     load_bias: u64,
+    redact: Redact,
+}
+
+/// Whether secrets are hidden.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redact {
+    #[default]
+    On,
+    /// Asked for by the user: everything stays as it was captured.
+    Off,
 }
 
 impl<'p> Decoder<'p> {
     /// `load_bias`: run-time minus image addresses of the traced process.
     #[must_use]
     pub fn new(plan: &'p Plan, load_bias: u64) -> Self {
-        Self { plan, load_bias }
+        Self {
+            plan,
+            marks: Marks::of(plan),
+            load_bias,
+            redact: Redact::On,
+        }
+    }
+
+    /// The same, hiding secrets or not.
+    #[must_use]
+    pub fn redact(self, redact: Redact) -> Self {
+        Self { redact, ..self }
     }
 
     /// Decodes a hit and overwrites the secrets in it. `None`: its site is not in the plan, and its items are wiped.
     pub fn decode(&self, raw: &mut RawHit) -> Option<Hit> {
-        let Some((hit, secrets, understood)) = self.read(raw) else {
+        let Some((hit, edits, understood)) = self.read(raw) else {
             wipe_rest(&mut raw.parts, (0, 0));
             return None;
         };
-        for secret in secrets {
-            if let Some(bytes) = raw
-                .parts
-                .get_mut(secret.part)
-                .and_then(|p| p.items.get_mut(secret.range))
-            {
-                bytes.fill(b'*');
-            }
+        if self.redact == Redact::On {
+            wipe_rest(&mut raw.parts, understood);
+            edits.apply(raw);
         }
-        wipe_rest(&mut raw.parts, understood);
         Some(hit)
     }
 
-    fn read(&self, raw: &RawHit) -> Option<(Hit, Vec<items::Bytes>, (usize, usize))> {
+    fn read(&self, raw: &RawHit) -> Option<(Hit, Edits, (usize, usize))> {
         let plan = self.plan;
         let head = raw.parts.first()?.head;
         let site = plan.sites.get(head.site as usize)?;
@@ -75,25 +94,34 @@ impl<'p> Decoder<'p> {
         let stack = parser.block(site.stack_ops, site.stack_count);
         let end = parser.end.take();
         let understood = parser.position();
-        let mut builder = Builder::new(plan, raw, end.clone());
-        let mut all = |schemas: &[ValueSchema], regs: &Block| -> Vec<Value> {
+        let mut builder = Builder::new(plan, &self.marks, self.redact, raw, end.clone());
+        let mut all = |schemas: &[ValueSchema], marks: &[Secret]| -> Vec<Value> {
+            let mut marks = marks.iter();
             schemas
                 .iter()
-                .map(|schema| builder.top(schema, regs, &stack))
+                .map(|schema| {
+                    let secret = marks.next().copied().unwrap_or_default();
+                    builder.top(schema, secret, &regs, &stack)
+                })
                 .collect()
         };
         let (values, out) = if site.kind == SITE_ENTRY {
-            (all(&function.params, &regs), Vec::new())
+            (
+                all(&function.params, self.marks.parameters(site.func)),
+                Vec::new(),
+            )
         } else {
-            let results = all(&function.results, &regs);
+            let results = all(&function.results, self.marks.results(site.func));
             let out = if head.flags & NO_SAVED != 0 {
                 vec![Value::Missing(Missing::NoEntry); function.out.len()]
             } else {
-                all(&function.out, &regs)
+                all(&function.out, &[])
             };
             (results, out)
         };
-        let secrets = builder.secrets;
+        let masked = builder.masked;
+        let mut edits = builder.edits;
+        edits.sweep(&[&regs, &stack]);
         let known_goroutine = head.flags & NO_G == 0;
         let stack_len = (head.stack_len as usize).min(head.stack.len());
         let hit = Hit {
@@ -117,9 +145,10 @@ impl<'p> Decoder<'p> {
                 .collect(),
             values,
             out,
+            masked,
             incomplete: end,
         };
-        Some((hit, secrets, understood))
+        Some((hit, edits, understood))
     }
 }
 

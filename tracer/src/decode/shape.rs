@@ -1,6 +1,7 @@
 //! What can be said of a value without knowing what it means: zero, whole, pointed to.
 
 use super::Value;
+use super::mask;
 use super::missing::Missing;
 
 /// Go's zero time: the first second of the year 1.
@@ -39,7 +40,7 @@ impl Value {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         match self {
-            Self::Missing(_) | Self::Masked { .. } | Self::Cut { .. } => false,
+            Self::Missing(_) | Self::Masked | Self::Cut { .. } => false,
             Self::Str { bytes, len } => bytes.len() as u64 == *len,
             Self::List { items, len } => {
                 items.len() as u64 == *len && items.iter().all(Self::is_whole)
@@ -54,6 +55,24 @@ impl Value {
             Self::Pointer { to, .. } => to.is_whole(),
             Self::Iface { value, .. } => value.is_whole(),
             _ => true,
+        }
+    }
+
+    /// A secret is hidden in it.
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
+        match self {
+            Self::Masked => true,
+            Self::Str { bytes, .. } => mask::count(bytes) > 0,
+            Self::List { items, .. } => items.iter().any(Self::is_masked),
+            Self::Map { entries, .. } => {
+                entries.iter().any(|(k, v)| k.is_masked() || v.is_masked())
+            }
+            Self::Struct { fields, .. } => fields.iter().any(|(_, v)| v.is_masked()),
+            Self::Pointer { to, .. } => to.is_masked(),
+            Self::Iface { value, .. } => value.is_masked(),
+            Self::Cut { part, .. } => part.is_masked(),
+            _ => false,
         }
     }
 

@@ -38,7 +38,7 @@ impl Text {
                 len: *len,
                 why: why.cloned().unwrap_or(Missing::Corrupt(Misfit::Kind)),
             },
-            Value::Masked { .. } => Self::Missing(Missing::Masked),
+            Value::Masked => Self::Missing(Missing::Masked),
             Value::Missing(why) => Self::Missing(why.clone()),
             _ => Self::Missing(Missing::Corrupt(Misfit::Kind)),
         }
@@ -155,7 +155,7 @@ mod tests {
             },
         );
         check(Value::Missing(why.clone()), Text::Missing(why));
-        check(Value::Masked { len: 3 }, Text::Missing(Missing::Masked));
+        check(Value::Masked, Text::Missing(Missing::Masked));
         assert!(Text::of(&string("ab", 3)).whole().is_none());
         assert!(Text::of(&Value::Nil).whole().is_none());
     }

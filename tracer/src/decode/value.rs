@@ -51,10 +51,8 @@ pub enum Value {
         ty: String,
         value: Box<Value>,
     },
-    /// A secret, replaced before it was written or shown; true length in bytes.
-    Masked {
-        len: u64,
-    },
+    /// A secret, replaced before it was written or shown; nothing of it is known, its length neither.
+    Masked,
     /// A string, list or map of which only a part was captured, and why; the true length is that of `part`.
     Cut {
         part: Box<Value>,
@@ -92,6 +90,8 @@ pub struct Hit {
     pub values: Vec<Value>,
     /// Out values (return).
     pub out: Vec<Value>,
+    /// Secrets hidden in it.
+    pub masked: u32,
     /// The hit as a whole is complete, else why not.
     pub incomplete: Option<Missing>,
 }

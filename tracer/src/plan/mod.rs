@@ -21,6 +21,7 @@ mod profile;
 mod request;
 mod roles;
 mod schema;
+pub mod secrets;
 mod signature;
 mod sites;
 mod spelling;

@@ -399,4 +399,19 @@ pub enum Secret {
     EnvValue,
     /// HTTP header map: values of all names but a short list of harmless ones.
     HeaderValues,
+    /// All values, however they are kept, but not the names that they have (build arguments).
+    Values,
+    /// The query of a URL: values by the names of their parameters.
+    Query,
+}
+
+impl Secret {
+    /// This one, or another if this is none.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match self {
+            Self::None => other,
+            known => known,
+        }
+    }
 }

@@ -218,6 +218,10 @@ impl<'a> Provenance<'a> {
     }
 
     fn origin(&self, context: &Context<'_>, call: &Call, option: &str, value: &Value) -> Origin {
+        // two secrets look the same once they are hidden
+        if value.is_masked() {
+            return unknown("it holds a secret, which is masked");
+        }
         if !value.is_whole() {
             return match value.why_missing() {
                 Some(why) => unknown(format!("its value is missing: {why}")),

@@ -254,7 +254,7 @@ fn string(bytes: &[u8]) -> Json {
     }
 }
 
-/// A value as JSON. What is not whole is an object that says so: `{"missing": why, "absence": …}`, `{"masked": N}`, and with the true length
+/// A value as JSON. What is not whole is an object that says so: `{"missing": why, "absence": …}`, `{"masked": true}`, and with the true length
 /// and why there is no more: `{"cut": …, "len": N, "why": …}` of a string, `{"items": […], …}` of a list, `{"entries": {…}, …}` of a map.
 pub fn value(v: &Value) -> Json {
     match v {
@@ -300,7 +300,7 @@ pub fn value(v: &Value) -> Json {
                 None => json!({"cut": cut, "why": why.to_string()}),
             }
         }
-        Value::Masked { len } => json!({"masked": len}),
+        Value::Masked => json!({"masked": true}),
         Value::Missing(why) => missing(why),
     }
 }

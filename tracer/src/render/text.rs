@@ -143,7 +143,7 @@ pub fn value(v: &Value, whole: bool) -> String {
         Value::Cut { part, why } => {
             format!("{} <{}>", value(part, whole), escape(&why.to_string()))
         }
-        Value::Masked { len } => format!("<masked, {len} bytes>"),
+        Value::Masked => "<masked>".to_owned(),
         Value::Missing(why) => format!("<missing: {}>", escape(&why.to_string())),
     }
 }
