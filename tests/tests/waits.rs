@@ -154,3 +154,32 @@ fn the_table_is_the_one_that_the_symbol_names() {
     }
     assert!(named >= 1, "at least one stock daemon names the table");
 }
+
+/// The numbering is a release's, not an architecture's.
+#[test]
+fn both_architectures_name_the_same_reasons() {
+    let texts = |path: &std::path::Path| {
+        let bytes = std::fs::read(path).expect("file");
+        let binary = GoBinary::parse(&bytes).expect("Go");
+        let texts = wait_reasons(&binary).unwrap_or_else(|| panic!("{path:?}: no table"));
+        (binary.version().text.clone(), texts)
+    };
+    let mut compared = 0;
+    let programs = harness::programs("leaf").unwrap_or_default();
+    for arm64 in programs.iter().filter(|p| p.arch == "arm64") {
+        let other = programs
+            .iter()
+            .find(|p| p.minor == arm64.minor && p.arch == "amd64")
+            .unwrap_or_else(|| panic!("{arm64}: no program for amd64"));
+        assert_eq!(texts(&arm64.path), texts(&other.path), "{arm64}");
+        compared += 1;
+    }
+    assert!(!harness::is_strict() || compared > 5, "{compared} releases");
+    for suite in ["bullseye", "bookworm", "trixie", "sid"] {
+        let paths = ["amd64", "arm64"].map(|arch| stock_dockerd(suite, arch));
+        let [Some(amd64), Some(arm64)] = paths else {
+            continue;
+        };
+        assert_eq!(texts(&arm64).1, texts(&amd64).1, "{suite}");
+    }
+}

@@ -138,6 +138,9 @@ impl<'a> Builder<'a> {
                 }
             }
             TypeKindSchema::Deep => Value::Missing(Missing::Limit(Limit::Pointers)),
+            TypeKindSchema::Undescribed { why } => {
+                Value::Missing(Missing::Undescribed(why.clone()))
+            }
             TypeKindSchema::UnsafePointer | TypeKindSchema::Chan | TypeKindSchema::Func => {
                 self.scalar(source, off, 8, address)
             }
@@ -410,19 +413,25 @@ impl<'a> Builder<'a> {
         now
     }
 
+    /// Why what is wanted of a type is never captured.
+    fn not_followed(&self, ty: u32) -> Option<Missing> {
+        match &self.plan.types.get(ty as usize)?.kind {
+            TypeKindSchema::Deep => Some(Missing::Limit(Limit::Pointers)),
+            TypeKindSchema::Undescribed { why } => Some(Missing::Undescribed(why.clone())),
+            _ => None,
+        }
+    }
+
     fn pointer(&mut self, elem: u32, source: Source<'_>, off: u64, secret: Secret) -> Value {
         let Some(Node::Pointer { status, addr, to }) = Self::node(source, off, PTR) else {
             // not followed by the plan: the address was copied with the plain bytes
-            let deep = matches!(
-                self.plan.types.get(elem as usize).map(|t| &t.kind),
-                Some(TypeKindSchema::Deep)
-            );
-            return match self.scalar(source, off, 8, address) {
-                Value::Address(addr) if deep => Value::Pointer {
+            let why = self.not_followed(elem);
+            return match (self.scalar(source, off, 8, address), why) {
+                (Value::Address(addr), Some(why)) => Value::Pointer {
                     addr,
-                    to: Box::new(Value::Missing(Missing::Limit(Limit::Pointers))),
+                    to: Box::new(Value::Missing(why)),
                 },
-                other => other,
+                (other, _) => other,
             };
         };
         match (*status, to) {
@@ -478,7 +487,9 @@ impl<'a> Builder<'a> {
                 // of what no element is wanted, the length is all
                 let len = &count;
                 let fewer = *len > 0 && all.is_some_and(|all| all > *len);
+                let described = || self.not_followed(elem).filter(|_| *len > 0);
                 let why = match cut {
+                    None if items.is_empty() && described().is_some() => described(),
                     None if fewer => Some(Missing::Limit(Limit::Elements)),
                     why => why.clone(),
                 };

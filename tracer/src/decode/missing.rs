@@ -6,7 +6,7 @@ use tracer_ebpf::wire::peer::{
     PEER_FAMILY, PEER_NO_LAYOUT, PEER_NO_SOCKET, PEER_NONE, PEER_VARIANT,
 };
 
-use crate::plan::Unplaced;
+use crate::plan::{Undescribed, Unplaced};
 
 /// Why a value, or a part of one, is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Missing {
     NotPlanned,
     /// It lies where a probe cannot read it.
     Unplaced(Unplaced),
+    /// Its type is not described.
+    Undescribed(Undescribed),
     /// User memory could not be read in the kernel (not resident, or invalid address).
     Fault { addr: u64 },
     /// A limit of the capture ended it before.
@@ -145,6 +147,7 @@ impl Missing {
             Self::NoSignature | Self::UnknownType { .. } | Self::MapKind => Absence::NotKnown,
             Self::NotPlanned
             | Self::Unplaced(_)
+            | Self::Undescribed(_)
             | Self::Fault { .. }
             | Self::Limit(_)
             | Self::Masked
@@ -193,6 +196,7 @@ impl fmt::Display for Missing {
             Self::NoSignature => f.write_str("the function's signature is not known"),
             Self::NotPlanned => f.write_str("not captured"),
             Self::Unplaced(why) => why.fmt(f),
+            Self::Undescribed(why) => why.fmt(f),
             Self::Fault { addr } => write!(f, "memory at 0x{addr:x} was not resident"),
             Self::Limit(limit) => write!(f, "cut by the budget for {limit}"),
             Self::Masked => f.write_str("it is a secret, and masked"),

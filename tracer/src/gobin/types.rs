@@ -8,8 +8,8 @@ use super::model::{Method, Type, TypeId, TypeKind};
 use super::names::NameIndex;
 use super::rtype::Types;
 
-/// Largest type believed, bytes.
-const MOST_SIZE: u64 = 1 << 40;
+/// Largest type that the compiler makes, bytes (cmd/compile/internal/types/size.go: MaxWidth).
+const MOST_SIZE: u64 = 1 << 50;
 /// Types kept after they were read.
 const MOST_KEPT: usize = 4096;
 

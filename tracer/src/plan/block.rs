@@ -29,6 +29,17 @@ impl Block {
         self.follow.push(op);
     }
 
+    /// How much is in it, to go back to.
+    pub fn mark(&self) -> (usize, usize) {
+        (self.scalars.len(), self.follow.len())
+    }
+
+    /// Takes back what came after a mark.
+    pub fn go_back(&mut self, mark: (usize, usize)) {
+        self.scalars.truncate(mark.0);
+        self.follow.truncate(mark.1);
+    }
+
     /// The block without its plain bytes.
     pub fn without_copies(mut self) -> Self {
         self.scalars.clear();

@@ -1,6 +1,6 @@
 //! Puts a plan together: the functions that are wished for, those that tie calls to requests, and what cannot be seen.
 
-use tracer_ebpf::wire::limits::{MAX_OPS, MAX_SITES};
+use tracer_ebpf::wire::limits::MAX_SITES;
 
 use super::abi::Abi;
 use super::lower::Lowering;
@@ -68,20 +68,31 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
         .collect();
     let inlined = binary.inlined_at(&names)?;
     let mut lowering = Lowering::new(&mut plan, binary);
+    let mut no_room = Vec::new();
     for (f, wish, role) in &chosen {
+        let before = lowering.mark();
         function::add(&mut lowering, f, *wish, *role)?;
-    }
-    let most = |what, len: usize, room: u32| {
-        if len > room as usize {
-            Err(Error::TooLarge { what, room })
-        } else {
-            Ok(())
+        if !lowering.fits() {
+            lowering.go_back(before);
+            no_room.push(f.name.as_str());
         }
-    };
-    most("ops", plan.ops.len(), MAX_OPS)?;
-    most("sites", plan.sites.len(), MAX_SITES)?;
+    }
+    plan.issues.extend(left_out(&no_room));
     blind::spots(&mut plan, &inlined);
     Ok(plan)
+}
+
+/// One line for all functions that the kernel's tables have no room for.
+fn left_out(names: &[&str]) -> Option<Issue> {
+    let short: Vec<&str> = names.iter().copied().map(short_name).collect();
+    Some(Issue {
+        function: (*names.first()?).to_owned(),
+        kind: IssueKind::NoRoom,
+        text: format!(
+            "not traced, because the kernel's tables have no room beside the others: {}",
+            short.join(", ")
+        ),
+    })
 }
 
 /// One line for everything that this build lacks.

@@ -28,12 +28,6 @@ pub fn add(
     role: Role,
 ) -> Result<(), Error> {
     let binary = lowering.binary;
-    let spots = sites::choose(binary, f, lowering.plan.g.tls.is_some())?;
-    let whole = spots.entry.is_ok() && spots.returns.as_ref().is_ok_and(|r| !r.is_empty());
-    if role == Role::Layers && !whole {
-        // without both ends there is no time; that none is traced is said where the time would be
-        return Ok(());
-    }
     let issue = |kind, text: String| Issue {
         function: f.name.clone(),
         kind,
@@ -41,6 +35,19 @@ pub fn add(
     };
     let short = short_name(&f.name).to_owned();
     let is_closure = Symbol::parse(&f.name).is_some_and(|s| s.is_closure());
+    let spots = match sites::choose(binary, f, lowering.plan.g.tls.is_some()) {
+        Ok(spots) => spots,
+        Err(why) => {
+            let text = format!("{short} is not traced: {why}");
+            lowering.plan.issues.push(issue(IssueKind::NoSite, text));
+            return Ok(());
+        }
+    };
+    let whole = spots.entry.is_ok() && spots.returns.as_ref().is_ok_and(|r| !r.is_empty());
+    if role == Role::Layers && !whole {
+        // without both ends there is no time; that none is traced is said where the time would be
+        return Ok(());
+    }
     let entry = match spots.entry {
         Ok(entry) => entry,
         Err(why) => {
@@ -87,7 +94,9 @@ pub fn add(
         ));
         None
     } else {
-        Some(verify::signature_of(binary, f)?)
+        // what is damaged of one function is said of that function
+        let found = verify::signature_of(binary, f);
+        Some(found.unwrap_or_else(|why| Err(vec![why.to_string()])))
     };
     let chosen = match found {
         None => None,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tracer_ebpf::wire::limits::MAX_OPS;
+use tracer_ebpf::wire::limits::{MAX_DYNTYPES, MAX_MAPS, MAX_OPS, MAX_SITES};
 use tracer_ebpf::wire::op::{
     ARRAY, IFACE, MAP, MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, OP_ITAB, PEER,
     PTR, SLICE, STRING,
@@ -11,7 +11,9 @@ use tracer_ebpf::wire::op::{
 use super::block::{Block, MOST_COPY, narrow, op};
 use super::dynamic::Tables;
 use super::policy::{OBJECT_DEPTH, Policy, is_identity, secret_by_name};
-use super::schema::{FieldSchema, MapSchema, OpSchema, Plan, Secret, TypeKindSchema, TypeSchema};
+use super::schema::{
+    FieldSchema, MapSchema, OpSchema, Plan, Secret, TypeKindSchema, TypeSchema, Undescribed,
+};
 use crate::gobin::{Error, Field, GoBinary, MapGeometry, MapImpl, Type, TypeId, TypeKind};
 
 /// Most bytes of one string.
@@ -25,8 +27,10 @@ const MOST_EMBEDDED: u32 = 4;
 /// Structs and arrays nested in each other by value; real types stay far below.
 const MOST_NESTED: u32 = 64;
 
-/// Values walked for one plan, fields and elements included; real plans need some thousands.
-const MOST_WALKED: u32 = 1 << 20;
+/// Values walked for one value of a function, fields and elements included; real ones need some thousands.
+const MOST_WALKED: u32 = 1 << 18;
+/// Ops of one value of a function.
+const MOST_VALUE_OPS: usize = MAX_OPS as usize / 2;
 /// Bytes of a plain value: a complex number of two float64.
 const MOST_PLAIN: u64 = 16;
 
@@ -41,8 +45,19 @@ pub struct Lowering<'p, 'b, 'data> {
     /// Tables of dynamic types.
     pub(super) tables: Tables,
     nested: u32,
-    /// Values walked so far.
+    /// Values walked so far for this value of a function, and ops that were there before it.
     walked: u32,
+    ops_before: usize,
+}
+
+/// A state of the plan to go back to.
+pub struct Mark {
+    lengths: [usize; 7],
+    types: HashMap<(TypeId, Policy), u32>,
+    blocks: HashMap<(TypeId, Policy), (u32, u32)>,
+    opaque: Option<u32>,
+    deep: Option<u32>,
+    tables: Tables,
 }
 
 impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
@@ -57,7 +72,55 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             tables: Tables::default(),
             nested: 0,
             walked: 0,
+            ops_before: 0,
         }
+    }
+
+    /// The plan as it is.
+    pub fn mark(&self) -> Mark {
+        let plan = &*self.plan;
+        Mark {
+            lengths: [
+                plan.functions.len(),
+                plan.sites.len(),
+                plan.ops.len(),
+                plan.maps.len(),
+                plan.dyn_types.len(),
+                plan.types.len(),
+                plan.issues.len(),
+            ],
+            types: self.types.clone(),
+            blocks: self.blocks.clone(),
+            opaque: self.opaque,
+            deep: self.deep,
+            tables: self.tables.clone(),
+        }
+    }
+
+    /// Takes back what was planned after a mark.
+    pub fn go_back(&mut self, mark: Mark) {
+        let [functions, sites, ops, maps, dyn_types, types, issues] = mark.lengths;
+        self.plan.functions.truncate(functions);
+        self.plan.sites.truncate(sites);
+        self.plan.ops.truncate(ops);
+        self.plan.maps.truncate(maps);
+        self.plan.dyn_types.truncate(dyn_types);
+        self.plan.types.truncate(types);
+        self.plan.issues.truncate(issues);
+        self.types = mark.types;
+        self.blocks = mark.blocks;
+        self.opaque = mark.opaque;
+        self.deep = mark.deep;
+        self.tables = mark.tables;
+    }
+
+    /// Whether the kernel's tables hold the plan.
+    pub fn fits(&self) -> bool {
+        let plan = &*self.plan;
+        plan.ops.len() <= MAX_OPS as usize
+            && plan.sites.len() <= MAX_SITES as usize
+            && plan.maps.len() <= MAX_MAPS as usize
+            && plan.dyn_types.len() <= MAX_DYNTYPES as usize
     }
 
     /// Appends a block to the op table; gives (first op, count).
@@ -122,10 +185,27 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         Ok(self.add_type(&name, 8, 0, TypeKindSchema::Pointer { elem: elem_index }))
     }
 
-    /// Adds what captures a value of type `id` at `at` to `block`; gives its index in the type table.
+    /// A value of a function begins: what is behind one type alone is bounded.
+    pub fn begin_value(&mut self) {
+        self.walked = 0;
+        self.ops_before = self.plan.ops.len();
+    }
+
+    /// A type whose values are missing for that reason.
+    pub fn undescribed(&mut self, why: Undescribed) -> u32 {
+        self.add_type("", 0, 0, TypeKindSchema::Undescribed { why })
+    }
+
+    fn is_undescribed(&self, ty: u32) -> bool {
+        let ty = self.plan.types.get(ty as usize);
+        ty.is_some_and(|t| matches!(t.kind, TypeKindSchema::Undescribed { .. }))
+    }
+
+    /// Adds what captures a value of type `id` at `at` to `block`; gives its index in the type table. What cannot be
+    /// captured is of a type that says why.
     ///
     /// # Errors
-    /// Type data of the binary is damaged.
+    /// None at present.
     pub fn value(
         &mut self,
         id: TypeId,
@@ -136,23 +216,38 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         if policy == Policy::Skip {
             return Ok(self.opaque());
         }
-        let ty = self.binary.type_by_id(id)?;
+        let mark = block.mark();
         self.nested += 1;
         self.walked = self.walked.saturating_add(1);
-        if self.nested > MOST_NESTED
-            || self.walked > MOST_WALKED
-            || self.plan.ops.len() > MAX_OPS as usize
-        {
-            self.nested -= 1;
-            return Err(Error::At {
-                region: "type descriptor",
-                addr: id.0,
-                what: format!("{} nests or branches without end", ty.name),
-            });
-        }
-        let kind = self.kind(id, &ty, policy, at, block);
+        let described = self.described(id, policy, at, block);
         self.nested -= 1;
-        let kind = kind?;
+        Ok(match described {
+            Ok(index) => index,
+            Err(why) => {
+                block.go_back(mark);
+                self.undescribed(why)
+            }
+        })
+    }
+
+    fn described(
+        &mut self,
+        id: TypeId,
+        policy: Policy,
+        at: u64,
+        block: &mut Block,
+    ) -> Result<u32, Undescribed> {
+        let ops = self.plan.ops.len().saturating_sub(self.ops_before);
+        if self.nested > MOST_NESTED || self.walked > MOST_WALKED || ops > MOST_VALUE_OPS {
+            return Err(Undescribed::Endless);
+        }
+        let ty = self.binary.type_by_id(id)?;
+        // of a struct the fields before may be within reach
+        let end = at.saturating_add(ty.size);
+        if end > u64::from(u32::MAX) && !matches!(ty.kind, TypeKind::Struct { .. }) {
+            return Err(Undescribed::TooLarge { end });
+        }
+        let kind = self.kind(id, &ty, policy, at, block)?;
         if let Some(known) = self.types.get(&(id, policy)) {
             return Ok(*known);
         }
@@ -435,6 +530,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             });
         }
         let (ty, (a, b)) = self.target(elem, deeper)?;
+        if self.is_undescribed(ty) {
+            // the address alone
+            block.scalar(at, 8);
+            return Ok(ty);
+        }
         block.push(OpSchema {
             a,
             b,

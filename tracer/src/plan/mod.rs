@@ -39,7 +39,7 @@ pub use profile::{PROFILES, PlanRequest, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, Issue, IssueKind, Leaf, MapSchema,
     Meaning, OpSchema, PlaceKind, Plan, Role, Secret, SignatureSource, SiteSchema, TypeKindSchema,
-    TypeSchema, Unplaced, ValueSchema,
+    TypeSchema, Undescribed, Unplaced, ValueSchema,
 };
 pub use signature::type_text;
 pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};

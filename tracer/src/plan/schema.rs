@@ -67,6 +67,8 @@ pub enum IssueKind {
     Disagreement,
     /// No instruction can be probed safely.
     NoSite,
+    /// The kernel's tables have no room for it beside the others.
+    NoRoom,
     /// Has no return instruction (results cannot be seen).
     NoReturn,
     /// A value cannot be captured (e.g. floating-point register), and why.
@@ -376,6 +378,44 @@ pub enum TypeKindSchema {
     Deep,
     /// Not described further (not needed).
     Opaque,
+    /// Wanted, but not to be had.
+    Undescribed {
+        why: Undescribed,
+    },
+}
+
+/// Why values of a type are not captured although they are wanted.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undescribed {
+    /// Its descriptor cannot be read.
+    Damaged { what: String },
+    /// It ends so far from where it begins: no object is so large. Such types are views of memory whose true length
+    /// they do not say.
+    TooLarge { end: u64 },
+    /// Types nest or branch without end.
+    Endless,
+}
+
+impl From<crate::gobin::Error> for Undescribed {
+    fn from(error: crate::gobin::Error) -> Self {
+        Self::Damaged {
+            what: error.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Display for Undescribed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Damaged { what } => write!(f, "its type cannot be read: {what}"),
+            Self::TooLarge { end } => write!(
+                f,
+                "its type reaches {end} bytes far, as no object does: where the value ends is not known"
+            ),
+            Self::Endless => f.write_str("its type nests or branches without end"),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]

@@ -84,8 +84,10 @@ impl FunctionMaker<'_, '_, '_, '_> {
         if matches!(ty, TypeRef::Word(_)) || name == debuginfo::DICTIONARY {
             return Ok(Policy::Skip);
         }
-        if let TypeRef::Id(id) = ty {
-            let ty = self.lowering.binary.type_by_id(*id)?;
+        // one that cannot be read says so as a value
+        if let TypeRef::Id(id) = ty
+            && let Ok(ty) = self.lowering.binary.type_by_id(*id)
+        {
             // a context is a chain of everything the caller had; a function value says nothing
             if ty.name == "context.Context" || matches!(ty.kind, TypeKind::Func { .. }) {
                 return Ok(Policy::Skip);
@@ -127,6 +129,7 @@ impl FunctionMaker<'_, '_, '_, '_> {
         policy: Policy,
         blocks: &mut SiteBlocks,
     ) -> Result<ValueSchema, Error> {
+        self.lowering.begin_value();
         let mut block = Block::default();
         let base = match place.kind {
             PlaceKind::Stack => u64::from(place.offset),
@@ -142,7 +145,10 @@ impl FunctionMaker<'_, '_, '_, '_> {
             (_, PlaceKind::Missing) => self.lowering.opaque(),
             (TypeRef::Id(id), _) => self.lowering.value(*id, policy, base, target)?,
             (TypeRef::Pointer(id), _) if policy != Policy::Skip => {
-                self.lowering.pointer_to(*id, policy, base, target)?
+                match self.lowering.pointer_to(*id, policy, base, target) {
+                    Ok(ty) => ty,
+                    Err(why) => self.lowering.undescribed(why.into()),
+                }
             }
             _ => self.lowering.opaque(),
         };

@@ -16,18 +16,18 @@ const FIRST: [&str; 3] = ["", "GC assist marking", "IO wait"];
 /// Longest text; the longest known has 31 bytes.
 const MOST_BYTES: u64 = 64;
 
-/// The texts by number; `None`: they cannot be told with certainty in this binary (always so on arm64).
+/// The texts by number; `None`: they cannot be told with certainty in this binary.
 #[must_use]
 pub fn wait_reasons(binary: &GoBinary<'_>) -> Option<Vec<String>> {
-    if binary.arch() != Arch::Amd64 {
-        return None;
-    }
     let found = binary.function_named(PRINTS);
     let [function] = found.as_slice() else {
         return None;
     };
     let code = binary.code(function).ok()?;
-    let (lengths, addresses) = operands(code, function.entry.0);
+    let (lengths, addresses) = match binary.arch() {
+        Arch::Amd64 => amd64(code, function.entry.0),
+        Arch::Arm64 => arm64(code, function.entry.0),
+    };
     let [length] = lengths.as_slice() else {
         return None;
     };
@@ -41,8 +41,10 @@ pub fn wait_reasons(binary: &GoBinary<'_>) -> Option<Vec<String>> {
     }
 }
 
-/// Constants that byte registers are compared with, and addresses that are loaded, each once.
-fn operands(code: &[u8], entry: u64) -> (Vec<u8>, Vec<u64>) {
+/// Constants that bytes are compared with, and addresses that are loaded, each once.
+type Operands = (Vec<u8>, Vec<u64>);
+
+fn amd64(code: &[u8], entry: u64) -> Operands {
     let mut decoder = Decoder::with_ip(64, code, entry, DecoderOptions::NONE);
     let mut insn = Instruction::default();
     let (mut lengths, mut addresses) = (Vec::new(), Vec::new());
@@ -62,6 +64,48 @@ fn operands(code: &[u8], entry: u64) -> (Vec<u8>, Vec<u64>) {
             _ => {}
         }
     }
+    each_once(lengths, addresses)
+}
+
+/// A byte is what `uxtb` made; addresses are loaded by `adrp` and `add`, one right after the other.
+fn arm64(code: &[u8], entry: u64) -> Operands {
+    let (mut lengths, mut addresses) = (Vec::new(), Vec::new());
+    // the register that holds a byte, and the page that a register holds since the instruction before
+    let (mut byte, mut page) = (None, None);
+    for (index, word) in code.as_chunks::<4>().0.iter().enumerate() {
+        let word = u32::from_le_bytes(*word);
+        let at = entry.wrapping_add(4 * index as u64);
+        let (to, from) = (word & 0x1f, (word >> 5) & 0x1f);
+        let immediate = (word >> 10) & 0xfff;
+        let loaded = page.take();
+        if word & 0xffff_fc00 == 0x5300_1c00 {
+            byte = Some(to);
+            continue;
+        }
+        if word & 0xffc0_001f == 0x7100_001f && byte == Some(from) {
+            lengths.extend(u8::try_from(immediate));
+        } else if word & 0x9f00_0000 == 0x9000_0000 {
+            let pages = ((word >> 5) & 0x7_ffff) << 2 | (word >> 29) & 3;
+            let pages = (pages << 11).cast_signed() >> 11;
+            page = Some((
+                to,
+                (at & !0xfff).wrapping_add_signed(i64::from(pages) << 12),
+            ));
+        } else if word & 0xffc0_0000 == 0x9100_0000
+            && let Some((register, page)) = loaded
+            && register == from
+        {
+            addresses.push(page.wrapping_add(u64::from(immediate)));
+        }
+        // whatever else changes that register, it is no byte any more; stores and compares change none, but name one there too
+        if byte == Some(to) {
+            byte = None;
+        }
+    }
+    each_once(lengths, addresses)
+}
+
+fn each_once(mut lengths: Vec<u8>, mut addresses: Vec<u64>) -> Operands {
     lengths.sort_unstable();
     lengths.dedup();
     addresses.sort_unstable();
@@ -94,7 +138,7 @@ fn table(binary: &GoBinary<'_>, address: u64, length: u8) -> Option<Vec<String>>
 
 #[cfg(test)]
 mod tests {
-    use super::operands;
+    use super::{amd64, arm64};
 
     #[test]
     fn only_byte_registers_and_loaded_addresses_count() {
@@ -103,8 +147,26 @@ mod tests {
             0x40, 0x80, 0xfe, 0x1b, 0x83, 0xf9, 0x04, 0x48, 0x8d, 0x3d, 0x10, 0, 0, 0, 0x48, 0x8d,
             0x41, 0x08,
         ];
-        let (lengths, addresses) = operands(&code, 0x1000);
+        let (lengths, addresses) = amd64(&code, 0x1000);
         assert_eq!(lengths, [0x1b]);
         assert_eq!(addresses, [0x100e + 0x10]);
+        // uxtb w7, w6; cmp w7, 0x2f; cmp w3, 4; adrp x5, 0x114000; add x5, x5, 0x180; add x1, x5, 0x10;
+        // mov x7, x3; cmp w7, 0x30
+        let code: Vec<u8> = [
+            0x5300_1cc7_u32,
+            0x7100_bcff,
+            0x7100_107f,
+            0xf000_0885,
+            0x9106_00a5,
+            0x9100_40a1,
+            0xaa03_03e7,
+            0x7100_c0ff,
+        ]
+        .iter()
+        .flat_map(|w| w.to_le_bytes())
+        .collect();
+        let (lengths, addresses) = arm64(&code, 0x1000);
+        assert_eq!(lengths, [0x2f]);
+        assert_eq!(addresses, [0x11_4180]);
     }
 }
