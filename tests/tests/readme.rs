@@ -111,19 +111,23 @@ fn the_demo_prints_what_it_recorded() {
     for said in [
         "GET /v1.41/containers/json?all=1",
         "GET /v1.41/system/df",
-        "≠ Size        false (default)                           true (hard-coded by SystemDiskUsage)",
-        "All         true (query all=1)                        true (hard-coded by SystemDiskUsage)",
-        "returned    85 containers                             85 containers",
-        "First difference: Size",
-        "the daemon returned the same 85 containers on both paths",
+        "≠ Size          false (default)                          true (hard-coded by SystemDiskUsage)",
+        "All           true (query all=1)                       true (hard-coded by SystemDiskUsage)",
+        "returned      85 containers                            85 containers",
+        "the daemon returned the same 85 containers (by ID) on both paths, with the same\nNames, Created, SizeRw and State.",
+        "SizeRootFs differs in 85 of 85: ",
+        "Size explains SizeRootFs: Size is false (default) for docker ps -a, true (hard-coded by",
+        "If a client shows a difference in containers, Names, Created, SizeRw and State, it arises\noutside dockerd",
+        "Not compared: Image, ImageID, Command, Ports, Labels, Status, HostConfig, NetworkSettings and",
     ] {
         assert!(story.contains(said), "{said:?} in {story}");
     }
     // another query, another text
     let other = demo(&["docker ps", "docker ps -a"]);
     for said in [
-        "≠ All         false (default)                           true (query all=1)",
-        "≠ returned    1 container                               85 containers",
+        "≠ All           false (default)                          true (query all=1)",
+        "≠ returned      1 container                              85 containers",
+        "All explains which containers are listed: All is false (default) for docker ps, true",
         "the paths part inside dockerd",
         "Only in docker ps -a: 84",
     ] {

@@ -216,16 +216,17 @@ fn paths_part(tool: &Tool, file: &str, events: &Events, maker: &str) {
         &format!("≠ Size false (default) true (hard-coded by {maker})"),
         &format!("All true (query all=1) true (hard-coded by {maker})"),
         &format!(
-            "First difference: Size is false (default) for path A, true (hard-coded by {maker}) for path B."
+            "Size explains SizeRootFs: Size is false (default) for path A, true (hard-coded by {maker}) for path B."
         ),
-        "the daemon returned the same 4 containers on both paths, although the options differ",
+        "the daemon returned the same 4 containers (by ID) on both paths, with the same Names, Created, ",
+        "SizeRootFs differs in 4 of 4: ",
     ] {
         assert!(same.contains(said), "{said} in {same}");
     }
     let parted = compared(&running, &all);
     for said in [
-        "First difference: All is false (default) for path A, true (query all=1) for path B.",
-        "the paths part inside dockerd: it returned 0 containers for path A, 4 containers for path B, and they asked with different options.",
+        "All explains which containers are listed: All is false (default) for path A, true (query all=1) for path B.",
+        "the paths part inside dockerd: it returned 0 containers for path A, 4 containers for path B.",
         "Only in path B: 4 (c1 ",
         ", c3 ",
         ", … 1 more)",

@@ -60,9 +60,10 @@ fn a_proxy_that_hides_containers_is_found_out_by_waiting() {
     let words = harness::words(&finished.stdout);
     for said in [
         "returned 6 containers 6 containers",
-        "First difference: Size is false (default) for path A, true (hard-coded by SystemDiskUsage) for path B.",
-        "Conclusion: the daemon returned the same 6 containers on both paths, although the options differ.",
-        "the difference arises outside dockerd (an API proxy, or the client's own filter)",
+        "explains SizeRootFs: Size is false (default) for path A, true (hard-coded by SystemDiskUsage) for path B.",
+        "Conclusion: the daemon returned the same 6 containers (by ID) on both paths, with the same Names, Created, ",
+        "If a client shows a difference in containers, Names, Created, ",
+        "it arises outside dockerd (an API proxy, or the client's own filter)",
     ] {
         assert!(words.contains(said), "{said:?} in {}", finished.stdout);
     }
@@ -89,7 +90,7 @@ fn a_proxy_that_hides_containers_is_found_out_by_waiting() {
     let finished = running.wait().expect("ended").expect(0);
     let words = harness::words(&finished.stdout);
     for said in [
-        "First difference: Filters is {} (default) for path A, {name: {hidden1}} (query filters) for path B.",
+        "Filters explains which containers are listed: Filters is {} (default) for path A, {name: {hidden1}} (query filters) for path B.",
         "the paths part inside dockerd: it returned 6 containers for path A, 1 container for path B",
         "Only in path A: 5 (hidden2 ",
     ] {

@@ -20,6 +20,9 @@ use crate::capture::{self, monotonic_ns};
 use crate::correlate::Trace;
 use crate::render::{self, Style};
 
+/// What is traced.
+const PROFILE: &str = "compare";
+
 /// `Ok(false)`: nothing to compare.
 pub async fn run(
     args: &args::Compare,
@@ -48,7 +51,7 @@ pub async fn run(
         }
     }
     signals::catch()?;
-    let prepared = Prepared::daemon(&args.daemon, &[], &[], false)?;
+    let prepared = Prepared::daemon(&args.daemon, &[PROFILE.to_owned()], &[], false)?;
     if !args.gets.is_empty() && prepared.socket.is_none() {
         return Err(Failure::new(
             "no unix socket of the daemon found for --get",

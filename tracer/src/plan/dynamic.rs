@@ -101,15 +101,17 @@ impl Lowering<'_, '_, '_> {
             _ if name == "error" => (Policy::ErrorText(2), MOST_ERRORS),
             // a chain of everything that the callers had
             _ if name == "context.Context" => return Ok(0),
-            Policy::Full(0) | Policy::Identity(0) => return Ok(0),
+            Policy::Full(0) | Policy::Identity(0) | Policy::Object(0) => return Ok(0),
             // both ends of a connection belong to a network error's text
             Policy::ErrorText(n) if name == "net.Addr" => {
                 (Policy::ErrorText(n.saturating_sub(1)), MOST_IMPLEMENTERS)
             }
             Policy::Full(n) => (Policy::Full((n - 1).min(MOST_DEPTH)), MOST_IMPLEMENTERS),
-            Policy::Identity(_) | Policy::Result | Policy::ResultStruct | Policy::ResultPart => {
-                (policy.deeper(), MOST_IMPLEMENTERS)
-            }
+            Policy::Identity(_)
+            | Policy::Object(_)
+            | Policy::Result
+            | Policy::ResultStruct
+            | Policy::ResultPart => (policy.deeper(), MOST_IMPLEMENTERS),
             Policy::ErrorText(_)
             | Policy::Fields(_)
             | Policy::Dynamic(_)
@@ -165,7 +167,11 @@ impl Lowering<'_, '_, '_> {
         // errors are bounded by their policy, named types by whoever named them
         if matches!(
             policy,
-            Policy::Full(_) | Policy::Identity(_) | Policy::ResultStruct | Policy::ResultPart
+            Policy::Full(_)
+                | Policy::Identity(_)
+                | Policy::Object(_)
+                | Policy::ResultStruct
+                | Policy::ResultPart
         ) {
             self.weigh(followed, policy, &mut left)?;
         }

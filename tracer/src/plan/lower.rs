@@ -375,7 +375,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             }
             let (chosen, secret) = self.field_policy(field, policy)?;
             let ty = if chosen == Policy::Skip {
-                if !matches!(policy, Policy::Full(_)) {
+                if !policy.names_what_it_leaves_out() {
                     left_out += 1;
                     continue;
                 }
@@ -417,11 +417,12 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                     || (field.embedded && self.promotes(field.ty, MOST_EMBEDDED)?);
                 (if wanted { policy } else { Policy::Skip }, Secret::None)
             }
+            Policy::Object(_) => (self.of_object(field, policy)?, Secret::None),
             Policy::Result | Policy::ResultStruct | Policy::ResultPart => {
                 let identity = is_identity(&field.name);
                 let chosen = match self.binary.type_by_id(field.ty)?.kind {
                     TypeKind::Bool | TypeKind::Int | TypeKind::Uint => policy,
-                    TypeKind::Slice { .. } => Policy::Identity(OBJECT_DEPTH),
+                    TypeKind::Slice { .. } => Policy::Object(OBJECT_DEPTH),
                     TypeKind::Pointer { elem } => self.pointed_part(elem, policy)?,
                     _ if identity => Policy::Identity(OBJECT_DEPTH),
                     _ => Policy::Skip,
@@ -444,6 +445,34 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 (if wanted { policy } else { Policy::Skip }, Secret::None)
             }
         })
+    }
+
+    /// What is wanted of a field of a listed object.
+    fn of_object(&self, field: &Field, policy: Policy) -> Result<Policy, Error> {
+        let ty = self.binary.type_by_id(field.ty)?;
+        let wanted = match &ty.kind {
+            TypeKind::Bool | TypeKind::Int | TypeKind::Uint | TypeKind::Float => true,
+            TypeKind::Struct { .. } if ty.name == "time.Time" => true,
+            TypeKind::Pointer { elem } if !is_identity(&field.name) => self.is_of_numbers(*elem)?,
+            _ => {
+                (is_identity(&field.name) && !self.hides_identity(field.ty)?)
+                    || (field.embedded && self.promotes(field.ty, MOST_EMBEDDED)?)
+            }
+        };
+        Ok(if wanted { policy } else { Policy::Skip })
+    }
+
+    /// A struct of nothing but numbers (`UsageData`).
+    fn is_of_numbers(&self, id: TypeId) -> Result<bool, Error> {
+        let TypeKind::Struct { fields } = self.binary.type_by_id(id)?.kind else {
+            return Ok(false);
+        };
+        for field in &fields {
+            if !is_plain(&self.binary.type_by_id(field.ty)?.kind) {
+                return Ok(false);
+            }
+        }
+        Ok(!fields.is_empty())
     }
 
     /// A struct, or a pointer to one, of which nothing would be shown: it would look empty.
@@ -561,7 +590,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             });
             return Ok(TypeKindSchema::Slice { elem: index });
         }
-        let policy = policy.deeper();
+        let policy = policy.element();
         if policy == Policy::Skip {
             let index = self.opaque();
             block.push(op(SLICE, at, 0));
@@ -582,7 +611,11 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     fn says_anything(&self, elem: TypeId, policy: Policy) -> Result<bool, Error> {
         if !matches!(
             policy,
-            Policy::Identity(_) | Policy::Result | Policy::ResultStruct | Policy::ResultPart
+            Policy::Identity(_)
+                | Policy::Object(_)
+                | Policy::Result
+                | Policy::ResultStruct
+                | Policy::ResultPart
         ) {
             return Ok(true);
         }

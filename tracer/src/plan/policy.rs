@@ -5,7 +5,9 @@ use super::schema::Secret;
 /// Slices, maps and pointers followed from a field of a result to the names of the objects in it.
 pub const OBJECT_DEPTH: u8 = 4;
 /// Fields by which a user knows an object.
-const IDENTITY: &[&str] = &["ID", "Id", "Names", "Name", "State"];
+const IDENTITY: &[&str] = &[
+    "ID", "Id", "Names", "Name", "State", "RepoTags", "Deleted", "Untagged",
+];
 
 /// How much of a value is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +18,10 @@ pub enum Policy {
     Identity(u8),
     /// Of structs only these fields, each by its own policy.
     Fields(&'static [(&'static str, Policy, Secret)]),
-    /// A result: its plain numbers, and the identity of the objects in it.
+    /// Of a listed object the fields by which a user knows it, and its numbers, bools and moments: what is compared of it. No other text,
+    /// and no map: what a list may hold thousands of times stays small, and free of what users wrote.
+    Object(u8),
+    /// A result: its plain numbers, and the objects in it.
     Result,
     /// The struct that a result points to.
     ResultStruct,
@@ -37,15 +42,41 @@ impl Policy {
     #[must_use]
     pub fn deeper(self) -> Self {
         match self {
-            Self::Full(0) | Self::Identity(0) | Self::ErrorText(0) => Self::Skip,
+            Self::Full(0) | Self::Identity(0) | Self::Object(0) | Self::ErrorText(0) => Self::Skip,
             Self::Full(n) => Self::Full(n - 1),
             Self::Identity(n) => Self::Identity(n - 1),
+            Self::Object(n) => Self::Object(n - 1),
             Self::ErrorText(n) => Self::ErrorText(n - 1),
             Self::Result => Self::ResultStruct,
-            Self::ResultStruct => Self::Identity(OBJECT_DEPTH),
+            Self::ResultStruct => Self::Object(OBJECT_DEPTH),
             Self::Fields(_) | Self::Dynamic(_) | Self::Peer | Self::ResultPart => self,
             Self::Skip => Self::Skip,
         }
+    }
+}
+
+impl Policy {
+    /// For an element of a slice.
+    #[must_use]
+    pub fn element(self) -> Self {
+        match self {
+            Self::Result | Self::ResultStruct => Self::Object(OBJECT_DEPTH),
+            other => other.deeper(),
+        }
+    }
+
+    /// Whether fields that are not wanted stay in the description, so that a value says what it lacks.
+    #[must_use]
+    pub fn names_what_it_leaves_out(self) -> bool {
+        matches!(
+            self,
+            Self::Full(_)
+                | Self::Identity(_)
+                | Self::Object(_)
+                | Self::Result
+                | Self::ResultStruct
+                | Self::ResultPart
+        )
     }
 }
 

@@ -21,7 +21,7 @@ pub struct PlanRequest {
 }
 
 /// Profiles of which it is asked how much of their time goes into layer sizes.
-const WITH_LAYERS: &[&str] = &["list", "system"];
+const WITH_LAYERS: &[&str] = &["list", "compare", "system"];
 
 /// Profiles: name, what it answers, functions. The receiver is spelled so that every import path of moby fits; names of one
 /// function in different releases are separated by `|`.
@@ -35,6 +35,25 @@ pub const PROFILES: &[(&str, &str, &[&str])] = &[
             // exported in 22.06 and 23.0
             "/daemon.(*Daemon).containerDiskUsage|/daemon.(*Daemon).ContainerDiskUsage",
             "/daemon.(*Daemon).SystemDiskUsage",
+        ],
+    ),
+    (
+        "compare",
+        "what `compare` traces: everything that lists or prunes",
+        &[
+            "/daemon.(*Daemon).Containers",
+            "/daemon.(*Daemon).reduceContainers",
+            "/daemon.(*Daemon).containerDiskUsage|/daemon.(*Daemon).ContainerDiskUsage",
+            "/daemon.(*Daemon).SystemDiskUsage",
+            "/daemon/images.(*ImageService).Images|/daemon/containerd.(*ImageService).Images",
+            "/volume/service.(*VolumesService).List",
+            "/daemon.(*Daemon).GetNetworks|/daemon.(*Daemon).GetNetworkSummaries",
+            "/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune",
+            "/daemon/images.(*ImageService).ImagesPrune|/daemon/images.(*ImageService).ImagePrune\
+             |/daemon/containerd.(*ImageService).ImagesPrune\
+             |/daemon/containerd.(*ImageService).ImagePrune",
+            "/volume/service.(*VolumesService).Prune",
+            "/daemon.(*Daemon).NetworksPrune|/daemon.(*Daemon).NetworkPrune",
         ],
     ),
     (

@@ -269,7 +269,11 @@ pub fn value(v: &Value) -> Json {
         Value::Pointer { to, .. } => value(to),
         Value::Address(addr) => json!({"address": format!("0x{addr:x}")}),
         Value::Struct { fields, .. } => {
-            Json::Object(fields.iter().map(|(n, v)| (n.clone(), value(v))).collect())
+            // what the capture does not want has no key
+            let captured = fields
+                .iter()
+                .filter(|(_, v)| *v != Value::Missing(Missing::NotWanted));
+            Json::Object(captured.map(|(n, v)| (n.clone(), value(v))).collect())
         }
         Value::List { items, len } => {
             let items_json: Vec<Json> = items.iter().map(value).collect();

@@ -254,17 +254,18 @@ fn open_calls<'p>(
         .filter_map(|c| plan.functions.get(c.func as usize))
 }
 
-/// Requests that own at least one call, by position in the trace.
+/// Requests that own at least one call, or share another's, by position in the trace.
 #[must_use]
 pub fn list_requests(trace: &Trace) -> Vec<usize> {
-    let mut found: Vec<usize> = trace
+    let own = trace.calls.iter().filter_map(|c| match c.owner {
+        Owner::Request { request, .. } => Some(request),
+        Owner::Internal => None,
+    });
+    let shared = trace
         .calls
         .iter()
-        .filter_map(|c| match c.owner {
-            Owner::Request { request, .. } => Some(request),
-            Owner::Internal => None,
-        })
-        .collect();
+        .flat_map(|c| c.shared_with.iter().map(|s| s.request));
+    let mut found: Vec<usize> = own.chain(shared).collect();
     found.sort_unstable();
     found.dedup();
     found

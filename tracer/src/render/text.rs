@@ -69,21 +69,53 @@ pub fn string(bytes: &[u8], len: u64, most: usize) -> String {
     if plain { text } else { format!("\"{text}\"") }
 }
 
-/// What a pointer leads to; a struct with one field only is that field.
+/// What a pointer leads to; a struct that only wraps one value (`filters.Args`) is that value.
 pub fn inner(value: &Value) -> &Value {
     match value {
         Value::Pointer { to, .. } => inner(to),
-        Value::Struct { fields, .. } => match fields.as_slice() {
-            [(_, only)] => inner(only),
-            _ => value,
-        },
+        Value::Struct { fields, .. } => wrapped(fields).map_or(value, inner),
         other => other,
     }
 }
 
+/// The only field of a struct, where it has no name that users know: an exported one is an option or a result like others.
+fn wrapped(fields: &[(String, Value)]) -> Option<&Value> {
+    match fields {
+        [(name, only)] if !is_exported(name) => Some(only),
+        _ => None,
+    }
+}
+
+/// Go exports what begins with a capital letter.
+fn is_exported(name: &str) -> bool {
+    name.starts_with(char::is_uppercase)
+}
+
+fn is_left_out(value: &Value) -> bool {
+    *value == Value::Missing(Missing::NotWanted)
+}
+
+/// A struct by those of its fields that are worth a word, and how many of them the capture does not want: these are not zero.
+pub fn fields_of(fields: &[(String, Value)], left_out: u32, shown: Vec<String>) -> String {
+    let named = fields.iter().filter(|(_, v)| is_left_out(v)).count();
+    let absent = match named.saturating_add(left_out as usize) {
+        0 => None,
+        1 => Some("1 field not captured".to_owned()),
+        n => Some(format!("{n} fields not captured")),
+    };
+    let said: Vec<String> = match (shown.is_empty(), absent) {
+        (true, None) if fields.is_empty() => Vec::new(),
+        (true, None) => vec!["all zero".to_owned()],
+        (true, Some(absent)) if named == fields.len() => vec![absent],
+        (true, Some(absent)) => vec![format!("zero, {absent}")],
+        (false, absent) => shown.into_iter().chain(absent).collect(),
+    };
+    format!("{{{}}}", said.join(", "))
+}
+
 /// Whether it says nothing: zero, or not captured by the plan.
 pub fn is_silent(value: &Value) -> bool {
-    value.is_zero() || *value == Value::Missing(Missing::NotWanted)
+    value.is_zero() || is_left_out(value)
 }
 
 /// A value on one line. `whole`: nothing is shortened and zero fields are shown too.
@@ -104,24 +136,15 @@ pub fn value(v: &Value, whole: bool) -> String {
         Value::Struct { ty, fields, .. } if ty == CHANNEL => channel(fields),
         Value::Struct {
             fields, left_out, ..
-        } => match fields.as_slice() {
-            [(_, only)] if *left_out == 0 => value(only, whole),
-            fields => {
-                let shown: Vec<String> = fields
+        } => match wrapped(fields) {
+            Some(only) if *left_out == 0 => value(only, whole),
+            _ => {
+                let shown = fields
                     .iter()
-                    .filter(|(_, v)| whole || !is_silent(v))
-                    .map(|(n, v)| format!("{}: {}", escape(n), value(v, whole)))
-                    .collect();
-                if shown.is_empty() && !fields.is_empty() {
-                    let all_zero = v.is_zero();
-                    let said = if all_zero {
-                        "{all zero}"
-                    } else {
-                        "{zero as far as captured}"
-                    };
-                    return said.to_owned();
-                }
-                format!("{{{}}}", shown.join(", "))
+                    .filter(|(_, v)| !is_left_out(v))
+                    .filter(|(_, v)| whole || fields.len() == 1 || !is_silent(v))
+                    .map(|(n, v)| format!("{}: {}", escape(n), value(v, whole)));
+                fields_of(fields, *left_out, shown.collect())
             }
         },
         Value::List { items, len } => list(items, *len, whole),
@@ -334,17 +357,52 @@ mod tests {
         assert_eq!(value(&v, false), "{a, b}");
     }
 
+    fn of(fields: Vec<(&str, Value)>) -> Value {
+        Value::Struct {
+            ty: "t".into(),
+            fields: fields.into_iter().map(|(n, v)| (n.into(), v)).collect(),
+            left_out: 0,
+        }
+    }
+
     #[test]
     fn what_was_not_captured_is_not_called_zero() {
-        let with = |other: Value| Value::Struct {
-            ty: "t".into(),
-            fields: vec![("a".into(), Value::Int(0)), ("b".into(), other)],
-            left_out: 0,
-        };
-        assert_eq!(value(&with(Value::Bool(false)), false), "{all zero}");
-        let unknown = with(Value::Missing(Missing::NotWanted));
-        assert_eq!(value(&unknown, false), "{zero as far as captured}");
-        assert!(!unknown.is_zero());
+        let not_wanted = || Value::Missing(Missing::NotWanted);
+        let zero = || Value::Int(0);
+        for (fields, expected) in [
+            (vec![("A", zero()), ("B", Value::Bool(false))], "{all zero}"),
+            (
+                vec![("A", zero()), ("B", not_wanted())],
+                "{zero, 1 field not captured}",
+            ),
+            (
+                vec![("A", not_wanted()), ("B", not_wanted())],
+                "{2 fields not captured}",
+            ),
+            (
+                vec![("A", Value::Int(1)), ("B", not_wanted()), ("C", zero())],
+                "{A: 1, 1 field not captured}",
+            ),
+            (
+                vec![("A", zero()), ("B", Value::Missing(Missing::Lost))],
+                "{B: <missing: its record was lost>}",
+            ),
+            (vec![], "{}"),
+        ] {
+            let one = of(fields);
+            assert_eq!(value(&one, false), expected);
+            assert_eq!(one.is_zero(), matches!(expected, "{all zero}" | "{}"));
+        }
+    }
+
+    #[test]
+    fn a_struct_of_one_field_keeps_its_name() {
+        let one = |name: &str, v: Value| value(&of(vec![(name, v)]), false);
+        assert_eq!(one("Size", Value::Bool(true)), "{Size: true}");
+        assert_eq!(one("Size", Value::Bool(false)), "{Size: false}");
+        assert_eq!(one("NetworksDeleted", Value::Nil), "{NetworksDeleted: nil}");
+        // a type that only wraps another
+        assert_eq!(one("fields", Value::Nil), "nil");
     }
 
     #[test]

@@ -359,10 +359,7 @@ impl<'a> Tree<'a> {
         match (&call.state, call.end) {
             (CallState::Returned, Some(end)) => {
                 let whole = end.saturating_sub(call.start);
-                line.push(
-                    Look::Plain,
-                    format!(" → {}", results(&f.results, &call.results)),
-                );
+                line.push(Look::Plain, format!(" → {}", results(f, &call.results)));
                 line.push_whole(Look::Dim, format!("  {}", duration(whole)));
                 if let Some(own) = self.exclusive(index, whole) {
                     line.push_whole(Look::Dim, format!(" (own {})", duration(own)));

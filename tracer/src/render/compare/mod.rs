@@ -1,9 +1,13 @@
 //! Code paths side by side: the options each one passed and where they come from, what it got back, where the paths part, and what
 //! follows from it.
 //!
-//! `rows` finds what to compare, `verdict` says what follows, `layout` writes it.
+//! `rows` finds the calls to compare and their options, `returned` takes their results apart, `differences` puts two results side by side, `effects`
+//! knows what each option can change, `verdict` says what follows, `layout` writes it.
 
+mod differences;
+mod effects;
 mod layout;
+mod returned;
 mod rows;
 mod verdict;
 
@@ -14,7 +18,7 @@ use crate::capture::Recording;
 use crate::correlate::{CallState, Request, Trace};
 use crate::plan::Plan;
 use crate::provenance::Provenance;
-use rows::Outcome;
+use returned::Outcome;
 
 /// What one column is to show: a label, and the requests that can be meant. More than one is ambiguous, and none is picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,59 +224,59 @@ impl Comparison {
         self.row("request", RowKind::About, &requests, |r| {
             Cell::shown(route(r))
         });
-        self.row("status", RowKind::About, &requests, |r| {
-            Cell::shown(match (r.status, r.state) {
-                (Some(status), _) => status.to_string(),
-                (None, CallState::Panicked) => "none: its handler panicked".to_owned(),
-                (None, _) => "none".to_owned(),
-            })
+        self.row("status", RowKind::Result, &requests, |r| {
+            match (r.status, r.state) {
+                (Some(status), _) => Cell::known(status.to_string()),
+                (None, CallState::Panicked) => Cell::known("none: its handler panicked".into()),
+                (None, _) => Cell::shown("none".into()),
+            }
         });
         self.row("client", RowKind::About, &requests, |r| {
             Cell::shown(agent(r.user_agent.as_ref()))
         });
-        let Some((function, calls)) = rows::common_call(plan, trace, picked) else {
+        let Some(common) = rows::common(plan, trace, picked) else {
             self.row("calls", RowKind::About, picked, |request| {
                 Cell::shown(rows::call_names(plan, trace, *request))
             });
-            self.verdict
-                .push("The paths have no traced function in common: nothing to compare.".into());
+            self.request_time(&requests);
+            self.nothing_in_common();
             return;
         };
-        self.row("function", RowKind::About, &calls, |_| {
+        let (function, calls) = (common.function, &common.calls);
+        self.row("function", RowKind::About, calls, |_| {
             Cell::shown(escape(&function.short))
         });
-        self.row("reached by", RowKind::About, &calls, |call| {
-            Cell::shown(rows::path_to(plan, trace, call))
+        self.row("reached by", RowKind::About, calls, |part| {
+            Cell::shown(rows::path_to(plan, trace, *part))
         });
-        let (options, unknown) = rows::options(function, provenance, &calls);
+        let (options, unknown) = rows::options(function, trace, provenance, calls);
         self.rows.extend(options);
         let noun = rows::noun(plan, function);
-        let outcomes: Vec<Outcome> = calls.iter().map(|c| rows::outcome(function, c)).collect();
+        let outcomes: Vec<Outcome> = calls
+            .iter()
+            .map(|p| returned::outcome(function, p.call))
+            .collect();
         let both: Vec<_> = calls.iter().zip(&outcomes).collect();
         self.row(
             "returned",
             RowKind::Result,
             &both,
-            |(call, outcome)| match outcome {
-                Outcome::List(r) => Cell::known(noun.counted(r.count)),
+            |(part, outcome)| match outcome {
+                Outcome::Came(r) => match r.lists.as_slice() {
+                    [list] if list.path.is_empty() => Cell::known(noun.counted(list.len)),
+                    _ => Cell::shown(super::call::results(function, &part.call.results)),
+                },
                 Outcome::Failed(_) => Cell::shown("nothing".into()),
-                Outcome::Unknown(why) if call.state != CallState::Returned => {
-                    Cell::shown((*why).to_owned())
-                }
-                Outcome::Unknown(_) => {
-                    Cell::shown(super::call::results(&function.results, &call.results))
-                }
+                Outcome::Unknown(why) => Cell::shown(why.clone()),
             },
         );
-        self.row("error", RowKind::Result, &calls, |call| {
-            rows::error(function, call)
+        self.row("error", RowKind::Result, calls, |part| {
+            rows::error(function, part.call)
         });
-        self.row("time", RowKind::About, &calls, |call| {
-            Cell::shown(call.end.map_or_else(
-                || "?".into(),
-                |end| duration(end.saturating_sub(call.start)),
-            ))
+        self.row("call took", RowKind::About, calls, |part| {
+            took(part.call.start, part.call.end)
         });
+        self.request_time(&requests);
         for (head, reasons) in self.heads.iter().zip(unknown) {
             for (why, options) in reasons {
                 self.notes.insert(
@@ -285,8 +289,21 @@ impl Comparison {
                 );
             }
         }
-        self.conclude(&outcomes, noun);
+        self.conclude(&common, &outcomes, noun);
     }
+
+    fn request_time(&mut self, requests: &[&Request]) {
+        self.row("request took", RowKind::About, requests, |r| {
+            took(r.start, r.end)
+        });
+    }
+}
+
+fn took(start: u64, end: Option<u64>) -> Cell {
+    Cell::shown(end.map_or_else(
+        || "not known: its end was not seen".to_owned(),
+        |end| duration(end.saturating_sub(start)),
+    ))
 }
 
 fn letter(n: usize) -> char {

@@ -1,41 +1,34 @@
 //! What a comparison is made of: the call that every path reached, its options, what it returned.
 
-use std::collections::BTreeMap;
-
 use super::super::origin;
 use super::super::text::{self, escape};
-use super::{Cell, Row, RowKind};
-use crate::correlate::{Call, CallState, Link, Owner, Trace};
-use crate::decode::{Missing, Value};
+use super::{Cell, Row, RowKind, returned};
+use crate::correlate::{Call, Link, Owner, Trace};
+use crate::decode::{Value, error_text};
 use crate::plan::{FuncSchema, Plan, TypeKindSchema};
 use crate::provenance::{OptionValue, Origin, Provenance};
 
 /// Traced calls within each other; a damaged recording may claim any number.
 const MOST_CALLERS: usize = 64;
 
-/// What one path got back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    List(Returned),
-    /// The call came back with this error.
-    Failed(String),
-    /// And why.
-    Unknown(&'static str),
-}
-
-/// A list that came back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Returned {
-    pub count: u64,
-    /// Names by ID, if every element's ID was captured.
-    pub objects: Option<BTreeMap<String, String>>,
-}
-
 /// What is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noun {
     one: &'static str,
     pub many: &'static str,
+}
+
+/// Words for what moby lists, by a part of the type's name.
+const NOUNS: &[(&str, Noun)] = &[
+    ("container", noun_of("container", "containers")),
+    ("image", noun_of("image", "images")),
+    ("volume", noun_of("volume", "volumes")),
+    ("network", noun_of("network", "networks")),
+];
+const OBJECT: Noun = noun_of("object", "objects");
+
+const fn noun_of(one: &'static str, many: &'static str) -> Noun {
+    Noun { one, many }
 }
 
 impl Noun {
@@ -47,29 +40,41 @@ impl Noun {
 
 /// What the listed objects are, as far as their type tells.
 pub fn noun(plan: &Plan, function: &FuncSchema) -> Noun {
-    let listed = function
+    let ty = function
         .results
         .first()
-        .and_then(|r| plan.types.get(r.ty as usize))
-        .is_some_and(|t| t.name.to_ascii_lowercase().contains("container"));
-    if listed {
-        Noun {
-            one: "container",
-            many: "containers",
-        }
-    } else {
-        Noun {
-            one: "object",
-            many: "objects",
-        }
-    }
+        .and_then(|r| plan.types.get(r.ty as usize));
+    let name = ty.map_or("", |t| text::short_type(&t.name));
+    let name = name.to_ascii_lowercase();
+    NOUNS
+        .iter()
+        .find(|(part, _)| name.contains(part))
+        .map_or(OBJECT, |(_, noun)| *noun)
 }
 
-fn calls_of(trace: &Trace, request: usize) -> impl Iterator<Item = &Call> {
-    trace
-        .calls
-        .iter()
-        .filter(move |c| matches!(c.owner, Owner::Request { request: r, .. } if r == request))
+/// A call that a request has a part in.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'t> {
+    pub call: &'t Call,
+    /// Another request started it and this one got its result (`singleflight`).
+    pub shared: bool,
+}
+
+fn calls_of(trace: &Trace, request: usize) -> impl Iterator<Item = Part<'_>> {
+    trace.calls.iter().filter_map(move |call| {
+        let own = matches!(call.owner, Owner::Request { request: r, .. } if r == request);
+        let shared = !own && call.shared_with.iter().any(|s| s.request == request);
+        (own || shared).then_some(Part { call, shared })
+    })
+}
+
+/// The request that started a call, as users name it.
+fn starter(trace: &Trace, call: &Call) -> String {
+    let request = match call.owner {
+        Owner::Request { request, .. } => trace.requests.get(request),
+        Owner::Internal => None,
+    };
+    request.map_or_else(|| "another request".to_owned(), |r| format!("#{}", r.id))
 }
 
 /// Traced callers of a call, innermost first.
@@ -80,7 +85,7 @@ fn callers<'t>(trace: &'t Trace, call: &Call) -> impl Iterator<Item = &'t Call> 
 
 pub fn call_names(plan: &Plan, trace: &Trace, request: usize) -> String {
     let names: Vec<String> = calls_of(trace, request)
-        .filter_map(|c| plan.functions.get(c.func as usize))
+        .filter_map(|p| plan.functions.get(p.call.func as usize))
         .map(|f| escape(&f.short))
         .collect();
     if names.is_empty() {
@@ -90,34 +95,50 @@ pub fn call_names(plan: &Plan, trace: &Trace, request: usize) -> String {
     }
 }
 
-/// The traced function with options that every path reached, and its first call on each: one that returns a list before others, then the
-/// innermost.
-pub fn common_call<'a>(
-    plan: &'a Plan,
-    trace: &'a Trace,
-    picked: &[usize],
-) -> Option<(&'a FuncSchema, Vec<&'a Call>)> {
-    let mut best: Option<((bool, usize), &FuncSchema, Vec<&Call>)> = None;
+/// A traced function that every path reached.
+#[derive(Debug)]
+pub struct Common<'a> {
+    pub function: &'a FuncSchema,
+    /// Its first call on each path.
+    pub calls: Vec<Part<'a>>,
+    /// Further calls of it on each path, which are not compared.
+    pub further: Vec<usize>,
+    /// Other traced functions that every path reached.
+    pub others: Vec<&'a FuncSchema>,
+}
+
+/// The traced function that every path reached: one that returns a list before others, then one with options, then the innermost.
+pub fn common<'a>(plan: &'a Plan, trace: &'a Trace, picked: &[usize]) -> Option<Common<'a>> {
+    let mut best: Option<((bool, bool, usize), Common<'a>)> = None;
+    let mut all = Vec::new();
     for (index, function) in plan.functions.iter().enumerate() {
-        if !function.params.iter().any(|p| p.shown) {
-            continue;
-        }
-        let calls: Option<Vec<&Call>> = picked
-            .iter()
-            .map(|request| calls_of(trace, *request).find(|c| c.func as usize == index))
-            .collect();
-        let Some(calls) = calls else { continue };
-        let level = calls
-            .iter()
-            .map(|c| callers(trace, c).count())
-            .max()
-            .unwrap_or(0);
-        let rank = (lists(plan, function), level);
-        if best.as_ref().is_none_or(|(r, _, _)| rank > *r) {
-            best = Some((rank, function, calls));
+        let of = |request: &usize| -> Vec<Part<'a>> {
+            calls_of(trace, *request)
+                .filter(|p| p.call.func as usize == index)
+                .collect()
+        };
+        let calls: Vec<Vec<Part<'a>>> = picked.iter().map(of).collect();
+        let firsts: Option<Vec<Part<'a>>> = calls.iter().map(|c| c.first().copied()).collect();
+        let Some(firsts) = firsts else { continue };
+        all.push(function);
+        let levels = firsts.iter().map(|p| callers(trace, p.call).count());
+        let level = levels.max().unwrap_or(0);
+        let has_options = function.params.iter().any(|p| p.shown);
+        let rank = (lists(plan, function), has_options, level);
+        if best.as_ref().is_none_or(|(r, _)| rank > *r) {
+            let common = Common {
+                function,
+                calls: firsts,
+                further: calls.iter().map(|c| c.len() - 1).collect(),
+                others: Vec::new(),
+            };
+            best = Some((rank, common));
         }
     }
-    best.map(|(_, function, calls)| (function, calls))
+    let (_, mut best) = best?;
+    all.retain(|f| f.name != best.function.name);
+    best.others = all;
+    Some(best)
 }
 
 /// Whether its first result is a list.
@@ -130,7 +151,8 @@ fn lists(plan: &Plan, function: &FuncSchema) -> bool {
 }
 
 /// Traced callers, and how the goroutine is tied to the request.
-pub fn path_to(plan: &Plan, trace: &Trace, call: &Call) -> String {
+pub fn path_to(plan: &Plan, trace: &Trace, part: Part<'_>) -> String {
+    let call = part.call;
     let mut names: Vec<String> = callers(trace, call)
         .filter_map(|c| plan.functions.get(c.func as usize))
         .map(|f| escape(&f.short))
@@ -146,6 +168,11 @@ pub fn path_to(plan: &Plan, trace: &Trace, call: &Call) -> String {
         ),
         _ => "request's goroutine".to_owned(),
     };
+    let link = if part.shared {
+        format!("shares the run of {} (singleflight)", starter(trace, call))
+    } else {
+        link
+    };
     if names.is_empty() {
         link
     } else {
@@ -156,12 +183,13 @@ pub fn path_to(plan: &Plan, trace: &Trace, call: &Call) -> String {
 /// One row per option: the fields of struct parameters, other parameters as they are; and why origins are not known.
 pub fn options(
     function: &FuncSchema,
+    trace: &Trace,
     provenance: &Provenance<'_>,
-    calls: &[&Call],
+    calls: &[Part<'_>],
 ) -> (Vec<Row>, Vec<UnknownOrigins>) {
     type Place<'v> = (usize, Option<&'v str>);
     let known: Vec<Vec<(OptionValue<'_>, Origin)>> =
-        calls.iter().map(|c| provenance.of_call(c)).collect();
+        calls.iter().map(|p| provenance.of_call(p.call)).collect();
     let mut places: Vec<Place<'_>> = Vec::new();
     for (option, _) in known.iter().flatten() {
         let place = (option.parameter, option.field);
@@ -184,6 +212,16 @@ pub fn options(
             })
             .collect();
         let mut cells: Vec<Cell> = found.iter().map(|o| option_cell(*o)).collect();
+        for (cell, (part, option)) in cells.iter_mut().zip(calls.iter().zip(&found)) {
+            // it is the other request that sent the parameter
+            let sent = matches!(
+                option,
+                Some((_, Origin::Query { .. } | Origin::Path { .. }))
+            );
+            if let (true, true, Some(from)) = (part.shared, sent, &mut cell.from) {
+                from.push_str(&format!(" of {}", starter(trace, part.call)));
+            }
+        }
         // Go reads a nil map as an empty one
         let is_map =
             |o: &(OptionValue<'_>, Origin)| matches!(text::inner(o.0.value), Value::Map { .. });
@@ -230,74 +268,15 @@ fn option_cell(option: Option<&(OptionValue<'_>, Origin)>) -> Cell {
     }
 }
 
-/// What the call came back with: its error, else the first list among its results.
-pub fn outcome(function: &FuncSchema, call: &Call) -> Outcome {
-    if call.state != CallState::Returned {
-        return Outcome::Unknown("it did not return while it was traced");
-    }
-    match error_of(function, call) {
-        Some(Value::Nil) | None => {}
-        // not nil, of a type that the plan does not describe
-        Some(error @ Value::Missing(Missing::UnknownType { .. })) => {
-            return Outcome::Failed(text::value(error, false));
-        }
-        Some(Value::Missing(_)) => return Outcome::Unknown("whether it failed was not captured"),
-        // whatever of it was captured: it is not nil
-        Some(error) => return Outcome::Failed(text::value(error, false)),
-    }
-    let value = function
-        .results
-        .iter()
-        .zip(&call.results)
-        .find(|(s, _)| !s.is_error())
-        .map(|(_, v)| v);
-    match value.map(Value::part) {
-        Some(Value::Nil) => Outcome::List(Returned {
-            count: 0,
-            objects: Some(BTreeMap::new()),
-        }),
-        Some(Value::List { items, len }) => {
-            let objects: Option<BTreeMap<String, String>> = items.iter().map(identity).collect();
-            Outcome::List(Returned {
-                count: *len,
-                objects: objects.filter(|o| o.len() as u64 == *len),
-            })
-        }
-        Some(Value::Missing(_)) | None => Outcome::Unknown("its result was not captured"),
-        Some(_) => Outcome::Unknown("its result is no list"),
-    }
-}
-
-/// ID and name of a listed object.
-fn identity(value: &Value) -> Option<(String, String)> {
-    let Value::Struct { fields, .. } = value.pointed() else {
-        return None;
-    };
-    let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-    let whole = |value: &Value| match value {
-        Value::Str { bytes, len } if bytes.len() as u64 == *len => {
-            Some(String::from_utf8_lossy(bytes).into_owned())
-        }
-        _ => None,
-    };
-    let id = whole(field("ID")?)?;
-    let name = match field("Names") {
-        Some(Value::List { items, .. }) => items.first().and_then(whole),
-        _ => field("Name").and_then(whole),
-    };
-    let name = name.map_or_else(String::new, |n| n.trim_start_matches('/').to_owned());
-    Some((id, name))
-}
-
-fn error_of<'c>(function: &FuncSchema, call: &'c Call) -> Option<&'c Value> {
-    call.results.get(function.error_result()?)
-}
-
 /// The error among the results.
 pub fn error(function: &FuncSchema, call: &Call) -> Cell {
-    match error_of(function, call) {
+    match returned::error_of(function, call) {
         Some(Value::Nil) => Cell::known("none".into()),
-        Some(v) => Cell::known(text::value(v, false)),
-        None => Cell::shown("?".into()),
+        // of one that is shown in part others may look the same
+        Some(v) if v.is_whole() || error_text(v).is_some() => Cell::known(text::value(v, false)),
+        Some(v) => Cell::shown(text::value(v, false)),
+        None if !function.has_signature() => Cell::shown("not known".into()),
+        None if function.error_result().is_none() => Cell::shown("it returns none".into()),
+        None => Cell::shown("not captured".into()),
     }
 }

@@ -3,6 +3,7 @@
 use super::super::Style;
 use super::*;
 use crate::capture::{Daemon, Header, Trailer};
+use crate::correlate::CallState;
 use crate::correlate::examples::{call, request};
 use crate::decode::{Missing, Value};
 use crate::plan::{TypeKindSchema, TypeSchema};
@@ -10,27 +11,46 @@ use crate::provenance::examples::{filters, function, list, text as string};
 
 const REDUCE: &str = "github.com/docker/docker/daemon.(*Daemon).reduceContainers";
 
-/// Containers `(ID, name)`; no ID: it was not captured.
-fn containers(of: &[(Option<&str>, &str)]) -> Value {
-    let items: Vec<Value> = of
-        .iter()
-        .map(|(id, name)| {
-            let id = id.map_or(Value::Missing(Missing::Lost), string);
-            let names = Value::List {
-                items: vec![string(&format!("/{name}"))],
-                len: 1,
-            };
-            Value::Struct {
-                ty: "types.Container".into(),
-                fields: vec![("ID".into(), id), ("Names".into(), names)],
-                left_out: 0,
-            }
-        })
-        .collect();
+/// A container with these fields besides its ID and name.
+fn container(id: Option<&str>, name: &str, more: &[(&str, Value)]) -> Value {
+    let id = id.map_or(Value::Missing(Missing::Lost), string);
+    let names = Value::List {
+        items: vec![string(&format!("/{name}"))],
+        len: 1,
+    };
+    let mut fields = vec![("ID".to_owned(), id), ("Names".to_owned(), names)];
+    fields.extend(more.iter().map(|(n, v)| ((*n).to_owned(), v.clone())));
+    fields.push(("Labels".to_owned(), Value::Missing(Missing::NotWanted)));
+    Value::Struct {
+        ty: "types.Container".into(),
+        fields,
+        left_out: 0,
+    }
+}
+
+fn list_of(items: Vec<Value>) -> Value {
     Value::List {
         len: items.len() as u64,
         items,
     }
+}
+
+/// Containers `(ID, name)`; no ID: it was not captured.
+fn containers(of: &[(Option<&str>, &str)]) -> Value {
+    list_of(
+        of.iter()
+            .map(|(id, name)| container(*id, name, &[]))
+            .collect(),
+    )
+}
+
+/// One container of that size.
+fn sized(size: i64) -> Value {
+    let size = [
+        ("SizeRootFs", Value::Int(size)),
+        ("State", string("created")),
+    ];
+    list_of(vec![container(A.0, A.1, &size)])
 }
 
 /// One path: its query, what it passed, its result and error.
@@ -45,6 +65,7 @@ fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool
     error.name = "error".into();
     error.meaning = crate::plan::Meaning::Error;
     reduce.results = vec![result, error];
+    reduce.signature_source = crate::plan::SignatureSource::MethodTable;
     let plan = Plan {
         functions: vec![reduce],
         types: vec![TypeSchema {
@@ -80,11 +101,16 @@ fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool
             .push(request("GET", "/v1.41/containers/json", query));
         trace.calls.push(made);
     }
+    text_of(width, header, &trace)
+}
+
+/// A column for every request.
+fn text_of(width: usize, header: Header, trace: &Trace) -> (String, bool) {
     let columns: Vec<Column> = (0..trace.requests.len())
         .map(|n| Column::one(String::new(), n))
         .collect();
     let recording = Recording::of_session(header, Trailer::default());
-    let comparison = Comparison::new(&recording, &trace, &columns);
+    let comparison = Comparison::new(&recording, trace, &columns);
     let mut out = Vec::new();
     comparison
         .text_of_width(width, Style::new(Some(false)), &mut out)
@@ -93,6 +119,38 @@ fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool
         String::from_utf8(out).expect("text"),
         comparison.is_certain(),
     )
+}
+
+/// Two requests `#1` and `#2`, and calls of functions with a signature: function, owning request.
+fn two_requests(functions: &[&str], calls: &[(u32, usize)]) -> (Header, Trace) {
+    let of = |name: &&str| {
+        let mut function = function(name, &["config"]);
+        function.signature_source = crate::plan::SignatureSource::MethodTable;
+        function
+    };
+    let plan = Plan {
+        functions: functions.iter().map(of).collect(),
+        ..Plan::default()
+    };
+    let header = Header {
+        plan,
+        ..Header::default()
+    };
+    let mut trace = Trace::default();
+    for id in 1..=2 {
+        let mut one = request("GET", "/v1.41/system/df", "");
+        one.id = id;
+        trace.requests.push(one);
+    }
+    for (func, request) in calls {
+        let mut made = call(*func, vec![config(true)], None);
+        made.owner = crate::correlate::Owner::Request {
+            request: *request,
+            link: crate::correlate::Link::SameGoroutine,
+        };
+        trace.calls.push(made);
+    }
+    (header, trace)
 }
 
 fn compared(paths: Vec<Path<'_>>) -> (String, bool) {
@@ -127,11 +185,12 @@ fn the_same_on_every_path() {
         &text,
         &[
             "Options: the same on every path.",
-            "Conclusion: the daemon returned the same 2 containers on all 3 paths. If",
-            "the difference arises outside dockerd (an API proxy, or the client's own filter)",
+            "Conclusion: the daemon returned the same 2 containers (by ID) on all 3 paths, with the same Names.",
+            "If a client shows a difference in containers and Names, it arises outside dockerd (an API proxy, or the client's own filter)",
+            "Not compared: Labels.",
             "true (query all=1)",
         ],
-        &["≠", "First difference"],
+        &["≠", "explain", "Also different", "although"],
     );
     assert!(certain);
 }
@@ -145,11 +204,137 @@ fn different_options_and_the_same_containers() {
     says(
         &text,
         &[
-            "First difference: All is true (query all=1) for path A, false (default) for path B.",
-            "the same 2 containers on both paths, although the options differ",
+            "the same 2 containers (by ID) on both paths, with the same Names, although the options differ",
+            "Also different: All is true (query all=1) for path A, false (default) for path B (decides which ones are listed).",
             "outside dockerd",
         ],
-        &["Only in", "≠ returned"],
+        &["Only in", "≠ returned", "explain"],
+    );
+    assert!(certain);
+}
+
+#[test]
+fn the_same_containers_of_other_sizes() {
+    let size = |size| list(true, size, 0, filters(&[]));
+    let (text, certain) = compared(vec![
+        ("all=1", size(false), sized(0), Value::Nil),
+        ("all=1&size=1", size(true), sized(4096), Value::Nil),
+    ]);
+    says(
+        &text,
+        &[
+            "the same 1 container (by ID) on both paths, with the same Names and State.",
+            "SizeRootFs differs in 1 of 1: one aaaaaaaaaaaa: 0 for path A, 4096 for path B.",
+            "Size explains SizeRootFs: Size is false (default) for path A, true (query size=1) for path B.",
+            "If a client shows a difference in containers, Names and State, it arises outside dockerd",
+            "Not compared: Labels.",
+        ],
+        &["Also different", "although", "Not explained"],
+    );
+    assert!(certain);
+    // no option is behind it
+    let (text, _) = compared(vec![
+        ("all=1", size(false), sized(0), Value::Nil),
+        ("all=1", size(false), sized(4096), Value::Nil),
+    ]);
+    says(
+        &text,
+        &[
+            "SizeRootFs differs in 1 of 1",
+            "Not explained: SizeRootFs (the options that were compared are the same",
+            "Options: the same on every path.",
+        ],
+        &[
+            "difference in containers, Names, State and SizeRootFs",
+            " explains ",
+        ],
+    );
+    // an option that changes something else
+    let (text, _) = compared(vec![
+        ("all=1", size(false), sized(0), Value::Nil),
+        (
+            "",
+            list(false, false, 0, filters(&[])),
+            sized(4096),
+            Value::Nil,
+        ),
+    ]);
+    says(
+        &text,
+        &[
+            "Not explained: SizeRootFs (no option that differs can change it).",
+            "Also different: All is true",
+        ],
+        &[" explains "],
+    );
+}
+
+#[test]
+fn the_option_that_explains_comes_first() {
+    let (text, _) = compared(vec![
+        (
+            "",
+            list(false, false, 0, filters(&[])),
+            containers(&[A]),
+            Value::Nil,
+        ),
+        (
+            "all=1&size=1",
+            list(true, true, 0, filters(&[])),
+            containers(&[A, B]),
+            Value::Nil,
+        ),
+    ]);
+    says(
+        &text,
+        &[
+            "All explains which containers are listed: All is false (default) for path A, true (query all=1) for path B.",
+            "Also different: Size is false (default) for path A, true (query size=1) for path B (changes SizeRw and SizeRootFs only; not compared).",
+            "Only in path B: 1 (two bbbbbbbbbbbb).",
+        ],
+        &["outside dockerd", "Size explains"],
+    );
+    // `All` lists more, never fewer
+    let (text, _) = compared(vec![
+        ("", config(false), containers(&[A, B]), Value::Nil),
+        ("all=1", config(true), containers(&[A]), Value::Nil),
+    ]);
+    says(
+        &text,
+        &["Not explained: which containers are listed (no option that differs can change it)."],
+        &["All explains"],
+    );
+    // either of two
+    let (text, _) = compared(vec![
+        ("", config(false), containers(&[A]), Value::Nil),
+        (
+            "all=1&limit=2",
+            list(true, false, 2, filters(&[])),
+            containers(&[A, B]),
+            Value::Nil,
+        ),
+    ]);
+    says(
+        &text,
+        &["All and Limit can each explain which containers are listed: All is false"],
+        &[],
+    );
+}
+
+#[test]
+fn one_id_twice_is_not_merged() {
+    let (text, certain) = compared(vec![
+        ("all=1", config(true), containers(&[A, A]), Value::Nil),
+        ("all=1", config(true), containers(&[A, B]), Value::Nil),
+    ]);
+    says(
+        &text,
+        &[
+            "the paths part inside dockerd: it returned 2 containers for path A, 2 containers for path B",
+            "More than once in path A: 1 (one aaaaaaaaaaaa × 2); their fields are not compared.",
+            "Only in path B: 1 (two bbbbbbbbbbbb).",
+        ],
+        &["outside dockerd"],
     );
     assert!(certain);
 }
@@ -178,7 +363,8 @@ fn different_containers_are_named() {
         &text,
         &[
             "Options: the same on every path.",
-            "the paths part inside dockerd: it returned 2 containers for path A, 2 containers for path B with the same options: what there was to list changed in between",
+            "the paths part inside dockerd: it returned 2 containers for path A, 2 containers for path B.",
+            "Not explained: which containers are listed (the options that were compared are the same",
             "Only in path A: 1 (one aaaaaaaaaaaa).",
             "Only in path B: 1 (three cccccccccccc).",
         ],
@@ -196,7 +382,7 @@ fn equal_counts_without_ids_prove_nothing() {
     says(
         &text,
         &[
-            "The daemon returned 2 containers on both paths. Whether they are the same ones cannot be said",
+            "The daemon returned 2 containers on both paths. Whether they are the same ones cannot be said: not every ID was captured (1 of 2 for path B missing).",
         ],
         &["Conclusion", "outside dockerd", "part inside"],
     );
@@ -246,15 +432,10 @@ fn a_missing_option_is_neither_equal_nor_different() {
         &[
             "Options: no difference among those that were captured.",
             "Not compared, because a value is missing: Filters.",
-            "; whether they asked with the same options is not known",
+            "Not explained: which containers are listed (no option that was captured can be behind it, and not all were).",
             "<missing: its record was lost>",
         ],
-        &[
-            "Options: the same",
-            "with the same options:",
-            "First difference",
-            "(unknown)",
-        ],
+        &["Options: the same", "are the same", "(unknown)"],
     );
     assert!(!certain);
 }
@@ -305,7 +486,7 @@ fn no_containers_are_none_on_both() {
     let (text, _) = compared(vec![path(), path()]);
     says(
         &text,
-        &["the daemon returned no containers on both paths"],
+        &["the daemon returned no containers on both paths."],
         &["the same 0"],
     );
 }
@@ -333,4 +514,41 @@ fn rows_keep_to_the_width() {
             assert!(line.chars().count() <= width.max(word), "{width}: {line}");
         }
     }
+}
+
+#[test]
+fn without_a_common_function_the_requests_are_compared() {
+    let (header, mut trace) = two_requests(&["a.F", "a.G"], &[(0, 0), (1, 1)]);
+    trace.requests[1].status = Some(400);
+    let (text, certain) = text_of(500, header, &trace);
+    says(
+        &text,
+        &[
+            "≠ status        200",
+            "  calls         F",
+            "  request took  1 ns",
+            "no traced function in common: options and results are not compared",
+            "The daemon answered with other statuses: 200 for path A, 400 for path B.",
+        ],
+        &["Conclusion", "outside dockerd"],
+    );
+    assert!(!certain);
+}
+
+#[test]
+fn a_run_that_serves_another_request_is_its_column_too() {
+    let (header, mut trace) = two_requests(&["a.F"], &[(0, 0)]);
+    trace.calls[0].shared_with = vec![crate::correlate::Sharing {
+        request: 1,
+        within: None,
+    }];
+    let (text, _) = text_of(500, header, &trace);
+    says(
+        &text,
+        &[
+            "  reached by    request's goroutine  ",
+            "shares the run of #1 (singleflight)",
+        ],
+        &["no traced function in common", "≠"],
+    );
 }
