@@ -12,8 +12,6 @@ use crate::gobin::{
     Arch, DwarfFunction, DwarfParam, EntryPiece, EntryPlace, Error, FuncInfo, GoBinary, TypeKind,
 };
 
-/// Source of candidates that DWARF gives.
-
 /// The signature that DWARF gives, with the names of its parameters; `None`: it gives none that can be relied on.
 ///
 /// # Errors
