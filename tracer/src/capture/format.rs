@@ -1,5 +1,6 @@
 //! What header and trailer say.
 
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,21 @@ impl From<&SiteCounters> for Counters {
     }
 }
 
+/// Whether everything was captured, and if not, what is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completeness {
+    /// For people, one line.
+    pub text: String,
+    /// Whole records are missing: calls and requests may look as if they had never been.
+    pub records_missing: bool,
+}
+
+impl fmt::Display for Completeness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// What stands behind the records.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 pub struct Trailer {
@@ -147,9 +163,9 @@ impl Trailer {
         self.sum(|c| c.drops)
     }
 
-    /// One line: complete, or exactly what is missing.
+    /// Complete, or exactly what is missing.
     #[must_use]
-    pub fn completeness(&self) -> String {
+    pub fn completeness(&self) -> Completeness {
         let mut missing = Vec::new();
         let mut say = |n: u64, what: &str| {
             if n > 0 {
@@ -164,10 +180,13 @@ impl Trailer {
         say(self.sum(|c| c.cuts), "captures cut by a budget");
         say(self.sum(|c| c.map_full), "inserts into a full kernel table");
         let hits = self.sum(|c| c.hits);
-        if missing.is_empty() {
-            format!("complete: {hits} hits, nothing lost")
-        } else {
-            format!("incomplete: {hits} hits; {}", missing.join(", "))
+        Completeness {
+            text: if missing.is_empty() {
+                format!("complete: {hits} hits, nothing lost")
+            } else {
+                format!("incomplete: {hits} hits; {}", missing.join(", "))
+            },
+            records_missing: self.lost() > 0 || self.sum(|c| c.map_full) > 0,
         }
     }
 }

@@ -9,7 +9,7 @@ mod output;
 mod reader;
 mod writer;
 
-pub use format::{Counters, Daemon, Header, Host, Trailer, monotonic_ns};
+pub use format::{Completeness, Counters, Daemon, Header, Host, Trailer, monotonic_ns};
 pub use output::{Output, OutputError};
 pub use reader::{Error, Recording};
 pub use writer::Writer;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use super::Completeness;
 use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, SAMPLE, TRAILER, Trailer, VERSION};
 use crate::decode::{Part, Sample};
 use crate::plan::Plan;
@@ -220,13 +221,17 @@ impl Recording {
         self.damage.as_deref()
     }
 
-    /// One line: complete, or what is missing.
+    /// Complete, or what is missing.
     #[must_use]
-    pub fn completeness(&self) -> String {
+    pub fn completeness(&self) -> Completeness {
+        let cut = |text| Completeness {
+            text,
+            records_missing: true,
+        };
         match (&self.damage, &self.trailer) {
-            (Some(why), _) => format!("incomplete: {why}; what is whole is shown"),
+            (Some(why), _) => cut(format!("incomplete: {why}; what is whole is shown")),
             (None, Some(trailer)) => trailer.completeness(),
-            (None, None) => "incomplete: no end".into(),
+            (None, None) => cut("incomplete: no end".into()),
         }
     }
 

@@ -225,12 +225,16 @@ impl Printer<'_> {
                     written.map_err(Into::into)
                 }
                 (Said::Batch(batch), Some(stream)) => {
-                    seen += batch.trace.calls.len() as u64;
-                    trace::write(stream, *batch, out)
+                    let before = stream.shown();
+                    let written = trace::write(stream, *batch, out);
+                    seen += stream.shown() - before;
+                    written
                 }
                 (Said::Ended(ended), Some(stream)) => {
-                    seen += ended.rest.trace.calls.len() as u64;
-                    self.end(*pid, stream, *ended, out)
+                    let before = stream.shown();
+                    let written = self.end(*pid, stream, *ended, out);
+                    seen += stream.shown() - before;
+                    written
                 }
                 (Said::Failed(error), _) => {
                     let failure = Failure::of(&error);

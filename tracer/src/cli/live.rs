@@ -10,6 +10,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::args;
 use super::failure::{self, Failure};
+use super::inspect::suggest::close_to;
 use super::say::{self, say};
 use super::signals;
 use super::slow::Watch;
@@ -37,6 +38,8 @@ pub struct Prepared {
     /// What a recording of this session begins with; the plan is in it.
     pub header: capture::Header,
     pub socket: Option<PathBuf>,
+    /// What may have been meant by `-f` patterns that match nothing, one line each.
+    meant: Vec<String>,
     /// What tells it from other daemons that are traced at the same time.
     pub label: Option<String>,
 }
@@ -66,6 +69,26 @@ pub fn plan_for(
     plan::build(&request, binary).map_err(|e| Failure::new(e.to_string(), e.hint()).into())
 }
 
+/// Names close to those patterns that match nothing.
+fn meant_by(binary: &GoBinary<'_>, patterns: &[String]) -> Vec<String> {
+    let mut meant = Vec::new();
+    for pattern in patterns {
+        let found = binary.find_functions(&mut |name| plan::matches(pattern, name));
+        if !found.is_empty() {
+            continue;
+        }
+        let names: Vec<String> = binary.functions().map(|f| f.name).collect();
+        let close = close_to(pattern, names.iter().map(String::as_str));
+        if !close.is_empty() {
+            meant.push(format!(
+                "for {pattern}, did you mean {}?",
+                close.join(" or ")
+            ));
+        }
+    }
+    meant
+}
+
 impl Prepared {
     /// Finds the daemon, reads its binary, builds the plan.
     pub fn daemon(
@@ -82,7 +105,7 @@ impl Prepared {
         let process = find(&selection).map_err(Failure::from)?;
         let program = Program::of(&process);
         let image = Image::of_process(&process).map_err(Failure::from)?;
-        let (plan, go_version, build_id, load_bias) = {
+        let (plan, go_version, build_id, load_bias, meant) = {
             let binary = parse_binary(&image)?;
             let plan = plan_for(&binary, profiles, functions, layers)?;
             let segments: Vec<(u64, u64, u64)> = binary
@@ -93,7 +116,9 @@ impl Prepared {
             let bias = image
                 .load_bias(&process, &segments)
                 .map_err(Failure::from)?;
-            (plan, binary.version().text.clone(), binary.build_id(), bias)
+            let meant = meant_by(&binary, functions);
+            let version = binary.version().text.clone();
+            (plan, version, binary.build_id(), bias, meant)
         };
         image.check().map_err(Failure::from)?;
         let socket = chosen.socket.clone().or_else(|| listening_socket(&process));
@@ -111,6 +136,7 @@ impl Prepared {
         );
         Ok(Self {
             label: None,
+            meant,
             process,
             program,
             image,
@@ -175,7 +201,11 @@ impl Prepared {
                 "{} has none of the functions to trace: {why}",
                 self.image.shown
             ),
-            "list what is there with `mobytrace inspect functions NAME --pid N`",
+            if self.meant.is_empty() {
+                "list what is there with `mobytrace inspect functions NAME --pid N`".to_owned()
+            } else {
+                self.meant.join("; ")
+            },
         )
         .into())
     }
@@ -303,6 +333,9 @@ impl<'p> Live<'p> {
         }
         for issue in &prepared.plan().issues {
             prepared.say(&format!("note: {}", issue.text));
+        }
+        for line in &prepared.meant {
+            prepared.say(&format!("hint: {line}"));
         }
         prepared.say(&format!(
             "attached to {} pid {} ({}): {} sites in {} ms, {}, {}; Ctrl-C stops",

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::failure::Failure;
 use super::live::{self, Live, Stop};
-use crate::capture::monotonic_ns;
+use crate::capture::{Completeness, monotonic_ns};
 use crate::correlate::{Correlator, Summary, Trace};
 use crate::gobin::GoBinary;
 use crate::target::Image;
@@ -40,7 +40,7 @@ pub struct Ended {
     /// What was not given out before, what is still open included.
     pub rest: Batch,
     pub summary: Summary,
-    pub completeness: String,
+    pub completeness: Completeness,
     /// Why the recording is not whole.
     pub recording: Option<Failure>,
 }

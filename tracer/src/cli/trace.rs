@@ -32,24 +32,21 @@ pub async fn run(
     let mut sink = stream(args, style, &prepared.header, None);
     sink.header(out)?;
     let socket = prepared.socket.as_deref();
-    let mut seen = 0u64;
     let ended = session::run(live, until(args, socket), |batch| {
-        seen += batch.trace.calls.len() as u64;
         write(&mut sink, batch, out)?;
-        Ok(args.calls.is_some_and(|most| seen >= most))
+        Ok(args.calls.is_some_and(|most| sink.shown() >= most))
     })
     .await?;
     if let Some(what) = ended.stop.of_daemon() {
         say!("{what}");
     }
-    seen += ended.rest.trace.calls.len() as u64;
     write(&mut sink, ended.rest, out)?;
     sink.finish(&ended.summary, &ended.completeness, out)?;
     out.flush()?;
     say!("{}", ended.completeness);
     match ended.recording {
         Some(failure) => Err(failure.into()),
-        None => Ok(seen > 0),
+        None => Ok(sink.shown() > 0),
     }
 }
 

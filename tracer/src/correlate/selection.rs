@@ -8,12 +8,18 @@ impl Trace {
     /// What the requests `wanted` need: their calls, the executions that they share with others, and the requests named there.
     #[must_use]
     pub fn only(self, wanted: &BTreeSet<u32>) -> Self {
+        self.with(wanted, BTreeSet::new())
+    }
+
+    /// The same, and further calls, by position, with what they were made in.
+    #[must_use]
+    pub fn with(self, wanted: &BTreeSet<u32>, further: BTreeSet<usize>) -> Self {
         let id_of = |index: usize| self.requests.get(index).map(|r| r.id);
         let is_wanted = |index: usize| id_of(index).is_some_and(|id| wanted.contains(&id));
         let mut needed: BTreeSet<usize> = BTreeSet::new();
         for (index, call) in self.calls.iter().enumerate() {
             let shared = call.shared_with.iter().any(|s| is_wanted(s.request));
-            if shared || owner(call).is_some_and(is_wanted) {
+            if shared || owner(call).is_some_and(is_wanted) || further.contains(&index) {
                 // what a call was made in, and what waited for it
                 let mut next = vec![index];
                 while let Some(index) = next.pop() {

@@ -8,6 +8,7 @@ mod endpoint;
 mod lint;
 mod rhythm;
 mod rows;
+mod unreached;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ pub use durations::Durations;
 use endpoint::endpoint_of;
 pub use lint::{Lint, Repeated, Thresholds, size_of};
 pub use rows::{ClientKey, Containers, Layers, Pids, Row};
+pub use unreached::{Counts, Unreached};
 
 use crate::correlate::{Call, CallState, Owner, Request, Trace};
 use crate::decode::{Sample, Value};

@@ -18,6 +18,7 @@ use crate::plan::Plan;
 pub use convert::bool_value;
 use convert::{Expected, convert, said};
 use query::Sent;
+pub use routes::called_by;
 use routes::{Called, Conversion, Route, Source};
 
 /// Where import paths of moby's own functions begin.

@@ -79,6 +79,21 @@ fn number(digits: &str) -> Option<u32> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
+/// Functions that hand on to each other: the first one is called by the handler.
+const CHAIN: &str = "(*Daemon).Containers";
+
+/// Functions that the handler of a route calls, each by all names that it has in different releases.
+#[must_use]
+pub fn called_by(method: &str, path: &str) -> Vec<&'static [&'static str]> {
+    let rows = Route::of(method, path).map_or(&[][..], |(route, _)| route.called);
+    rows.iter()
+        .map(|row| match row.functions {
+            [CHAIN, ..] => &row.functions[..1],
+            names => names,
+        })
+        .collect()
+}
+
 impl Route {
     /// The route of a request, and what stands in its path for the braces. More than one that could be meant is none.
     pub fn of(method: &str, path: &str) -> Option<(&'static Self, String)> {

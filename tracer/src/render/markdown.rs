@@ -3,21 +3,24 @@
 use std::io::{self, Write};
 
 use super::text::escape;
-use super::{Clock, Style, View, lint, tree};
+use super::{Clock, Style, View, lint, root, tree};
 use crate::capture::Recording;
 use crate::correlate::Trace;
-use crate::ledger::{Ledger, Thresholds};
+use crate::ledger::{Ledger, Thresholds, Unreached};
 
-/// The whole trace. `slow`: what has been in flight this long deserves a warning, ns.
+/// The whole trace, or what of it `view` asks for; gives how many calls that is.
 ///
 /// # Errors
 /// Writing fails.
 pub fn markdown(
     recording: &Recording,
     trace: &Trace,
-    slow: u64,
+    view: &View,
     out: &mut dyn Write,
-) -> io::Result<()> {
+) -> io::Result<u64> {
+    let selected = root::select(recording.plan(), trace, view.root.as_deref());
+    let came = trace.requests.len() as u64;
+    let trace = selected.as_ref();
     let header = recording.header();
     let d = &header.daemon;
     writeln!(
@@ -39,6 +42,7 @@ pub fn markdown(
         Style::new(Some(false)),
         &View {
             symbols: recording.symbols(),
+            stack: view.stack,
             ..View::default()
         },
         &mut body,
@@ -51,10 +55,17 @@ pub fn markdown(
     }
     let mut ledger = Ledger::new(recording.plan());
     ledger.add(trace);
-    for one in ledger.lints(&Thresholds { slow }) {
+    let mut unreached = Unreached::new(recording.plan());
+    unreached.add(trace);
+    let shown = trace.calls.len() as u64;
+    for line in super::not_shown(&unreached, shown, came, view) {
+        writeln!(out, "- {}", text(&escape(&line)))?;
+    }
+    for one in ledger.lints(&Thresholds { slow: view.slow }) {
         writeln!(out, "- warning: {}", text(&lint::lint(&one)))?;
     }
-    writeln!(out, "- {}", text(&recording.completeness()))
+    writeln!(out, "- {}", text(&recording.completeness().text))?;
+    Ok(shown)
 }
 
 fn longest_run(text: &str, of: char) -> usize {

@@ -8,10 +8,12 @@ mod lint;
 mod markdown;
 mod origin;
 mod request;
+mod root;
 mod style;
 mod table;
 mod text;
 mod tree;
+mod unreached;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -21,9 +23,10 @@ pub use markdown::markdown;
 pub use style::Style;
 pub use text::{escape, escape_json, go_duration, seconds};
 
-use crate::capture::Header;
+use self::line::{Line, Look};
+use crate::capture::{Completeness, Header};
 use crate::correlate::{CallState, Owner, Summary, Trace};
-use crate::ledger::{Ledger, Thresholds};
+use crate::ledger::{Ledger, Thresholds, Unreached};
 use crate::plan::{FuncSchema, Plan};
 
 /// Form of a stream of requests and calls.
@@ -97,6 +100,11 @@ pub struct Stream<'h> {
     header: &'h Header,
     clock: Clock,
     ledger: Ledger,
+    unreached: Unreached,
+    /// Requests that came, whether they are shown or not.
+    came: u64,
+    /// Calls given out.
+    shown: u64,
 }
 
 /// Turns monotonic times into wall clock.
@@ -147,6 +155,9 @@ impl<'h> Stream<'h> {
             header,
             clock: Clock::of(header),
             ledger: Ledger::new(&header.plan),
+            unreached: Unreached::new(&header.plan),
+            came: 0,
+            shown: 0,
         }
     }
 
@@ -173,7 +184,13 @@ impl<'h> Stream<'h> {
     /// # Errors
     /// Writing fails.
     pub fn write(&mut self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+        let last = trace.requests.iter().map(|r| u64::from(r.id)).max();
+        self.came = self.came.max(last.unwrap_or(0));
+        let selected = root::select(&self.header.plan, trace, self.view.root.as_deref());
+        let trace = selected.as_ref();
+        self.shown = self.shown.saturating_add(trace.calls.len() as u64);
         self.ledger.add(trace);
+        self.unreached.add(trace);
         match self.kind {
             StreamKind::Table => Ok(()),
             StreamKind::Tree => tree::write(
@@ -195,6 +212,8 @@ impl<'h> Stream<'h> {
     /// # Errors
     /// Writing fails.
     pub fn open(&self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+        let selected = root::select(&self.header.plan, trace, self.view.root.as_deref());
+        let trace = selected.as_ref();
         match self.kind {
             StreamKind::Table => Ok(()),
             StreamKind::Tree => tree::open(
@@ -209,33 +228,71 @@ impl<'h> Stream<'h> {
         }
     }
 
-    /// What is said at the end: warnings, the table, or counts and completeness.
+    /// Calls given out up to now.
+    #[must_use]
+    pub fn shown(&self) -> u64 {
+        self.shown
+    }
+
+    /// What is said at the end: what is not shown, warnings, the table, or counts and completeness.
     ///
     /// # Errors
     /// Writing fails.
     pub fn finish(
         &self,
         summary: &Summary,
-        completeness: &str,
+        completeness: &Completeness,
         out: &mut dyn Write,
     ) -> io::Result<()> {
+        let slow = self.view.slow;
         match self.kind {
             StreamKind::Tree => {
-                let slow = self.view.slow;
+                self.not_shown(out)?;
                 let lints = self.ledger.lints(&Thresholds { slow });
-                lint::write(&lints, self.style, &self.view, out)
+                lint::write(&lints, self.style, &self.view, out)?;
+                self.incomplete(completeness, out)
             }
-            StreamKind::Table => table::write(
-                &self.ledger,
-                &self.header.plan.g,
-                &self.clock,
-                self.style,
-                &self.view,
-                out,
-            ),
-            StreamKind::Jsonl => jsonl::finish(self.header, summary, completeness, out),
+            StreamKind::Table => {
+                table::write(
+                    &self.ledger,
+                    &self.header.plan.g,
+                    &self.clock,
+                    self.style,
+                    &self.view,
+                    out,
+                )?;
+                self.incomplete(completeness, out)
+            }
+            StreamKind::Jsonl => jsonl::finish(self.header, summary, &completeness.text, out),
         }
     }
+
+    /// Requests that reached none of the traced functions, or that there is nothing to show.
+    fn not_shown(&self, out: &mut dyn Write) -> io::Result<()> {
+        for text in not_shown(&self.unreached, self.shown, self.came, &self.view) {
+            unreached::write(&text, self.style, &self.view, out)?;
+        }
+        Ok(())
+    }
+
+    /// Says what is missing where it would look as if it had never been.
+    fn incomplete(&self, completeness: &Completeness, out: &mut dyn Write) -> io::Result<()> {
+        if !completeness.records_missing {
+            return Ok(());
+        }
+        let mut line = Line::default();
+        tree::prefix(&mut line, &self.view);
+        line.push(Look::Warn, escape(&completeness.text));
+        line.put(self.style, self.view.width, "", "  ", out)
+    }
+}
+
+/// What is said of requests that are not shown, and of there being nothing else.
+fn not_shown(unreached: &Unreached, shown: u64, came: u64, view: &View) -> Vec<String> {
+    let line = unreached::line(&unreached.counts());
+    let root = view.root.as_deref();
+    let nothing = (shown == 0 && line.is_none()).then(|| unreached::nothing(came, root));
+    line.into_iter().chain(nothing).collect()
 }
 
 /// Functions whose calls a request is in, outermost first.

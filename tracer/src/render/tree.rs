@@ -83,9 +83,7 @@ pub fn open(
 ) -> io::Result<()> {
     let tree = Tree::new(plan, clock, trace, style, view);
     for (index, request) in trace.requests.iter().enumerate() {
-        if tree.wanted(request, index) {
-            tree.still_open(request, index, out)?;
-        }
+        tree.still_open(request, index, out)?;
     }
     Ok(())
 }
@@ -121,8 +119,6 @@ struct Tree<'a> {
     own: BTreeMap<usize, Vec<usize>>,
     /// Topmost calls of executions that a request shares, by the request and its call that waited.
     shared: BTreeMap<(usize, Option<usize>), Vec<usize>>,
-    /// Requests that reached what `--root` asks for.
-    reached: BTreeSet<usize>,
 }
 
 /// A call, or several of one function on goroutines born in one call.
@@ -150,7 +146,6 @@ impl<'a> Tree<'a> {
             below: BTreeMap::new(),
             own: BTreeMap::new(),
             shared: BTreeMap::new(),
-            reached: BTreeSet::new(),
         };
         for (index, call) in trace.calls.iter().enumerate() {
             let above = above(call).filter(|a| *a != index);
@@ -158,17 +153,10 @@ impl<'a> Tree<'a> {
                 tree.below.entry(above).or_default().push(index);
             }
             let over = above.and_then(|a| trace.calls.get(a));
-            if let Some(request) = owner(call) {
-                if over.and_then(owner) != Some(request) {
-                    tree.own.entry(request).or_default().push(index);
-                }
-                if view
-                    .root
-                    .as_deref()
-                    .is_some_and(|root| tree.is_root(call, root))
-                {
-                    tree.reached.insert(request);
-                }
+            if let Some(request) = owner(call)
+                && over.and_then(owner) != Some(request)
+            {
+                tree.own.entry(request).or_default().push(index);
             }
             for sharing in &call.shared_with {
                 let within = |c: &Call| c.shared_with.iter().any(|s| s.request == sharing.request);
@@ -187,12 +175,13 @@ impl<'a> Tree<'a> {
             let roots = self.roots(index);
             let in_flight = request.state == CallState::InFlight;
             let lasts = in_flight && self.trace.until.saturating_sub(request.start) >= OPEN;
-            // requests that reached no traced function are not what was asked for
-            if (roots.is_empty() && !lasts) || !self.wanted(request, index) {
-                continue;
-            }
             if roots.is_empty() {
-                open.push(request);
+                // what else reached no traced function is counted at the end
+                if lasts {
+                    open.push(request);
+                } else if is_refused(request) {
+                    self.request(request, out)?;
+                }
                 continue;
             }
             self.request(request, out)?;
@@ -202,7 +191,7 @@ impl<'a> Tree<'a> {
         let internal: Vec<usize> = (0..self.trace.calls.len())
             .filter(|i| {
                 let call = &self.trace.calls[*i];
-                call.owner == Owner::Internal && above(call).is_none() && self.wanted_call(*i, 0)
+                call.owner == Owner::Internal && above(call).is_none()
             })
             .collect();
         if !internal.is_empty() {
@@ -582,36 +571,17 @@ impl<'a> Tree<'a> {
         self.put(&line, "", "    ", out)
     }
 
-    /// Whether a request is below what `--root` asks for.
-    fn wanted(&self, request: &Request, index: usize) -> bool {
-        let Some(root) = &self.view.root else {
-            return true;
-        };
-        request::holds(request, root) || self.reached.contains(&index)
-    }
-
-    /// Whether a call, or one below it, is what `--root` asks for.
-    fn wanted_call(&self, index: usize, level: usize) -> bool {
-        let Some(root) = &self.view.root else {
-            return true;
-        };
-        self.is_root(&self.trace.calls[index], root)
-            || level < MOST_LEVELS
-                && self
-                    .below
-                    .get(&index)
-                    .is_some_and(|below| below.iter().any(|i| self.wanted_call(*i, level + 1)))
-    }
-
-    fn is_root(&self, call: &Call, root: &str) -> bool {
-        self.plan
-            .functions
-            .get(call.func as usize)
-            .is_some_and(|f| f.short == root || crate::plan::matches(root, &f.name))
-    }
-
     fn put(&self, line: &Line, first: &str, rest: &str, out: &mut dyn Write) -> io::Result<()> {
         line.put(self.style, self.view.width, first, rest, out)
+    }
+}
+
+/// Whether a request failed although it may have reached no traced function: who sent it looks for it.
+fn is_refused(request: &Request) -> bool {
+    match request.state {
+        CallState::Returned => request.status.is_some_and(|status| status >= 400),
+        CallState::Panicked | CallState::Exited | CallState::Abandoned => true,
+        CallState::InFlight | CallState::Unpaired => false,
     }
 }
 

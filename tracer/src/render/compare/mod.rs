@@ -125,7 +125,7 @@ impl Comparison {
             escape(&daemon.go_version)
         );
         let mut notes: Vec<String> = plan.issues.iter().map(|i| escape(&i.text)).collect();
-        notes.push(recording.completeness());
+        notes.push(recording.completeness().text);
         let heads = columns
             .iter()
             .enumerate()
