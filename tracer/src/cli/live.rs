@@ -326,9 +326,14 @@ impl<'p> Live<'p> {
             ));
         }
         if let Some(open @ 1..) = open_before {
+            let (plural, were) = if open == 1 {
+                ("", "was")
+            } else {
+                ("s", "were")
+            };
             prepared.say(&format!(
-                "note: {open} connection{} to its API open before: what already runs there (a stream, a wait) is not seen",
-                if open == 1 { " was" } else { "s were" }
+                "note: {open} connection{plural} to its API {were} open before: what already runs there \
+                 (a stream, a wait) is not seen"
             ));
         }
         for issue in &prepared.plan().issues {

@@ -33,7 +33,10 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// Runs the program with the process' own arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let style = Style::new(match cli.color {
         args::Color::Always => Some(true),
         args::Color::Never => Some(false),
@@ -60,6 +63,19 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Help goes to stdout; what is wrong with the arguments to stderr, escaped: a shell may have made them of file names.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // nobody who asked for help and left is told so
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    for line in error.render().to_string().lines() {
+        say::line(line);
+    }
+    ExitCode::from(2)
 }
 
 /// Diagnostics of the kernel programs, for `-v`.

@@ -30,9 +30,13 @@ pub async fn run(
     let mut live = Live::attach(&prepared, destination(args), verbose)?;
     live.watch(args.slow);
     let mut sink = stream(args, style, &prepared.header, None);
-    sink.header(out)?;
+    // what cannot be written ends the session as any other end does
+    let mut headed = Some(sink.header(out).and_then(|()| out.flush()));
     let socket = prepared.socket.as_deref();
     let ended = session::run(live, until(args, socket), |batch| {
+        if let Some(headed) = headed.take() {
+            headed?;
+        }
         write(&mut sink, batch, out)?;
         Ok(args.calls.is_some_and(|most| sink.shown() >= most))
     })

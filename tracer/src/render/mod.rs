@@ -327,3 +327,32 @@ pub fn list_requests(trace: &Trace) -> Vec<usize> {
     found.dedup();
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_records_are_said_in_every_format() {
+        let header = Header::default();
+        let text = "incomplete: 7 hits; 3 records lost (ring buffer full)";
+        let finished = |kind, records_missing| {
+            let stream = Stream::new(kind, Style::new(Some(false)), View::default(), &header);
+            let completeness = Completeness {
+                text: text.into(),
+                records_missing,
+            };
+            let mut out = Vec::new();
+            stream
+                .finish(&Summary::default(), &completeness, &mut out)
+                .expect("written");
+            String::from_utf8(out).expect("text")
+        };
+        for kind in [StreamKind::Tree, StreamKind::Table, StreamKind::Jsonl] {
+            assert!(finished(kind, true).contains(text), "{kind:?}");
+        }
+        // what is missing within values is said at each of them
+        assert!(!finished(StreamKind::Tree, false).contains(text));
+        assert!(finished(StreamKind::Tree, false).contains("no request came"));
+    }
+}
