@@ -551,11 +551,16 @@ impl Recording {
 
     /// Closes it; gives why it is not whole.
     fn finish(mut self, prepared: &Prepared, trailer: &capture::Trailer) -> Option<Failure> {
-        if let Self::On(writer) = std::mem::replace(&mut self, Self::None)
-            && let Err(error) = writer.finish(trailer)
-        {
-            self.fail(prepared, &error);
-        }
+        self = match self {
+            Self::On(writer) => {
+                let mut closed = Self::None;
+                if let Err(error) = writer.finish(trailer) {
+                    closed.fail(prepared, &error);
+                }
+                closed
+            }
+            other => other,
+        };
         match self {
             Self::Failed(failure) => Some(failure),
             Self::None | Self::On(_) => None,
