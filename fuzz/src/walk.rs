@@ -347,7 +347,13 @@ fn replayed(bytes: &[u8], _: usize) {
         let _ = stream.write(&trace, &mut out);
         let _ = stream.finish(&trace.summary, &recording.completeness(), &mut out);
     }
-    let _ = markdown(&recording, &trace, 0, &mut out);
+    let view = View {
+        root: Some("/".to_owned()),
+        stack: true,
+        slow: 0,
+        ..View::default()
+    };
+    let _ = markdown(&recording, &trace, &view, &mut out);
     let columns: Vec<Column> = list_requests(&trace)
         .into_iter()
         .take(2)

@@ -2,13 +2,14 @@
 
 use harness::{Daemon, Numbers, Tool, json_lines, request, traced};
 use mobytrace::capture::Recording;
+use mobytrace::render::View;
 
 /// Reads, decodes and correlates; gives how many calls came out.
 fn replay(bytes: &[u8]) -> Option<usize> {
     let recording = Recording::read(bytes).ok()?;
     let trace = mobytrace::replay::replay(&recording);
     let mut out = Vec::new();
-    mobytrace::render::markdown(&recording, &trace, 10_000_000_000, &mut out).expect("rendered");
+    mobytrace::render::markdown(&recording, &trace, &View::default(), &mut out).expect("rendered");
     let columns: Vec<_> = mobytrace::render::list_requests(&trace)
         .into_iter()
         .take(2)

@@ -22,6 +22,7 @@ pub fn select<'t>(plan: &Plan, trace: &'t Trace, root: Option<&str>) -> Cow<'t, 
     let mut wanted: BTreeSet<usize> = (0..trace.requests.len())
         .filter(|i| request::holds(&trace.requests[*i], root))
         .collect();
+    let outermost = outermost(trace);
     let mut tops: BTreeSet<usize> = BTreeSet::new();
     for (index, call) in trace.calls.iter().enumerate() {
         if !is_root(call) {
@@ -33,7 +34,7 @@ pub fn select<'t>(plan: &Plan, trace: &'t Trace, root: Option<&str>) -> Cow<'t, 
                 wanted.insert(request);
             }
             Owner::Internal => {
-                tops.insert(top(trace, index));
+                tops.extend(outermost.get(index));
             }
         }
     }
@@ -60,22 +61,64 @@ pub fn select<'t>(plan: &Plan, trace: &'t Trace, root: Option<&str>) -> Cow<'t, 
         .map(|r| r.id)
         .collect();
     let internal: BTreeSet<usize> = (0..trace.calls.len())
-        .filter(|i| trace.calls[*i].owner == Owner::Internal && tops.contains(&top(trace, *i)))
+        .filter(|i| trace.calls[*i].owner == Owner::Internal && tops.contains(&outermost[*i]))
         .collect();
     Cow::Owned(trace.clone().with(&ids, internal))
 }
 
-/// The outermost call around one.
-fn top(trace: &Trace, mut index: usize) -> usize {
-    // of a damaged recording the calls may lead in a circle
-    for _ in 0..trace.calls.len() {
-        let Some(call) = trace.calls.get(index) else {
-            return index;
-        };
-        match call.parent.or(call.born_in) {
-            Some(above) if above != index => index = above,
-            _ => return index,
+/// The outermost call around each one.
+fn outermost(trace: &Trace) -> Vec<usize> {
+    let mut found: Vec<Option<usize>> = vec![None; trace.calls.len()];
+    for index in 0..trace.calls.len() {
+        let (mut path, mut at) = (Vec::new(), index);
+        // what was passed counts as found: of a damaged recording the calls may lead in a circle
+        while let Some(unknown @ None) = found.get_mut(at) {
+            *unknown = Some(at);
+            path.push(at);
+            match trace.calls.get(at).and_then(|c| c.parent.or(c.born_in)) {
+                Some(above) if above < trace.calls.len() => at = above,
+                _ => break,
+            }
+        }
+        let top = found.get(at).copied().flatten().unwrap_or(at);
+        for passed in path {
+            if let Some(of) = found.get_mut(passed) {
+                *of = Some(top);
+            }
         }
     }
-    index
+    found
+        .into_iter()
+        .enumerate()
+        .map(|(index, top)| top.unwrap_or(index))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::examples;
+
+    #[test]
+    fn calls_lead_to_the_outermost_one_and_circles_end() {
+        let call = |parent| examples::call(0, Vec::new(), parent);
+        let trace = Trace {
+            calls: vec![
+                call(None),
+                call(Some(0)),
+                call(Some(1)),
+                // a circle, one that leads into it, and one that leads nowhere
+                call(Some(4)),
+                call(Some(3)),
+                call(Some(4)),
+                call(Some(99)),
+            ],
+            ..Trace::default()
+        };
+        let tops = outermost(&trace);
+        assert_eq!(tops[..3], [0, 0, 0]);
+        assert_eq!(tops[3], tops[4]);
+        assert_eq!(tops[5], tops[4]);
+        assert_eq!(tops[6], 6);
+    }
 }
