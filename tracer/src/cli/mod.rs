@@ -111,10 +111,12 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(future)
 }
 
+/// Nobody reads what we write: a pipe says so itself, a terminal that was closed by an input/output error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
+            e.kind() == std::io::ErrorKind::BrokenPipe
+                || (e.raw_os_error() == Some(libc::EIO) && signals::stdout_is_gone())
+        })
     })
 }
