@@ -12,6 +12,9 @@ use crate::provenance::called_by;
 /// Requests that are remembered one by one: a call that outlives its request may come later.
 const MOST: usize = 1 << 13;
 
+/// The profile of `compare` is made of parts of others, which are offered.
+const MADE_OF_OTHERS: &str = "compare";
+
 /// What is remembered of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
@@ -144,7 +147,7 @@ impl Unreached {
         PROFILES
             .iter()
             .enumerate()
-            .filter(|(_, (_, _, patterns))| shows(patterns))
+            .filter(|(_, (name, _, patterns))| *name != MADE_OF_OTHERS && shows(patterns))
             .map(|(position, _)| position)
             .collect()
     }

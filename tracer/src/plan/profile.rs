@@ -112,7 +112,7 @@ pub const PROFILES: &[(&str, &str, &[&str])] = &[
         "networks",
         "list, create, connect and remove networks",
         &[
-            "/daemon.(*Daemon).GetNetworks",
+            "/daemon.(*Daemon).GetNetworks|/daemon.(*Daemon).GetNetworkSummaries",
             "/daemon.(*Daemon).CreateNetwork",
             "/daemon.(*Daemon).DeleteNetwork",
             "/daemon.(*Daemon).ConnectContainerToNetwork",
