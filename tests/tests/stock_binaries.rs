@@ -272,19 +272,27 @@ fn options_functions_and_blind_spots_of_every_generation() {
                 function.name
             );
         }
-        let blind = plan.issues.iter().any(|i| i.kind == IssueKind::InlinedAt);
+        // another function of the profile sees those calls
+        let blind = plan
+            .issues
+            .iter()
+            .any(|i| i.kind == IssueKind::SeenElsewhere);
         assert_eq!(
             blind,
             !expected.blind.is_empty(),
             "{name}: {:?}",
             plan.issues
         );
+        // methods that the compiler made for structs around it are nobody's
+        let braces = plan.issues.iter().find(|i| i.text.contains('}'));
+        assert_eq!(braces, None, "{name}");
         let absent = plan
             .issues
             .iter()
             .filter(|i| i.kind == IssueKind::Absent)
             .count();
-        assert_eq!(absent, 1, "{name}: {:?}", plan.issues);
+        // what an era folded into another function is no loss
+        assert_eq!(absent, 0, "{name}: {:?}", plan.issues);
         assert_eq!(plan.g.parent_goid.is_some(), expected.parent, "{name}");
         // also where goroutines know their creator: only this tells when they were born
         assert!(
@@ -294,7 +302,7 @@ fn options_functions_and_blind_spots_of_every_generation() {
         assert!(
             plan.issues
                 .iter()
-                .all(|i| matches!(i.kind, IssueKind::Absent | IssueKind::InlinedAt)),
+                .all(|i| i.kind == IssueKind::SeenElsewhere),
             "{name}: {:?}",
             plan.issues
         );
@@ -439,7 +447,7 @@ fn profiles_have_signatures_and_names() {
             .iter()
             .filter(|i| i.kind == IssueKind::Absent)
             .collect();
-        assert_eq!(absent.len(), 1, "{name}: one line for all: {absent:?}");
+        assert!(absent.is_empty(), "{name}: {absent:?}");
         for f in plan.functions.iter().filter(|f| f.role == Role::Call) {
             traced += 1;
             if f.signature.is_empty() {

@@ -2,6 +2,7 @@
 
 mod proxy;
 mod routes;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -78,6 +79,7 @@ fn on(suite: &str, list: &str, maker: &str) {
         let answer = daemon.get_as(path, agent).expect("answer");
         assert_eq!(answer.status, 200, "{path}");
     };
+    let mut answered = [false; 2];
     let (events, _) = traced(&daemon, &args, || {
         for args in [
             &["ps"][..],
@@ -109,6 +111,7 @@ fn on(suite: &str, list: &str, maker: &str) {
         get("/v1.41/networks", "t-networks");
         get("/v1.41/containers/c2/json", "t-inspect");
         routes::send(&daemon);
+        answered = rules::send(&daemon);
     });
 
     check(by_cli(&events, "/containers/json", "", list), &[], "ps");
@@ -152,16 +155,20 @@ fn on(suite: &str, list: &str, maker: &str) {
         &[("config.Filters", query("filters", sent))],
         "filters as lists",
     );
-    // a parameter that is not known on this route: nothing is claimed
-    for (option, origin) in events.call_of("t-stranger", list)["origins"]
-        .as_object()
-        .expect("origins")
-    {
-        assert_eq!(origin["from"], "unknown", "{option}");
-    }
+    // no handler of this route reads it: it sets nothing, and is named
+    let stranger = events.call_of("t-stranger", list);
+    let made = [
+        ("config.All", hard_coded(maker)),
+        ("config.Size", hard_coded(maker)),
+    ];
+    check(stranger, &made, "a stranger");
+    let unread = json!([{"parameter": "size", "read_from": null, "read_below": null}]);
+    assert_eq!(events.request_of("t-stranger")["unread"], unread);
+    assert_eq!(events.request_of("t-odd")["unread"], json!([]));
     inspected(&events);
     others(&events);
     routes::check(&events);
+    rules::check(&events, suite, answered);
 
     // a recording says the same
     let tool = Tool::find().expect("tool");
@@ -283,10 +290,8 @@ fn others(events: &Events) {
     of("t-volumes", "List", &|name| {
         (name == "filter").then(|| query("filters", sent))
     });
-    of("t-networks", "GetNetworks", &|name| {
-        let why = "the handler chooses it by the API version";
-        (name == "Detailed").then(|| json!({"from": "unknown", "why": why}))
-    });
+    let listed = events.call_of("t-networks", "GetNetworks");
+    check(listed, &[], "networks");
 }
 
 #[test]

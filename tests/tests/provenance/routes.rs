@@ -59,15 +59,12 @@ fn rows() -> Vec<Row> {
                 (&["Since"], query("since", "3")),
             ],
         ),
-        Row {
-            unknown: &["hostConfig"],
-            ..row(
-                "POST",
-                "/containers/c1/start",
-                &["ContainerStart"],
-                vec![names("c1")],
-            )
-        },
+        row(
+            "POST",
+            "/containers/c1/start",
+            &["ContainerStart"],
+            vec![names("c1")],
+        ),
         row(
             "POST",
             "/containers/c1/pause",

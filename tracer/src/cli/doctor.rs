@@ -236,14 +236,16 @@ fn daemon(selection: &args::Daemon) -> Vec<Check> {
                 "",
             ));
             checks.extend(plan.issues.iter().map(|issue| {
-                let (id, remedy) = match issue.kind {
+                let (id, verdict, remedy) = match issue.kind {
                     IssueKind::UnverifiedRelease => (
                         "go release",
+                        Verdict::Limited,
                         "a mobytrace that knows this release, if there is one; else compare what is shown with what you know",
                     ),
-                    _ => ("blind spot", ""),
+                    IssueKind::SeenElsewhere => ("inlined", Verdict::Ok, ""),
+                    _ => ("blind spot", Verdict::Limited, ""),
                 };
-                check(id, Verdict::Limited, issue.text.clone(), remedy)
+                check(id, verdict, issue.text.clone(), remedy)
             }));
             checks
         }

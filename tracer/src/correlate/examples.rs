@@ -1,6 +1,6 @@
 //! Requests and calls put together by hand, for tests.
 
-use super::model::{Call, CallState, Link, Owner, Request};
+use super::model::{Body, Call, CallState, Length, Link, Owner, Request};
 use super::request::api_version;
 use crate::decode::{Missing, Value};
 
@@ -15,6 +15,10 @@ pub fn request(method: &str, path: &str, query: &str) -> Request {
         path: path.into(),
         query: query.into(),
         user_agent: None,
+        body: Body {
+            length: Length::Bytes(0),
+            content_type: None,
+        },
         status: Some(200),
         bytes: None,
         hijacked: Some(false),

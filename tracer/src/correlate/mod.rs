@@ -17,7 +17,8 @@ mod slow;
 
 pub use correlator::Correlator;
 pub use model::{
-    Call, CallState, Client, LayerWork, Link, Owner, ProcessName, Request, Sharing, Summary, Trace,
+    Body, Call, CallState, Client, LayerWork, Length, Link, Owner, ProcessName, Request, Sharing,
+    Summary, Trace,
 };
 pub use request::split_version;
 pub use slow::Slow;

@@ -131,6 +131,23 @@ pub struct Call {
     pub shared_with: Vec<Sharing>,
 }
 
+/// What a request says of its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    pub length: Length,
+    /// `None`: the request certainly told none.
+    pub content_type: Option<Text>,
+}
+
+/// Bytes of a request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    Bytes(u64),
+    /// The request did not tell: it was sent in chunks.
+    Untold,
+    NotCaptured,
+}
+
 /// One HTTP request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -145,6 +162,7 @@ pub struct Request {
     pub query: Text,
     /// `None`: the request certainly had none.
     pub user_agent: Option<Text>,
+    pub body: Body,
     /// Of a path like `/v1.41/info`: `1.41`.
     pub api_version: Option<String>,
     pub status: Option<i64>,

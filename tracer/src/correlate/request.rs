@@ -1,6 +1,6 @@
 //! What a request says about itself, out of the values of its hits.
 
-use super::model::{CallState, Client, ProcessName, Request};
+use super::model::{Body, CallState, Client, Length, ProcessName, Request};
 use crate::decode::{Hit, Misfit, Missing, NoClient, Text, Value};
 use crate::plan::FuncSchema;
 
@@ -30,6 +30,7 @@ pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
     let value = |at: Option<usize>| at.and_then(|i| hit.values.get(i)).map(target);
     let req = value(parameters.req);
     let text = |path: &[&str]| req.map_or_else(not_captured, |r| text_at(r, path));
+    let header = |name: &str| req.map_or_else(|| Some(not_captured()), |r| header(r, name));
     let path = text(&["URL", "Path"]);
     let client = value(parameters.client).map_or(Err(Missing::NotPlanned), client);
     Request {
@@ -41,7 +42,11 @@ pub fn begun(id: u32, hit: &Hit, parameters: Parameters) -> Request {
         api_version: api_version(&path),
         path,
         query: text(&["URL", "RawQuery"]),
-        user_agent: req.map_or_else(|| Some(not_captured()), user_agent),
+        user_agent: header("User-Agent"),
+        body: Body {
+            length: req.map_or(Length::NotCaptured, length),
+            content_type: header("Content-Type"),
+        },
         status: None,
         bytes: None,
         hijacked: None,
@@ -212,8 +217,16 @@ fn text_at(value: &Value, path: &[&str]) -> Text {
     }
 }
 
-/// The first value of the header, which is what Go's `UserAgent` returns; `None`: there is none.
-fn user_agent(request: &Value) -> Option<Text> {
+/// `ContentLength`: -1 where the request does not tell.
+fn length(request: &Value) -> Length {
+    match int_at(request, "ContentLength") {
+        Some(bytes) => u64::try_from(bytes).map_or(Length::Untold, Length::Bytes),
+        None => Length::NotCaptured,
+    }
+}
+
+/// The first value of a header, which is what Go's `Header.Get` returns; `None`: there is none.
+fn header(request: &Value, wanted: &str) -> Option<Text> {
     let headers = match field(request, "Header") {
         Some(headers) => headers,
         None => return Some(not_captured()),
@@ -226,9 +239,7 @@ fn user_agent(request: &Value) -> Option<Text> {
         (Value::Missing(why), _) => return Some(Text::Missing(why.clone())),
         _ => return Some(not_captured()),
     };
-    let found = entries
-        .iter()
-        .find(|(name, _)| Text::of(name).is("User-Agent"));
+    let found = entries.iter().find(|(name, _)| Text::of(name).is(wanted));
     let Some((_, values)) = found else {
         // the rest of the headers, or the name of one, was not captured
         let why = why.or_else(|| entries.iter().find_map(|(name, _)| name.why_missing()));
@@ -270,14 +281,106 @@ mod tests {
         }
     }
 
+    fn fields(of: Vec<(&str, Value)>) -> Value {
+        Value::Struct {
+            ty: String::new(),
+            fields: of.into_iter().map(|(n, v)| (n.into(), v)).collect(),
+            left_out: 1,
+        }
+    }
+
+    #[test]
+    fn frames_that_recovered_a_panic() {
+        let g = |of: Vec<(&str, Value)>| {
+            let stack = fields(vec![("hi", Value::Uint(0x9000))]);
+            let goid = ("goid", Value::Uint(7));
+            let all = [goid, ("stack", stack)].into_iter().chain(of).collect();
+            Value::Pointer {
+                addr: 0xc000,
+                to: Box::new(fields(all)),
+            }
+        };
+        let old = g(vec![("sigcode0", Value::Uint(0x8f00))]);
+        assert_eq!(recovered(&old), Some((7, 0x100)));
+        let panic = Value::Pointer {
+            addr: 0xd000,
+            to: Box::new(fields(vec![("sp", Value::Address(0x8e00))])),
+        };
+        assert_eq!(recovered(&g(vec![("_panic", panic)])), Some((7, 0x200)));
+        let lost = || Value::Missing(Missing::Lost);
+        for none in [
+            vec![("_panic", Value::Nil)],
+            vec![("_panic", lost())],
+            vec![("sigcode0", Value::Uint(0))],
+            // beyond the stack
+            vec![("sigcode0", Value::Uint(0x9001))],
+            vec![],
+        ] {
+            assert_eq!(recovered(&g(none.clone())), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_bodies() {
+        let told = |bytes| fields(vec![("ContentLength", Value::Int(bytes))]);
+        assert_eq!(length(&told(0)), Length::Bytes(0));
+        assert_eq!(length(&told(90)), Length::Bytes(90));
+        assert_eq!(length(&told(-1)), Length::Untold);
+        assert_eq!(length(&fields(vec![])), Length::NotCaptured);
+    }
+
+    #[test]
+    fn what_net_http_answers_for_a_handler() {
+        let ended = |status: i64, hijacked: Option<bool>| {
+            let conn = hijacked.map(|h| ("hijackedv", Value::Bool(h)));
+            let conn = fields(conn.into_iter().collect());
+            let mut request = super::super::examples::request("HEAD", "/_ping", "");
+            request.hijacked = None;
+            let response = fields(vec![("status", Value::Int(status)), ("conn", conn)]);
+            let hit = Hit {
+                out: vec![response],
+                ..hit()
+            };
+            super::ended(&mut request, &hit);
+            request.status
+        };
+        assert_eq!(ended(0, Some(false)), Some(200));
+        assert_eq!(ended(404, Some(false)), Some(404));
+        assert_eq!(ended(0, Some(true)), None);
+        assert_eq!(ended(0, None), None);
+    }
+
+    fn hit() -> Hit {
+        Hit {
+            site: 0,
+            func: 0,
+            kind: 0,
+            ktime: 9,
+            tgid: 1,
+            tid: 1,
+            goid: Some(1),
+            g: 0,
+            parent_goid: None,
+            lost_before: 0,
+            on_own_stack: true,
+            depth: 1,
+            stack: Vec::new(),
+            values: Vec::new(),
+            out: Vec::new(),
+            incomplete: None,
+            masked: 0,
+        }
+    }
+
     #[test]
     fn no_user_agent_is_said_of_whole_headers_only() {
         let agent = |headers: Value| {
-            user_agent(&Value::Struct {
+            let request = Value::Struct {
                 ty: "net/http.Request".into(),
                 fields: vec![("Header".into(), headers)],
                 left_out: 1,
-            })
+            };
+            header(&request, "User-Agent")
         };
         let header = |name: &str, value: &str| {
             let items = vec![string(value)];

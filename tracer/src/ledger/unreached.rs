@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::correlate::{CallState, Owner, Request, Trace};
-use crate::plan::{PROFILES, Plan};
+use crate::plan::{PROFILES, Plan, Wanted};
 use crate::provenance::called_by;
 
 /// Requests that are remembered one by one: a call that outlives its request may come later.
@@ -133,12 +133,12 @@ impl Unreached {
             return Vec::new();
         };
         let rows = called_by(method, path);
-        let shows = |patterns: &[&str]| {
+        let shows = |wanted: &[Wanted]| {
             rows.iter().any(|names| {
                 // a function that is traced and was not reached is no promise
                 let traced = |name: &str| self.traced.iter().any(|t| ends_with(t, name));
                 let named = |name: &str| {
-                    let mut symbols = patterns.iter().flat_map(|p| p.split('|'));
+                    let mut symbols = wanted.iter().flat_map(|w| w.pattern.split('|'));
                     symbols.any(|symbol| ends_with(symbol, name))
                 };
                 !names.iter().any(|n| traced(n)) && names.iter().all(|n| named(n))
@@ -147,7 +147,7 @@ impl Unreached {
         PROFILES
             .iter()
             .enumerate()
-            .filter(|(_, (name, _, patterns))| *name != MADE_OF_OTHERS && shows(patterns))
+            .filter(|(_, (name, _, wanted))| *name != MADE_OF_OTHERS && shows(wanted))
             .map(|(position, _)| position)
             .collect()
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::schema::{Issue, IssueKind, Plan};
 use super::short_name;
 use crate::gobin::InlinedAt;
+use crate::gobin::symbol::is_of_type;
 
 /// One-line wrappers and the function they end in.
 const COVERED_BY: &[(&str, &str)] = &[("Containers", "reduceContainers")];
@@ -22,6 +23,7 @@ pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
         let mut callers: Vec<&str> = f
             .inlined_at
             .iter()
+            .filter(|c| !is_of_type(c))
             .map(|c| short_name(c))
             .filter(|c| *c != f.short)
             .collect();
@@ -33,16 +35,23 @@ pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
         let cover = COVERED_BY
             .iter()
             .find(|(inner, _)| *inner == f.short)
-            .filter(|(_, by)| traced.iter().any(|short| short == by))
-            .map_or_else(String::new, |(_, by)| format!("; {by} sees those calls"));
+            .filter(|(_, by)| traced.iter().any(|short| short == by));
+        let inlined = format!(
+            "{} is inlined into {}: its probe cannot see calls from there",
+            f.short,
+            callers.join(", ")
+        );
+        let (kind, text) = match cover {
+            Some((_, by)) => (
+                IssueKind::SeenElsewhere,
+                format!("{inlined}; {by} sees those calls"),
+            ),
+            None => (IssueKind::InlinedAt, inlined),
+        };
         issues.push(Issue {
             function: f.name.clone(),
-            kind: IssueKind::InlinedAt,
-            text: format!(
-                "{} is inlined into {}: its probe cannot see calls from there{cover}",
-                f.short,
-                callers.join(", ")
-            ),
+            kind,
+            text,
         });
     }
     plan.issues.append(&mut issues);

@@ -30,7 +30,12 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
             .iter()
             .filter(|f| !f.assembly && wish.names(&f.name))
             .collect();
-        if found.is_empty() {
+        let seen_otherwise = || {
+            named
+                .iter()
+                .any(|f| !f.assembly && wish.is_seen_by(&f.name))
+        };
+        if found.is_empty() && !seen_otherwise() {
             absent.push(wish);
         }
         for f in &found {
@@ -95,13 +100,9 @@ fn left_out(names: &[&str]) -> Option<Issue> {
     })
 }
 
-/// One line for everything that this build lacks.
+/// One line for everything that was asked for and that no function of this build does, by full names.
 fn absence(wishes: &[&Wish]) -> Option<Issue> {
-    let mut names: Vec<&str> = wishes
-        .iter()
-        .map(|w| short_name(w.pattern.split('|').next().unwrap_or_default()))
-        .collect();
-    names.dedup();
+    let names: Vec<String> = wishes.iter().map(|w| full_name(&w.pattern)).collect();
     let text = match names.as_slice() {
         [] => return None,
         [one] => format!("{one} does not exist in this build"),
@@ -114,6 +115,18 @@ fn absence(wishes: &[&Wish]) -> Option<Issue> {
         kind: IssueKind::Absent,
         text,
     })
+}
+
+/// `daemon.(*Daemon).ContainersPrune (or ContainerPrune)`
+fn full_name(pattern: &str) -> String {
+    let mut names = pattern.split('|');
+    let first = names.next().unwrap_or_default().trim_start_matches('/');
+    let others: Vec<&str> = names.map(short_name).collect();
+    if others.is_empty() {
+        first.to_owned()
+    } else {
+        format!("{first} (or {})", others.join(", "))
+    }
 }
 
 /// Offsets of the fields of `runtime.g` that identify a goroutine and its stack.

@@ -35,7 +35,7 @@ pub use catalogue::absent_fields;
 pub use debuginfo::{EntryParity, entry_parity};
 pub use error::Error;
 pub use explain::{explain, fold};
-pub use profile::{PROFILES, PlanRequest, Wish, matches};
+pub use profile::{PROFILES, PlanRequest, Wanted, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, Issue, IssueKind, Leaf, MapSchema,
     Meaning, OpSchema, PlaceKind, Plan, Role, Secret, SignatureSource, SiteSchema, TypeKindSchema,

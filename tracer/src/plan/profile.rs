@@ -10,7 +10,48 @@ pub struct Wish {
     pub pattern: String,
     /// `-f` on the command line: values are followed a few pointers deep, results in full.
     pub explicit: bool,
+    /// Pattern of a function that sees the same calls in releases that lack this one.
+    pub seen_by: Option<&'static str>,
 }
+
+/// One function of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Names of it in different releases are separated by `|`.
+    pub pattern: &'static str,
+    /// Pattern of a function of the same profile that does its work in releases that lack it: then nothing is lost.
+    pub seen_by: Option<&'static str>,
+}
+
+const fn all(pattern: &'static str) -> Wanted {
+    Wanted {
+        pattern,
+        seen_by: None,
+    }
+}
+
+/// A function of some releases; in others `seen_by` does its work.
+const fn some(pattern: &'static str, seen_by: &'static str) -> Wanted {
+    Wanted {
+        pattern,
+        seen_by: Some(seen_by),
+    }
+}
+
+/// Folded into `Containers` in 25.0.
+const REDUCE_CONTAINERS: Wanted = some(
+    "/daemon.(*Daemon).reduceContainers",
+    "/daemon.(*Daemon).Containers",
+);
+/// Exported in 22.06 and 23.0; up to 20.10 there is one function for all of disk usage.
+const CONTAINER_DISK_USAGE: Wanted = some(
+    "/daemon.(*Daemon).containerDiskUsage|/daemon.(*Daemon).ContainerDiskUsage",
+    "/daemon.(*Daemon).SystemDiskUsage",
+);
+const GET_IMAGE: &str =
+    "/daemon/images.(*ImageService).GetImage|/daemon/images.(*ImageService).LookupImage";
+const PRUNE_IMAGES: &str =
+    "/daemon/images.(*ImageService).ImagesPrune|/daemon/images.(*ImageService).ImagePrune";
 
 /// Everything wished for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,131 +64,164 @@ pub struct PlanRequest {
 /// Profiles of which it is asked how much of their time goes into layer sizes.
 const WITH_LAYERS: &[&str] = &["list", "compare", "system"];
 
-/// Profiles: name, what it answers, functions. The receiver is spelled so that every import path of moby fits; names of one
-/// function in different releases are separated by `|`.
-pub const PROFILES: &[(&str, &str, &[&str])] = &[
+/// Profiles: name, what it answers, functions. The receiver is spelled so that every import path of moby fits.
+pub const PROFILES: &[(&str, &str, &[Wanted])] = &[
     (
         "list",
         "which options list and disk-usage requests really use",
         &[
-            "/daemon.(*Daemon).Containers",
-            "/daemon.(*Daemon).reduceContainers",
-            // exported in 22.06 and 23.0
-            "/daemon.(*Daemon).containerDiskUsage|/daemon.(*Daemon).ContainerDiskUsage",
-            "/daemon.(*Daemon).SystemDiskUsage",
+            all("/daemon.(*Daemon).Containers"),
+            REDUCE_CONTAINERS,
+            CONTAINER_DISK_USAGE,
+            all("/daemon.(*Daemon).SystemDiskUsage"),
         ],
     ),
     (
         "compare",
         "what `compare` traces: everything that lists or prunes",
         &[
-            "/daemon.(*Daemon).Containers",
-            "/daemon.(*Daemon).reduceContainers",
-            "/daemon.(*Daemon).containerDiskUsage|/daemon.(*Daemon).ContainerDiskUsage",
-            "/daemon.(*Daemon).SystemDiskUsage",
-            "/daemon/images.(*ImageService).Images|/daemon/containerd.(*ImageService).Images",
-            "/volume/service.(*VolumesService).List",
-            "/daemon.(*Daemon).GetNetworks|/daemon.(*Daemon).GetNetworkSummaries",
-            "/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune",
-            "/daemon/images.(*ImageService).ImagesPrune|/daemon/images.(*ImageService).ImagePrune\
+            all("/daemon.(*Daemon).Containers"),
+            REDUCE_CONTAINERS,
+            CONTAINER_DISK_USAGE,
+            all("/daemon.(*Daemon).SystemDiskUsage"),
+            all("/daemon/images.(*ImageService).Images|/daemon/containerd.(*ImageService).Images"),
+            all("/volume/service.(*VolumesService).List"),
+            all("/daemon.(*Daemon).GetNetworks|/daemon.(*Daemon).GetNetworkSummaries"),
+            all("/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune"),
+            all(
+                "/daemon/images.(*ImageService).ImagesPrune|/daemon/images.(*ImageService).ImagePrune\
              |/daemon/containerd.(*ImageService).ImagesPrune\
              |/daemon/containerd.(*ImageService).ImagePrune",
-            "/volume/service.(*VolumesService).Prune",
-            "/daemon.(*Daemon).NetworksPrune|/daemon.(*Daemon).NetworkPrune",
+            ),
+            all("/volume/service.(*VolumesService).Prune"),
+            all("/daemon.(*Daemon).NetworksPrune|/daemon.(*Daemon).NetworkPrune"),
         ],
     ),
     (
         "containers",
-        "life of a container: create, start, stop, exec, remove",
+        "life of a container: create, start, stop, exec, remove, stats, healthchecks",
         &[
-            "/daemon.(*Daemon).ContainerCreate",
-            "/daemon.(*Daemon).ContainerStart",
-            "/daemon.(*Daemon).ContainerStop",
-            "/daemon.(*Daemon).ContainerRestart",
-            "/daemon.(*Daemon).ContainerKill",
-            "/daemon.(*Daemon).ContainerPause",
-            "/daemon.(*Daemon).ContainerUnpause",
-            "/daemon.(*Daemon).ContainerRename",
-            "/daemon.(*Daemon).ContainerUpdate",
-            "/daemon.(*Daemon).ContainerWait",
-            "/daemon.(*Daemon).ContainerRm",
-            "/daemon.(*Daemon).ContainerInspect",
-            "/daemon.(*Daemon).ContainerLogs",
-            "/daemon.(*Daemon).ContainerAttach",
-            "/daemon.(*Daemon).ContainerExecCreate",
-            "/daemon.(*Daemon).ContainerExecStart",
-            "/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune",
+            all("/daemon.(*Daemon).ContainerCreate"),
+            all("/daemon.(*Daemon).ContainerStart"),
+            all("/daemon.(*Daemon).ContainerStop"),
+            all("/daemon.(*Daemon).ContainerRestart"),
+            all("/daemon.(*Daemon).ContainerKill"),
+            all("/daemon.(*Daemon).ContainerPause"),
+            all("/daemon.(*Daemon).ContainerUnpause"),
+            all("/daemon.(*Daemon).ContainerRename"),
+            all("/daemon.(*Daemon).ContainerUpdate"),
+            all("/daemon.(*Daemon).ContainerWait"),
+            all("/daemon.(*Daemon).ContainerRm"),
+            // what auto-remove and prune call, from 25.0 on; before, they call the exported one
+            some(
+                "/daemon.(*Daemon).containerRm",
+                "/daemon.(*Daemon).ContainerRm",
+            ),
+            all("/daemon.(*Daemon).ContainerInspect"),
+            all("/daemon.(*Daemon).ContainerLogs"),
+            all("/daemon.(*Daemon).ContainerAttach"),
+            all("/daemon.(*Daemon).ContainerExecCreate"),
+            all("/daemon.(*Daemon).ContainerExecStart"),
+            all("/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune"),
+            all("/daemon.(*Daemon).ContainerStats"),
+            all("/daemon.(*Daemon).ContainerTop"),
+            // healthchecks
+            all("/daemon.(*cmdProbe).run"),
         ],
     ),
     (
         "images",
         "pull, push, list and remove, in both image services",
         &[
-            "/daemon/images.(*ImageService).PullImage",
-            "/daemon/images.(*ImageService).PushImage",
-            "/daemon/images.(*ImageService).Images",
-            "/daemon/images.(*ImageService).ImageDelete",
-            "/daemon/images.(*ImageService).GetImage|/daemon/images.(*ImageService).LookupImage",
-            "/daemon/images.(*ImageService).ImagesPrune|/daemon/images.(*ImageService).ImagePrune",
-            "/daemon/containerd.(*ImageService).PullImage",
-            "/daemon/containerd.(*ImageService).PushImage",
-            "/daemon/containerd.(*ImageService).Images",
-            "/daemon/containerd.(*ImageService).ImageDelete",
-            "/daemon/containerd.(*ImageService).GetImage",
-            "/daemon/containerd.(*ImageService).ImagesPrune|/daemon/containerd.(*ImageService).ImagePrune",
+            all("/daemon/images.(*ImageService).PullImage"),
+            all("/daemon/images.(*ImageService).PushImage"),
+            all("/daemon/images.(*ImageService).Images"),
+            all("/daemon/images.(*ImageService).ImageDelete"),
+            all(GET_IMAGE),
+            some("/daemon/images.(*ImageService).ImageInspect", GET_IMAGE),
+            all(PRUNE_IMAGES),
+            // the second service came in 24.0
+            some(
+                "/daemon/containerd.(*ImageService).PullImage",
+                "/daemon/images.(*ImageService).PullImage",
+            ),
+            some(
+                "/daemon/containerd.(*ImageService).PushImage",
+                "/daemon/images.(*ImageService).PushImage",
+            ),
+            some(
+                "/daemon/containerd.(*ImageService).Images",
+                "/daemon/images.(*ImageService).Images",
+            ),
+            some(
+                "/daemon/containerd.(*ImageService).ImageDelete",
+                "/daemon/images.(*ImageService).ImageDelete",
+            ),
+            some("/daemon/containerd.(*ImageService).GetImage", GET_IMAGE),
+            some("/daemon/containerd.(*ImageService).ImageInspect", GET_IMAGE),
+            some(
+                "/daemon/containerd.(*ImageService).ImagesPrune|/daemon/containerd.(*ImageService).ImagePrune",
+                PRUNE_IMAGES,
+            ),
         ],
     ),
     (
         "volumes",
         "list, create, remove and prune volumes",
         &[
-            "/volume/service.(*VolumesService).List",
-            "/volume/service.(*VolumesService).Create",
-            "/volume/service.(*VolumesService).Get",
-            "/volume/service.(*VolumesService).Remove",
-            "/volume/service.(*VolumesService).Prune",
+            all("/volume/service.(*VolumesService).List"),
+            all("/volume/service.(*VolumesService).Create"),
+            all("/volume/service.(*VolumesService).Get"),
+            all("/volume/service.(*VolumesService).Remove"),
+            all("/volume/service.(*VolumesService).Prune"),
         ],
     ),
     (
         "networks",
         "list, create, connect and remove networks",
         &[
-            "/daemon.(*Daemon).GetNetworks|/daemon.(*Daemon).GetNetworkSummaries",
-            "/daemon.(*Daemon).CreateNetwork",
-            "/daemon.(*Daemon).DeleteNetwork",
-            "/daemon.(*Daemon).ConnectContainerToNetwork",
-            "/daemon.(*Daemon).DisconnectContainerFromNetwork",
-            "/daemon.(*Daemon).NetworksPrune|/daemon.(*Daemon).NetworkPrune",
+            all("/daemon.(*Daemon).GetNetworks"),
+            // lists, from 29.0 on
+            some(
+                "/daemon.(*Daemon).GetNetworkSummaries",
+                "/daemon.(*Daemon).GetNetworks",
+            ),
+            all("/daemon.(*Daemon).CreateNetwork"),
+            all("/daemon.(*Daemon).DeleteNetwork"),
+            all("/daemon.(*Daemon).ConnectContainerToNetwork"),
+            all("/daemon.(*Daemon).DisconnectContainerFromNetwork"),
+            all("/daemon.(*Daemon).NetworksPrune|/daemon.(*Daemon).NetworkPrune"),
         ],
     ),
     (
         "system",
-        "info, version, events, disk usage, registry login",
+        "info, version, events, disk usage, build cache, registry login",
         &[
-            "/daemon.(*Daemon).SystemInfo",
-            "/daemon.(*Daemon).SystemVersion",
-            "/daemon.(*Daemon).SubscribeToEvents",
-            "/daemon.(*Daemon).SystemDiskUsage",
-            "/daemon.(*Daemon).AuthenticateToRegistry",
+            all("/daemon.(*Daemon).SystemInfo"),
+            all("/daemon.(*Daemon).SystemVersion"),
+            all("/daemon.(*Daemon).SubscribeToEvents"),
+            all("/daemon.(*Daemon).SystemDiskUsage"),
+            all("/daemon.(*Daemon).AuthenticateToRegistry"),
+            all("(*Backend).PruneCache"),
         ],
     ),
     (
         "http",
         "the API's handlers of containers and system",
         &[
-            "/router/container.(*containerRouter).getContainersJSON",
-            "/router/container.(*containerRouter).getContainersByName",
-            "/router/container.(*containerRouter).getContainersLogs",
-            "/router/container.(*containerRouter).postContainersCreate",
-            "/router/container.(*containerRouter).postContainersStart",
-            "/router/container.(*containerRouter).postContainersStop",
-            "/router/container.(*containerRouter).postContainersKill",
-            "/router/container.(*containerRouter).postContainersWait",
-            "/router/container.(*containerRouter).postContainersPrune",
-            "/router/container.(*containerRouter).deleteContainers",
-            "/router/system.(*systemRouter).getInfo",
-            "/router/system.(*systemRouter).getEvents",
-            "/router/system.(*systemRouter).getDiskUsage",
+            all("/router/container.(*containerRouter).getContainersJSON"),
+            all("/router/container.(*containerRouter).getContainersByName"),
+            all("/router/container.(*containerRouter).getContainersLogs"),
+            all("/router/container.(*containerRouter).postContainersCreate"),
+            all("/router/container.(*containerRouter).postContainersStart"),
+            all("/router/container.(*containerRouter).postContainersStop"),
+            all("/router/container.(*containerRouter).postContainersKill"),
+            all("/router/container.(*containerRouter).postContainersWait"),
+            all("/router/container.(*containerRouter).postContainersPrune"),
+            all("/router/container.(*containerRouter).deleteContainers"),
+            all("/router/system.(*systemRouter).getInfo"),
+            all("/router/system.(*systemRouter).getEvents"),
+            all("/router/system.(*systemRouter).getDiskUsage"),
         ],
     ),
 ];
@@ -156,8 +230,18 @@ impl Wish {
     /// Whether a symbol is meant.
     #[must_use]
     pub fn names(&self, symbol: &str) -> bool {
-        self.pattern.split('|').any(|one| matches(one, symbol))
+        any_of(&self.pattern, symbol)
     }
+
+    /// Whether that symbol sees the same calls.
+    #[must_use]
+    pub fn is_seen_by(&self, symbol: &str) -> bool {
+        self.seen_by.is_some_and(|by| any_of(by, symbol))
+    }
+}
+
+fn any_of(alternatives: &str, symbol: &str) -> bool {
+    alternatives.split('|').any(|one| matches(one, symbol))
 }
 
 /// The patterns of all wishes, made ready to tell of each of a hundred thousand names whether one is meant.
@@ -216,14 +300,16 @@ impl PlanRequest {
                     known: known.join(", "),
                 });
             };
-            wishes.extend(patterns.iter().map(|p| Wish {
-                pattern: (*p).to_owned(),
+            wishes.extend(patterns.iter().map(|wanted| Wish {
+                pattern: wanted.pattern.to_owned(),
                 explicit: false,
+                seen_by: wanted.seen_by,
             }));
         }
         wishes.extend(functions.iter().map(|f| Wish {
             pattern: f.clone(),
             explicit: true,
+            seen_by: None,
         }));
         let mut seen = std::collections::HashSet::new();
         wishes.retain(|w| seen.insert(w.pattern.clone()));
@@ -343,6 +429,7 @@ mod tests {
             .map(|p| Wish {
                 pattern: (*p).to_owned(),
                 explicit: true,
+                seen_by: None,
             })
             .collect();
         let all = AnyWish::of(&wishes);
@@ -364,10 +451,21 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_for_a_function_is_of_the_same_profile() {
+        for (profile, _, wanted) in PROFILES {
+            for one in *wanted {
+                let stand_in = |by: &str| wanted.iter().any(|w| w.pattern == by);
+                assert!(one.seen_by.is_none_or(stand_in), "{profile}: {one:?}");
+            }
+        }
+    }
+
+    #[test]
     fn names_of_different_releases_are_one_wish() {
         let wish = Wish {
             pattern: "/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune".into(),
             explicit: false,
+            seen_by: None,
         };
         assert!(wish.names("github.com/moby/moby/v2/daemon.(*Daemon).ContainerPrune"));
         assert!(wish.names("github.com/docker/docker/daemon.(*Daemon).ContainersPrune"));

@@ -17,6 +17,7 @@ use crate::gobin::GoVersion;
 pub const REQUEST: Policy = Policy::Fields(&[
     ("Method", Policy::Full(0), Secret::None),
     ("URL", URL, Secret::None),
+    ("ContentLength", Policy::Full(0), Secret::None),
     ("Header", Policy::Full(3), Secret::HeaderValues),
 ]);
 const URL: Policy = Policy::Fields(&[

@@ -61,6 +61,8 @@ pub enum IssueKind {
     Absent,
     /// Probed, but these call sites inlined it: the probe is blind there.
     InlinedAt,
+    /// The same, but another probed function sees those calls: nothing is lost.
+    SeenElsewhere,
     /// The signature is not in the binary and no catalogue entry passes the checks.
     NoSignature,
     /// Sources disagree; both sides are in the text. The function is refused.

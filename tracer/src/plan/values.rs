@@ -5,7 +5,7 @@ use super::block::Block;
 use super::candidate::TypeRef;
 use super::lower::Lowering;
 use super::policy::Policy;
-use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Role, ValueSchema};
+use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Role, Secret, ValueSchema};
 use super::signature;
 use super::{debuginfo, request};
 use crate::gobin::TypeKind;
@@ -17,6 +17,20 @@ pub const ERROR: &str = "error";
 const OPTIONS_DEPTH: u8 = 6;
 /// The same for functions named with `-f`, whose arguments may be anything.
 const EXPLICIT_DEPTH: u8 = 3;
+
+/// Types of parameters that are no options of the call: the daemon itself and what it was configured with; of a container only which it is.
+const NO_OPTIONS: &[(&str, Policy)] = &[
+    ("*daemon.Daemon", Policy::Skip),
+    ("*daemon.configStore", Policy::Skip),
+    ("*config.Config", Policy::Skip),
+    (
+        "*container.Container",
+        Policy::Fields(&[
+            ("ID", Policy::Full(0), Secret::None),
+            ("Name", Policy::Full(0), Secret::None),
+        ]),
+    ),
+];
 
 /// Register and stack blocks of one site.
 #[derive(Default)]
@@ -83,6 +97,12 @@ impl FunctionMaker<'_, '_, '_, '_> {
         // the dictionary of generic code is the compiler's
         if matches!(ty, TypeRef::Word(_)) || name == debuginfo::DICTIONARY {
             return Ok(Policy::Skip);
+        }
+        let name = signature::type_text(self.lowering.binary, ty);
+        if let Some((_, policy)) = NO_OPTIONS.iter().find(|(known, _)| *known == name)
+            && !self.explicit
+        {
+            return Ok(*policy);
         }
         // one that cannot be read says so as a value
         if let TypeRef::Id(id) = ty

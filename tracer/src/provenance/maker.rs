@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::is_of_moby;
+use super::api::is_of_moby;
 use super::routes::{Called, names};
 use crate::correlate::{Call, Trace};
 use crate::gobin::symbol::Symbol;

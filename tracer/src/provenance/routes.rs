@@ -3,26 +3,33 @@
 use super::table::ROUTES;
 use crate::correlate::split_version;
 
+/// Major and minor number of an API version.
+pub type Version = (u32, u32);
+
 /// How a parameter becomes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
-    /// `httputils.BoolValue`
+    /// `httputils.BoolValue`; `BoolValueOrDefault` of a parameter that was sent is the same.
     Bool,
     NotBool,
-    /// `strconv.ParseBool`
-    StrictBool,
+    /// `strconv.ParseBool` in some releases, `BoolValue` in others.
+    EitherBool,
+    /// As `EitherBool`; where that says no, the handler may say yes itself, for what older API versions had.
+    RaisedBool,
     /// `strconv.Atoi`; empty is as if absent.
     Int,
     Text,
+    /// The text, or in newer releases the time that it says.
+    Moment,
     /// Whether this is among the values.
     Holds(&'static str),
-    /// `filters.FromJSON`
-    Filters,
     /// `timestamp.ParseTimestamps`
     Timestamp,
     /// `signal.ParseSignal`, to its number on Linux.
     Signal,
-    /// In a way that is not known here.
+    /// A wait condition: a number up to 28.1, later the text.
+    Condition,
+    /// In a way that is not known here; empty is as if absent.
     Opaque,
 }
 
@@ -33,28 +40,61 @@ impl Conversion {
     }
 }
 
+/// What handlers add to the filters of a request below an API version; not in every release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addition {
+    pub below: Version,
+    pub key: &'static str,
+    pub value: Added,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// The value of this parameter, if it is not empty.
+    Parameter(&'static str),
+    Constant(&'static str),
+}
+
+/// From which API version on a parameter is read. Requests of older ones are handled as if it were absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    pub since: Version,
+    /// The option came into moby together with this API version: a daemon that has it has the version too.
+    pub with_option: bool,
+}
+
 /// Where an option's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Query(&'static str, Conversion),
-    /// From this API version on; requests of older ones are handled as if the parameter were absent.
-    Since(&'static str, Conversion, (u32, u32)),
+    Since(&'static str, Conversion, Gate),
+    /// `filters.FromJSON` of a parameter, and what the handler adds.
+    Filters(&'static str, &'static [Addition]),
     /// What stands in the path for the braces of the template.
     Path,
-    /// A filter `id` or `idOrName` for what stands in the path.
+    /// A filter `id` or `idOrName` for what stands in the path, in newer releases with the scope that the query asks for.
     PathFilter,
+    /// What stands in the path, or the ID of the object that it names.
+    Resolved,
     /// The API version in the path.
     ApiVersion,
+    /// A boolean that the handler sets for requests below this API version, for those from it on.
+    Below(Version),
+    AtLeast(Version),
     /// From no parameter of the request: whatever it is, a function of the daemon made it.
     Daemon,
-    /// From something that is not captured.
-    Elsewhere(&'static str),
+    /// From the body; without one, as `Daemon`.
+    Body,
+    /// From the body, which is read only below this API version, and only if it is longer than an empty object.
+    BodyBelow(Version),
+    Headers,
 }
 
 /// Functions that get the same options on a route. Those of one row hand them on to each other.
 #[derive(Debug)]
 pub struct Called {
     pub functions: &'static [&'static str],
+    /// `*`: all that are not named.
     pub options: &'static [(&'static str, Source)],
 }
 
@@ -64,12 +104,13 @@ pub struct Route {
     /// Without the API version; at most one `{…}`.
     pub path: &'static str,
     pub called: &'static [Called],
-    /// Further parameters that clients send and handlers ignore, or use for nothing that is in `called`.
+    /// Further parameters that handlers read, for nothing that is in `called`, or that clients send out of habit. With them, and those of
+    /// `called`, all parameters of the handlers are known.
     pub besides: &'static [&'static str],
 }
 
 /// `1.41`
-pub fn version(text: &str) -> Option<(u32, u32)> {
+pub fn version(text: &str) -> Option<Version> {
     let (major, minor) = text.split_once('.')?;
     Some((number(major)?, number(minor)?))
 }
@@ -125,18 +166,47 @@ impl Route {
             .find(|c| c.functions.iter().any(|f| names(f, symbol)))
     }
 
-    /// Whether anything is known of this parameter.
-    pub fn knows(&self, parameter: &str) -> bool {
-        self.besides.contains(&parameter)
-            || self
-                .called
-                .iter()
-                .flat_map(|c| c.options)
-                .any(|(_, source)| match source {
-                    Source::Query(name, _) | Source::Since(name, _, _) => *name == parameter,
-                    _ => false,
-                })
+    /// What reads this parameter.
+    pub fn reader(&self, parameter: &str) -> Reader {
+        if self.besides.contains(&parameter) {
+            return Reader::Always;
+        }
+        let sources = self.called.iter().flat_map(|c| c.options);
+        let mut found = Reader::Nothing;
+        for (_, source) in sources {
+            match source {
+                Source::Query(name, _) if *name == parameter => return Reader::Always,
+                Source::Filters(name, _) if *name == parameter => return Reader::Always,
+                Source::Filters(_, additions) => {
+                    let reads = |a: &&Addition| matches!(a.value, Added::Parameter(name) if name == parameter);
+                    if let Some(addition) = additions.iter().find(reads) {
+                        found = Reader::Below(addition.below);
+                    }
+                }
+                Source::PathFilter if parameter == SCOPE => return Reader::Always,
+                Source::Since(name, _, gate) if *name == parameter => {
+                    found = match found {
+                        Reader::Since(earlier) if earlier < gate.since => found,
+                        _ => Reader::Since(gate.since),
+                    };
+                }
+                _ => {}
+            }
+        }
+        found
     }
+}
+
+/// The parameter that `GET /networks/{id}` adds to the filter for what stands in its path.
+pub const SCOPE: &str = "scope";
+
+/// For which API versions the handlers of a route read a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    Always,
+    Since(Version),
+    Below(Version),
+    Nothing,
 }
 
 /// Whether a function of the table is the one with this symbol.
@@ -205,7 +275,14 @@ mod tests {
         assert!(route.called(symbol).is_some());
         assert!(route.called("x/daemon.(*Other).Containers").is_none());
         assert!(route.called("x/daemon.(*Daemon).refreshImage").is_none());
-        assert!(route.knows("all") && route.knows("trunc_cmd") && !route.knows("al"));
+        assert_eq!(route.reader("all"), Reader::Always);
+        assert_eq!(route.reader("trunc_cmd"), Reader::Always);
+        assert_eq!(route.reader("al"), Reader::Nothing);
+        let (stop, _) = Route::of("POST", "/containers/c/stop").expect("route");
+        assert_eq!(stop.reader("timeout"), Reader::Nothing);
+        assert_eq!(stop.reader("signal"), Reader::Since((1, 42)));
+        let (images, _) = Route::of("GET", "/images/json").expect("route");
+        assert_eq!(images.reader("filter"), Reader::Below((1, 41)));
     }
 
     #[test]
@@ -223,7 +300,11 @@ mod tests {
                     assert!(options.insert(option), "{}: {option} twice", route.path);
                     let braces = route.path.contains('{');
                     assert!(
-                        braces || !matches!(source, Source::Path | Source::PathFilter),
+                        braces
+                            || !matches!(
+                                source,
+                                Source::Path | Source::PathFilter | Source::Resolved
+                            ),
                         "{}",
                         route.path
                     );

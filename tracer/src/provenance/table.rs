@@ -1,15 +1,52 @@
 //! Which parameter of which route becomes which option of which function. From the handlers of moby v20.10 to v29
-//! (api/server/router, daemon/server/router); a route, function or option that is not here is not understood.
+//! (api/server/router, daemon/server/router); a route, function or option that is not here is not understood. All parameters of each
+//! route's handlers are here, in every release: what is not, no handler of these releases reads.
 
 use super::routes::Conversion::{
-    Bool, Filters, Holds, Int, NotBool, Opaque, Signal, StrictBool, Text, Timestamp,
+    Bool, Condition, EitherBool, Holds, Int, Moment, NotBool, Opaque, RaisedBool, Signal, Text,
+    Timestamp,
 };
-use super::routes::Source::{ApiVersion, Daemon, Elsewhere, Path, PathFilter, Query, Since};
-use super::routes::{Called, Route, Source};
+use super::routes::Source::{
+    ApiVersion, AtLeast, Below, Body, BodyBelow, Daemon, Filters, Headers, Path, PathFilter, Query,
+    Resolved, Since,
+};
+use super::routes::{Added, Addition, Called, Gate, Route, SCOPE, Source, Version};
 
-const BODY: Source = Elsewhere("it comes from the request's body, which is not captured");
-const HEADERS: Source = Elsewhere("it comes from the request's headers");
-const BY_VERSION: Source = Elsewhere("the handler chooses it by the API version");
+/// From this API version on; moby got the option with it.
+const fn with(since: Version) -> Gate {
+    Gate {
+        since,
+        with_option: true,
+    }
+}
+
+/// From this API version on; daemons that have the option may be older.
+const fn from(since: Version) -> Gate {
+    Gate {
+        since,
+        with_option: false,
+    }
+}
+
+const FILTERS: Source = Filters("filters", &[]);
+/// Up to 28 below API 1.41, from 29 on below 1.25 and only if the filters have none.
+const IMAGE_FILTERS: Source = Filters(
+    "filters",
+    &[Addition {
+        below: (1, 41),
+        key: "reference",
+        value: Added::Parameter("filter"),
+    }],
+);
+/// Before API 1.42 all volumes were pruned, also those with a name; daemons that can tell (from 23.0 on) are told so.
+const VOLUME_PRUNE_FILTERS: Source = Filters(
+    "filters",
+    &[Addition {
+        below: (1, 42),
+        key: "all",
+        value: Added::Constant("true"),
+    }],
+);
 
 const LISTS: &[&str] = &[
     "(*Daemon).Containers",
@@ -24,19 +61,27 @@ const STOP: &[(&str, Source)] = &[
     ("timeout", Query("t", Int)),
     ("seconds", Query("t", Int)),
     ("Timeout", Query("t", Int)),
-    ("Signal", Since("signal", Text, (1, 42))),
+    ("Signal", Since("signal", Text, with((1, 42)))),
 ];
-const PRUNE: &[(&str, Source)] = &[
-    ("pruneFilters", Query("filters", Filters)),
-    ("filter", Query("filters", Filters)),
-];
+const PRUNE: &[(&str, Source)] = &[("pruneFilters", FILTERS), ("filter", FILTERS)];
+/// `GET /networks`; up to API 1.27 with what each network holds.
+const LIST_NETWORKS: &[Called] = &[to(
+    &["(*Daemon).GetNetworks", "(*Daemon).GetNetworkSummaries"],
+    &[
+        ("filter", FILTERS),
+        ("Detailed", Below((1, 28))),
+        ("Verbose", Daemon),
+        ("WithServices", Daemon),
+        ("WithStatus", Daemon),
+    ],
+)];
 /// Networks are looked up by the daemon's own list.
 const FIND_NETWORK: &[(&str, Source)] = &[
     ("filter", PathFilter),
     ("Detailed", Daemon),
     ("Verbose", Daemon),
     ("WithServices", Daemon),
-    ("WithStatus", BY_VERSION),
+    ("WithStatus", Daemon),
 ];
 
 const fn route(
@@ -73,7 +118,7 @@ pub const ROUTES: &[Route] = &[
                 ("Limit", Query("limit", Int)),
                 ("Since", Query("since", Text)),
                 ("Before", Query("before", Text)),
-                ("Filters", Query("filters", Filters)),
+                ("Filters", FILTERS),
                 ("Quiet", Daemon),
                 ("Latest", Daemon),
             ],
@@ -88,10 +133,13 @@ pub const ROUTES: &[Route] = &[
             to(
                 &["(*Daemon).SystemDiskUsage"],
                 &[
-                    ("Containers", Since("type", Holds("container"), (1, 42))),
-                    ("Images", Since("type", Holds("image"), (1, 42))),
-                    ("Volumes", Since("type", Holds("volume"), (1, 42))),
-                    ("Verbose", Since("verbose", StrictBool, (1, 52))),
+                    (
+                        "Containers",
+                        Since("type", Holds("container"), with((1, 42))),
+                    ),
+                    ("Images", Since("type", Holds("image"), with((1, 42)))),
+                    ("Volumes", Since("type", Holds("volume"), with((1, 42)))),
+                    ("Verbose", Since("verbose", RaisedBool, with((1, 52)))),
                 ],
             ),
             to(
@@ -101,7 +149,7 @@ pub const ROUTES: &[Route] = &[
                     "(*Daemon).imageDiskUsage",
                     "(*Daemon).localVolumesSize",
                 ],
-                &[("verbose", Since("verbose", StrictBool, (1, 52)))],
+                &[("verbose", Since("verbose", RaisedBool, with((1, 52))))],
             ),
             to(
                 LISTS,
@@ -139,15 +187,15 @@ pub const ROUTES: &[Route] = &[
         &[to(
             IMAGES,
             &[
-                ("imageFilters", Query("filters", Filters)),
+                ("imageFilters", IMAGE_FILTERS),
                 ("all", Query("all", Bool)),
                 ("withExtraAttrs", Daemon),
                 ("All", Query("all", Bool)),
-                ("Filters", Query("filters", Filters)),
-                ("SharedSize", Since("shared-size", Bool, (1, 42))),
+                ("Filters", IMAGE_FILTERS),
+                ("SharedSize", Since("shared-size", Bool, with((1, 42)))),
                 ("ContainerCount", Daemon),
-                ("Manifests", Since("manifests", Bool, (1, 47))),
-                ("Identity", Since("identity", Bool, (1, 54))),
+                ("Manifests", Since("manifests", Bool, with((1, 47)))),
+                ("Identity", Since("identity", Bool, with((1, 54)))),
             ],
         )],
         &["only_ids", "digests"],
@@ -165,13 +213,13 @@ pub const ROUTES: &[Route] = &[
                 ("name", Path),
                 ("refOrID", Path),
                 ("Details", Daemon),
-                ("Manifests", Since("manifests", Bool, (1, 48))),
-                ("Platform", Since("platform", Opaque, (1, 49))),
-                ("platform", Since("platform", Opaque, (1, 49))),
-                ("Identity", BY_VERSION),
+                ("Manifests", Since("manifests", Bool, with((1, 48)))),
+                ("Platform", Since("platform", Opaque, from((1, 49)))),
+                ("platform", Since("platform", Opaque, from((1, 49)))),
             ],
         )],
-        &[],
+        // it once asked for the image's size
+        &["size"],
     ),
     route(
         "DELETE",
@@ -184,7 +232,7 @@ pub const ROUTES: &[Route] = &[
                 ("prune", Query("noprune", NotBool)),
                 ("Force", Query("force", Bool)),
                 ("PruneChildren", Query("noprune", NotBool)),
-                ("Platforms", Since("platforms", Opaque, (1, 50))),
+                ("Platforms", Since("platforms", Opaque, with((1, 50)))),
             ],
         )],
         &[],
@@ -197,12 +245,27 @@ pub const ROUTES: &[Route] = &[
             &[
                 ("image", Query("fromImage", Text)),
                 ("tag", Query("tag", Text)),
-                ("platform", Query("platform", Opaque)),
-                ("metaHeaders", HEADERS),
-                ("authConfig", HEADERS),
+                ("platform", Since("platform", Opaque, from((1, 32)))),
+                ("metaHeaders", Headers),
+                ("authConfig", Headers),
             ],
         )],
-        &["fromSrc", "repo", "message", "changes"],
+        &["fromSrc", "repo", "message", "changes", "clientAuth"],
+    ),
+    route(
+        "POST",
+        "/images/{name}/push",
+        &[to(
+            &["(*ImageService).PushImage"],
+            &[
+                ("image", Path),
+                ("tag", Query("tag", Text)),
+                ("platform", Since("platform", Opaque, from((1, 46)))),
+                ("metaHeaders", Headers),
+                ("authConfig", Headers),
+            ],
+        )],
+        &["clientAuth"],
     ),
     route(
         "POST",
@@ -216,10 +279,7 @@ pub const ROUTES: &[Route] = &[
     route(
         "GET",
         "/volumes",
-        &[to(
-            &["(*VolumesService).List"],
-            &[("filter", Query("filters", Filters))],
-        )],
+        &[to(&["(*VolumesService).List"], &[("filter", FILTERS)])],
         &[],
     ),
     route(
@@ -237,7 +297,13 @@ pub const ROUTES: &[Route] = &[
     route(
         "POST",
         "/volumes/prune",
-        &[to(&["(*VolumesService).Prune"], PRUNE)],
+        &[to(
+            &["(*VolumesService).Prune"],
+            &[
+                ("pruneFilters", VOLUME_PRUNE_FILTERS),
+                ("filter", VOLUME_PRUNE_FILTERS),
+            ],
+        )],
         &[],
     ),
     route(
@@ -245,7 +311,7 @@ pub const ROUTES: &[Route] = &[
         "/volumes/create",
         &[to(
             &["(*VolumesService).Create"],
-            &[("name", BODY), ("driverName", BODY), ("options", BODY)],
+            &[("name", Body), ("driverName", Body), ("options", Body)],
         )],
         &[],
     ),
@@ -255,10 +321,10 @@ pub const ROUTES: &[Route] = &[
         &[to(
             &["(*Daemon).CreateNetwork"],
             &[
-                ("Name", BODY),
-                ("NetworkCreate", BODY),
-                ("CreateOptions", BODY),
-                ("CheckDuplicate", BODY),
+                ("Name", Body),
+                ("NetworkCreate", Body),
+                ("CreateOptions", Body),
+                ("CheckDuplicate", Body),
             ],
         )],
         &[],
@@ -270,8 +336,8 @@ pub const ROUTES: &[Route] = &[
             &["(*Daemon).ConnectContainerToNetwork"],
             &[
                 ("networkName", Path),
-                ("containerName", BODY),
-                ("endpointConfig", BODY),
+                ("containerName", Body),
+                ("endpointConfig", Body),
             ],
         )],
         &[],
@@ -283,27 +349,14 @@ pub const ROUTES: &[Route] = &[
             &["(*Daemon).DisconnectContainerFromNetwork"],
             &[
                 ("networkName", Path),
-                ("containerName", BODY),
-                ("force", BODY),
+                ("containerName", Body),
+                ("force", Body),
             ],
         )],
         &[],
     ),
-    route(
-        "GET",
-        "/networks",
-        &[to(
-            NETWORKS,
-            &[
-                ("filter", Query("filters", Filters)),
-                ("Detailed", BY_VERSION),
-                ("Verbose", Daemon),
-                ("WithServices", Daemon),
-                ("WithStatus", BY_VERSION),
-            ],
-        )],
-        &[],
-    ),
+    route("GET", "/networks", LIST_NETWORKS, &[]),
+    route("GET", "/networks/", LIST_NETWORKS, &[]),
     route(
         "GET",
         "/networks/{id}",
@@ -312,18 +365,18 @@ pub const ROUTES: &[Route] = &[
             &[
                 ("filter", PathFilter),
                 ("Detailed", Daemon),
-                ("Verbose", Query("verbose", StrictBool)),
-                ("WithServices", Query("verbose", StrictBool)),
-                ("WithStatus", BY_VERSION),
+                ("Verbose", Query("verbose", EitherBool)),
+                ("WithServices", Query("verbose", EitherBool)),
+                ("WithStatus", AtLeast((1, 52))),
             ],
         )],
-        &["scope"],
+        &[SCOPE],
     ),
     route(
         "DELETE",
         "/networks/{id}",
         &[
-            to(&["(*Daemon).DeleteNetwork"], &[("networkID", Path)]),
+            to(&["(*Daemon).DeleteNetwork"], &[("networkID", Resolved)]),
             to(NETWORKS, FIND_NETWORK),
         ],
         &[],
@@ -363,8 +416,8 @@ pub const ROUTES: &[Route] = &[
                 ("Follow", Query("follow", Bool)),
                 ("Timestamps", Query("timestamps", Bool)),
                 ("Details", Query("details", Bool)),
-                ("Since", Query("since", Text)),
-                ("Until", Query("until", Text)),
+                ("Since", Query("since", Moment)),
+                ("Until", Query("until", Moment)),
                 ("Tail", Query("tail", Text)),
             ],
         )],
@@ -377,12 +430,12 @@ pub const ROUTES: &[Route] = &[
             &["(*Daemon).ContainerCreate"],
             &[
                 ("Name", Query("name", Text)),
-                ("Config", BODY),
-                ("HostConfig", BODY),
-                ("NetworkingConfig", BODY),
-                ("Platform", Query("platform", Opaque)),
-                ("AdjustCPUShares", BY_VERSION),
-                ("DefaultReadOnlyNonRecursive", BY_VERSION),
+                ("Config", Body),
+                ("HostConfig", Body),
+                ("NetworkingConfig", Body),
+                ("Platform", Since("platform", Opaque, with((1, 41)))),
+                ("AdjustCPUShares", Below((1, 19))),
+                ("DefaultReadOnlyNonRecursive", Below((1, 44))),
             ],
         )],
         &[],
@@ -394,7 +447,7 @@ pub const ROUTES: &[Route] = &[
             &["(*Daemon).ContainerStart"],
             &[
                 ("name", Path),
-                ("hostConfig", BODY),
+                ("hostConfig", BodyBelow((1, 24))),
                 ("checkpoint", Query("checkpoint", Text)),
                 ("checkpointDir", Query("checkpoint-dir", Text)),
             ],
@@ -443,7 +496,10 @@ pub const ROUTES: &[Route] = &[
         "/containers/{name}/wait",
         &[to(
             &["(*Daemon).ContainerWait"],
-            &[("name", Path), ("condition", Query("condition", Text))],
+            &[
+                ("name", Path),
+                ("condition", Since("condition", Condition, from((1, 30)))),
+            ],
         )],
         &[],
     ),
@@ -461,27 +517,33 @@ pub const ROUTES: &[Route] = &[
         "/containers/{name}/update",
         &[to(
             &["(*Daemon).ContainerUpdate"],
-            &[("name", Path), ("hostConfig", BODY)],
+            &[("name", Path), ("hostConfig", Body)],
         )],
         &[],
     ),
     route(
         "POST",
         "/containers/{name}/exec",
-        &[to(&["(*Daemon).ContainerExecCreate"], NAMED)],
+        &[to(
+            &["(*Daemon).ContainerExecCreate"],
+            &[("name", Path), ("*", Body)],
+        )],
         &[],
     ),
     route(
         "POST",
         "/exec/{id}/start",
-        &[to(&["(*Daemon).ContainerExecStart"], NAMED)],
+        &[to(
+            &["(*Daemon).ContainerExecStart"],
+            &[("name", Path), ("ConsoleSize", Body)],
+        )],
         &[],
     ),
     route(
         "DELETE",
         "/containers/{name}",
         &[to(
-            &["(*Daemon).ContainerRm"],
+            &["(*Daemon).ContainerRm", "(*Daemon).containerRm"],
             &[
                 ("name", Path),
                 ("ForceRemove", Query("force", Bool)),
@@ -494,10 +556,20 @@ pub const ROUTES: &[Route] = &[
     route(
         "POST",
         "/containers/prune",
-        &[to(
-            &["(*Daemon).ContainersPrune", "(*Daemon).ContainerPrune"],
-            PRUNE,
-        )],
+        &[
+            to(
+                &["(*Daemon).ContainersPrune", "(*Daemon).ContainerPrune"],
+                PRUNE,
+            ),
+            to(
+                &["(*Daemon).containerRm"],
+                &[
+                    ("ForceRemove", Daemon),
+                    ("RemoveVolume", Daemon),
+                    ("RemoveLink", Daemon),
+                ],
+            ),
+        ],
         &[],
     ),
     route(
@@ -508,9 +580,69 @@ pub const ROUTES: &[Route] = &[
             &[
                 ("since", Query("since", Timestamp)),
                 ("until", Query("until", Timestamp)),
-                ("filter", Query("filters", Filters)),
+                ("filter", FILTERS),
             ],
         )],
+        &[],
+    ),
+    route(
+        "POST",
+        "/containers/{name}/attach",
+        &[to(
+            &["(*Daemon).ContainerAttach"],
+            &[
+                ("prefixOrName", Path),
+                ("UseStdin", Query("stdin", Bool)),
+                ("UseStdout", Query("stdout", Bool)),
+                ("UseStderr", Query("stderr", Bool)),
+                ("Logs", Query("logs", Bool)),
+                ("Stream", Query("stream", Bool)),
+                ("DetachKeys", Query("detachKeys", Text)),
+                ("MuxStreams", Daemon),
+            ],
+        )],
+        &[],
+    ),
+    route(
+        "GET",
+        "/containers/{name}/stats",
+        &[to(
+            &["(*Daemon).ContainerStats"],
+            &[
+                ("prefixOrName", Path),
+                ("Stream", Query("stream", Bool)),
+                ("OneShot", Since("one-shot", Bool, with((1, 41)))),
+                ("Version", ApiVersion),
+            ],
+        )],
+        &[],
+    ),
+    route(
+        "GET",
+        "/containers/{name}/top",
+        &[to(
+            &["(*Daemon).ContainerTop"],
+            &[("name", Path), ("psArgs", Query("ps_args", Text))],
+        )],
+        &[],
+    ),
+    route(
+        "POST",
+        "/build/prune",
+        &[to(
+            &["(*Backend).PruneCache"],
+            &[
+                ("All", Query("all", Bool)),
+                ("Filters", FILTERS),
+                ("KeepStorage", Query("keep-storage", Int)),
+            ],
+        )],
+        &["reserved-space", "max-used-space", "min-free-space"],
+    ),
+    route(
+        "POST",
+        "/auth",
+        &[to(&["(*Daemon).AuthenticateToRegistry"], &[("*", Body)])],
         &[],
     ),
 ];

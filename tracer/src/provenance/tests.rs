@@ -3,6 +3,7 @@
 use super::examples::{filters, function, list, options, text};
 use super::*;
 use crate::correlate::examples::{call, request};
+use crate::correlate::{Body, Length};
 use crate::decode::{Limit, Missing};
 
 const DAEMON: &str = "github.com/docker/docker/daemon.(*Daemon).";
@@ -26,6 +27,22 @@ fn plan() -> Plan {
             function(
                 "github.com/docker/docker/daemon/images.(*ImageService).ImageDelete",
                 &["imageRef", "force", "prune"],
+            ),
+            function(&format!("{DAEMON}ContainerLogs"), &["config"]),
+            function(&format!("{DAEMON}ContainerWait"), &["condition"]),
+            function(
+                "github.com/docker/docker/volume/service.(*VolumesService).Prune",
+                &["filter"],
+            ),
+            function(
+                "github.com/docker/docker/daemon/images.(*ImageService).Images",
+                &["opts"],
+            ),
+            function(&format!("{DAEMON}GetNetworks"), &["filter", "config"]),
+            function(&format!("{DAEMON}ContainerStart"), &["hostConfig"]),
+            function(
+                "github.com/moby/moby/v2/daemon.(*Daemon).SystemDiskUsage",
+                &["opts"],
             ),
         ],
         ..Plan::default()
@@ -106,6 +123,10 @@ fn parameters_of_a_list_request() {
     assert_eq!(of("Size"), query("size", "0"));
     assert_eq!(of("Filters"), query("filters", r#"{"name":["c1"]}"#));
     assert_eq!(of("Since"), Origin::Default);
+    let repeated = "all=1&all=0&limit=3&limit=c1";
+    let of = |option| origin(repeated, asked.clone(), option);
+    assert_eq!(of("All"), query("all", "1"));
+    assert_eq!(of("Limit"), query("limit", "3"));
     let sets = "filters=%7B%22name%22%3A%7B%22c1%22%3Atrue%7D%7D";
     let config = list(false, false, 0, filters(&[("name", "c1")]));
     assert_eq!(
@@ -152,11 +173,9 @@ fn what_cannot_be_read_has_a_reason() {
         matches!(novel, Origin::Unknown(Unknown::NotUnderstood(_))),
         "{novel:?}"
     );
-    // a parameter of a later API may set what no parameter did before
-    let stranger = origin("novel=1", list(false, true, 0, filters(&[])), "Size");
-    assert!(reason(&stranger).contains("\"novel\""), "{stranger:?}");
+    // no handler of these releases reads it
     let stranger = origin("novel=1", list(false, false, 0, filters(&[])), "Size");
-    assert!(reason(&stranger).contains("\"novel\""), "{stranger:?}");
+    assert_eq!(stranger, Origin::Default);
     // no parameter, not zero, and no caller known
     let made = origin("", list(false, true, 0, filters(&[])), "Size");
     assert!(
@@ -278,7 +297,7 @@ fn a_parameter_that_another_route_has_sets_nothing() {
     );
     assert_eq!(found[0].1, hard_coded("SystemDiskUsage"), "{found:?}");
     let found = origins_with(&disk_usage("/v1.41/system/df", "size=1"), 1, &[]);
-    assert!(reason(&found[0].1).contains("\"size\""), "{found:?}");
+    assert_eq!(found[0].1, hard_coded("SystemDiskUsage"), "{found:?}");
 }
 
 #[test]
@@ -296,11 +315,9 @@ fn parameters_count_from_their_api_version_on() {
     let (containers, images) = of("/v1.41/system/df", "type=container");
     assert!(reason(&containers).contains("caller"), "{containers:?}");
     assert_eq!(images, Origin::Default);
-    let (containers, _) = of("/system/df", "type=container");
-    assert!(
-        reason(&containers).contains("API version"),
-        "{containers:?}"
-    );
+    // handled by the daemon's newest version, which a daemon that has the option knows
+    let asked = query("type", "container");
+    assert_eq!(of("/system/df", "type=container"), (asked.clone(), asked));
 }
 
 #[test]
@@ -355,22 +372,265 @@ fn names_come_from_the_path() {
     assert!(reason(&inspect("c2", "", false)[0].1).contains("the path says \"c1\""));
 }
 
+/// Origin of the first option of the only call of a request.
+fn first(request: Request, func: u32, params: Vec<Value>, symbols: &[(u64, &[&str])]) -> Origin {
+    let mut call = call(func, params, None);
+    call.stack = symbols.iter().map(|(at, _)| *at).collect();
+    origins_with(&one(request, vec![call]), 0, symbols)
+        .remove(0)
+        .1
+}
+
 #[test]
 fn a_body_may_hold_a_form() {
-    let stop = |query: &str, timeout: Value| {
-        let trace = one(
-            request("POST", "/v1.41/containers/c1/stop", query),
-            vec![call(6, vec![text("c1"), timeout], None)],
-        );
+    let stop = |query: &str, timeout: Value, body: Body| {
+        let request = Request {
+            body,
+            ..request("POST", "/v1.41/containers/c1/stop", query)
+        };
+        let trace = one(request, vec![call(6, vec![text("c1"), timeout], None)]);
         origins_with(&trace, 0, &[]).remove(1).1
     };
     let seconds = |n| Value::Pointer {
         addr: 0xc000,
         to: Box::new(Value::Int(n)),
     };
-    assert_eq!(stop("t=5", seconds(5)), query("t", "5"));
-    assert_eq!(stop("", Value::Nil), Origin::Default);
-    assert!(reason(&stop("", seconds(5))).contains("body"));
+    let body = |length, ty: &str| Body {
+        length,
+        content_type: (!ty.is_empty()).then(|| Text::from(ty)),
+    };
+    let none = || body(Length::Bytes(0), "");
+    assert_eq!(stop("t=5", seconds(5), none()), query("t", "5"));
+    assert_eq!(stop("", Value::Nil, none()), Origin::Default);
+    // neither of these is a form
+    for other in [
+        none(),
+        body(Length::Bytes(0), "application/x-www-form-urlencoded"),
+        body(Length::Bytes(9), "application/json"),
+        body(Length::Untold, ""),
+        body(Length::NotCaptured, "text/plain"),
+    ] {
+        let what = format!("{other:?}");
+        let made = stop("", seconds(5), other);
+        assert_eq!(made, Origin::Unknown(Unknown::Maker), "{what}");
+    }
+    // what a form says counts before the query
+    let form = || body(Length::Bytes(3), "application/x-www-form-urlencoded");
+    let unknown = Origin::Unknown(Unknown::Form);
+    for (query, timeout) in [("", seconds(5)), ("t=5", seconds(5)), ("", Value::Nil)] {
+        assert_eq!(stop(query, timeout, form()), unknown, "{query:?}");
+    }
+}
+
+#[test]
+fn options_whose_types_changed() {
+    let logs = |since: Value| {
+        let config = options(vec![("Since", since)]);
+        let request = request("GET", "/v1.53/containers/c1/logs", "stdout=1&since=3");
+        first(request, 8, vec![config], &[])
+    };
+    let moment = |seconds| Value::Time { seconds, nanos: 0 };
+    assert_eq!(logs(text("3")), query("since", "3"));
+    assert_eq!(logs(moment(3)), query("since", "3"));
+    let why = reason(&logs(moment(4)));
+    assert_eq!(
+        why,
+        "the request says since=3, which makes the time 3.000000000; the call has the time 4.000000000"
+    );
+    // another type is no other value
+    let form = Origin::Unknown(Unknown::NotUnderstood(NotUnderstood::Form));
+    assert_eq!(logs(Value::Int(3)), form);
+    let wait = |path: &str, sent: &str, condition: Value, by: &[(u64, &[&str])]| {
+        let request = request("POST", &format!("{path}/containers/c1/wait"), sent);
+        first(request, 9, vec![condition], by)
+    };
+    let removed = query("condition", "removed");
+    let sent = "condition=removed";
+    for (path, condition, expected) in [
+        ("/v1.41", Value::Int(2), &removed),
+        ("", Value::Int(2), &removed),
+        ("/v1.51", text("removed"), &removed),
+        // it is not read there
+        ("/v1.29", Value::Int(0), &Origin::Default),
+    ] {
+        assert_eq!(wait(path, sent, condition, &[]), *expected, "{path}");
+    }
+    let handler = format!("{ROUTERS}container.(*containerRouter).postContainersWait");
+    let by: &[(u64, &[&str])] = &[(1, &[&handler])];
+    // empty is as if absent: the handler chooses
+    let chosen = hard_coded("postContainersWait");
+    for sent in ["condition=", ""] {
+        assert_eq!(wait("/v1.51", sent, text("not-running"), by), chosen);
+    }
+}
+
+const ROUTERS: &str = "github.com/docker/docker/api/server/router/";
+
+#[test]
+fn filters_that_handlers_add_to() {
+    let pruner = format!("{ROUTERS}volume.(*volumeRouter).postVolumesPrune");
+    let prune = |path: &str, sent: &str, filter: Value| {
+        let request = request("POST", &format!("{path}/volumes/prune"), sent);
+        first(request, 10, vec![filter], &[(1, &[&pruner])])
+    };
+    let asked = "filters=%7B%22label%22%3A%5B%22a%22%5D%7D";
+    let label = || query("filters", r#"{"label":["a"]}"#);
+    let all = || hard_coded("postVolumesPrune");
+    let both = filters(&[("all", "true"), ("label", "a")]);
+    let only_all = || filters(&[("all", "true")]);
+    assert_eq!(prune("/v1.41", "", only_all()), all());
+    assert_eq!(
+        prune("/v1.41", asked, both.clone()),
+        Origin::Several(vec![label(), all()])
+    );
+    // 20.10 adds nothing
+    assert_eq!(prune("/v1.41", asked, filters(&[("label", "a")])), label());
+    assert_eq!(prune("/v1.41", "", filters(&[])), Origin::Default);
+    assert_eq!(prune("/v1.42", "", filters(&[])), Origin::Default);
+    // nor does any daemon from API 1.42 on
+    assert!(reason(&prune("/v1.42", asked, both)).contains("which makes"));
+    let images = |path: &str, sent: &str, filter: Value| {
+        let request = request("GET", &format!("{path}/images/json"), sent);
+        let opts = options(vec![("Filters", filter)]);
+        first(request, 11, vec![opts], &[])
+    };
+    let reference = || filters(&[("reference", "busybox")]);
+    let sent = "filter=busybox";
+    assert_eq!(
+        images("/v1.40", sent, reference()),
+        query("filter", "busybox")
+    );
+    assert_eq!(images("/v1.41", sent, filters(&[])), Origin::Default);
+    let both = filters(&[("label", "a"), ("reference", "busybox")]);
+    assert_eq!(
+        images("/v1.40", &format!("{asked}&{sent}"), both),
+        Origin::Several(vec![label(), query("filter", "busybox")])
+    );
+}
+
+#[test]
+fn networks_by_path_and_version() {
+    let config = |detailed| {
+        options(vec![
+            ("Detailed", Value::Bool(detailed)),
+            ("Verbose", Value::Bool(false)),
+        ])
+    };
+    let of = |path: &str, sent: &str, filter: Value, detailed: bool| {
+        let mut call = call(12, vec![filter, config(detailed)], None);
+        call.stack = vec![1];
+        let handler = format!("{ROUTERS}network.(*networkRouter).getNetworksList");
+        let trace = one(request("GET", path, sent), vec![call]);
+        let found = origins_with(&trace, 0, &[(1, &[&handler])]);
+        (found[0].1.clone(), found[1].1.clone())
+    };
+    let none = || filters(&[]);
+    let list = "/v1.27/networks";
+    assert_eq!(of(list, "", none(), true).1, hard_coded("getNetworksList"));
+    assert_eq!(of("/v1.28/networks", "", none(), false).1, Origin::Default);
+    let why = reason(&of("/v1.28/networks", "", none(), true).1);
+    assert!(why.contains("API version 1.28"), "{why}");
+    let one = |sent: &str, filter: Value| of("/v1.41/networks/n1", sent, filter, true).0;
+    let path = || Origin::Path { part: "n1".into() };
+    let by_id = || filters(&[("idOrName", "n1")]);
+    assert_eq!(one("", by_id()), path());
+    assert_eq!(one("scope=local", by_id()), path());
+    let with_scope = filters(&[("idOrName", "n1"), ("scope", "local")]);
+    assert_eq!(
+        one("scope=local", with_scope),
+        Origin::Several(vec![path(), query("scope", "local")])
+    );
+}
+
+#[test]
+fn booleans_that_releases_read_in_two_ways() {
+    let of = |path: &str, sent: &str, verbose: bool| {
+        let opts = options(vec![("Verbose", Value::Bool(verbose))]);
+        let handler =
+            "github.com/moby/moby/v2/daemon/server/router/system.(*systemRouter).getDiskUsage";
+        let request = request("GET", &format!("{path}/system/df"), sent);
+        first(request, 14, vec![opts], &[(1, &[handler])])
+    };
+    let asked = |sent: &str| query("verbose", sent);
+    for path in ["/v1.52", ""] {
+        assert_eq!(of(path, "verbose=yes", true), asked("yes"), "{path}");
+        assert_eq!(of(path, "verbose=0", false), asked("0"), "{path}");
+        // without, or with one that says no, the handler asks for what older versions had
+        let made = hard_coded("getDiskUsage");
+        assert_eq!(of(path, "verbose=0", true), made, "{path}");
+        assert_eq!(of(path, "", true), made, "{path}");
+    }
+    // it is not read there
+    assert_eq!(of("/v1.51", "verbose=0", true), hard_coded("getDiskUsage"));
+}
+
+#[test]
+fn a_body_that_is_not_read_sets_nothing() {
+    let start = |path: &str, length: Length| {
+        let request = Request {
+            body: Body {
+                length,
+                content_type: Some("application/json".into()),
+            },
+            ..request("POST", &format!("{path}/containers/c1/start"), "")
+        };
+        first(request, 13, vec![Value::Nil], &[])
+    };
+    let body = Origin::Unknown(Unknown::Elsewhere(Elsewhere::Body));
+    for (path, length, expected) in [
+        ("/v1.41", Length::Bytes(0), &Origin::Default),
+        ("/v1.41", Length::Bytes(90), &Origin::Default),
+        ("", Length::Untold, &Origin::Default),
+        ("/v1.23", Length::Bytes(7), &Origin::Default),
+        ("/v1.23", Length::Bytes(90), &body),
+        ("/v1.23", Length::Untold, &body),
+        ("/v1.23", Length::NotCaptured, &body),
+    ] {
+        assert_eq!(start(path, length), *expected, "{path} {length:?}");
+    }
+}
+
+#[test]
+fn parameters_that_no_handler_reads_are_named() {
+    let of =
+        |method: &str, path: &str, sent: &str| super::unread(&plan(), &request(method, path, sent));
+    let unread = |parameter: &str, why| Unread {
+        parameter: parameter.into(),
+        why,
+    };
+    let stop = "/v1.41/containers/c1/stop";
+    assert_eq!(
+        of("POST", stop, "timeout=5&signal=KILL&t=1"),
+        [
+            unread("timeout", WhyUnread::NotOfRoute),
+            unread("signal", WhyUnread::Before((1, 42)))
+        ]
+    );
+    assert_eq!(of("POST", "/v1.42/containers/c1/stop", "signal=KILL"), []);
+    // whether the daemon is that new is not known
+    assert_eq!(of("POST", "/containers/c1/stop", "signal=KILL"), []);
+    assert_eq!(
+        of("GET", "/v1.41/images/json", "filter=x&all=1"),
+        [unread("filter", WhyUnread::From((1, 41)))]
+    );
+    assert_eq!(of("GET", "/v1.41/containers/json", "trunc_cmd=0&all=1"), []);
+    assert_eq!(of("GET", "/v1.41/tasks", "nope=1"), []);
+}
+
+#[test]
+fn a_newer_daemon_may_read_more() {
+    let of = |path: &str, sent: &str| {
+        let opts = options(vec![("Containers", Value::Bool(false))]);
+        first(request("GET", path, sent), 14, vec![opts], &[])
+    };
+    let stranger = Unknown::Stranger {
+        parameter: "novel".into(),
+    };
+    let stranger = Origin::Unknown(stranger);
+    assert_eq!(of("/v1.52/system/df", "novel=1"), Origin::Default);
+    assert_eq!(of("/system/df", "novel=1"), stranger);
+    assert_eq!(of("/v1.99/system/df", "novel=1"), stranger);
+    assert_eq!(of("/system/df", ""), Origin::Default);
 }
 
 #[test]

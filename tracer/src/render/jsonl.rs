@@ -12,8 +12,8 @@ use crate::correlate::{
     Call, CallState, Client, Link, Owner, ProcessName, Request, Summary, Trace,
 };
 use crate::decode::{Missing, Text, Value, errno_name, error_text};
-use crate::plan::ValueSchema;
-use crate::provenance::{Origin, Provenance};
+use crate::plan::{Plan, ValueSchema};
+use crate::provenance::{self, Origin, Provenance, WhyUnread};
 
 fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
     // JSON itself asks for escapes of the first 32 characters only
@@ -90,6 +90,7 @@ fn request(ty: &str, header: &Header, clock: &Clock, trace: &Trace, r: &Request)
             "method": captured(&r.method),
             "path": captured(&r.path),
             "query": captured(&r.query),
+            "unread": unread(&header.plan, r),
             "user_agent": r.user_agent.as_ref().map(captured),
             "api_version": r.api_version,
             "status": r.status,
@@ -100,6 +101,21 @@ fn request(ty: &str, header: &Header, clock: &Clock, trace: &Trace, r: &Request)
             "client_unknown": r.client.as_ref().err().map(ToString::to_string),
             "state": state(&r.state),
     })
+}
+
+/// Parameters that no handler of the route reads, and why.
+fn unread(plan: &Plan, request: &Request) -> Json {
+    let all = provenance::unread(plan, request);
+    let found = all.into_iter().map(|one| {
+        let version = |(major, minor)| format!("{major}.{minor}");
+        let (since, below) = match one.why {
+            WhyUnread::NotOfRoute => (None, None),
+            WhyUnread::Before(since) => (Some(version(since)), None),
+            WhyUnread::From(until) => (None, Some(version(until))),
+        };
+        json!({"parameter": one.parameter, "read_from": since, "read_below": below})
+    });
+    Json::Array(found.collect())
 }
 
 pub fn write(
@@ -203,18 +219,24 @@ fn origins(schemas: &[ValueSchema], provenance: Provenance<'_>, call: &Call) -> 
             Some(field) => format!("{}.{field}", schema.name),
             None => schema.name.clone(),
         };
-        let origin = match origin {
-            Origin::Query { parameter, sent } => {
-                json!({"from": "query", "parameter": parameter, "sent": sent})
-            }
-            Origin::Path { part } => json!({"from": "path", "part": part}),
-            Origin::HardCoded { by } => json!({"from": "hard-coded", "by": by}),
-            Origin::Default => json!({"from": "default"}),
-            Origin::Unknown(why) => json!({"from": "unknown", "why": why.to_string()}),
-        };
-        found.insert(name, origin);
+        found.insert(name, origin_json(&origin));
     }
     Json::Object(found)
+}
+
+fn origin_json(origin: &Origin) -> Json {
+    match origin {
+        Origin::Query { parameter, sent } => {
+            json!({"from": "query", "parameter": parameter, "sent": sent})
+        }
+        Origin::Path { part } => json!({"from": "path", "part": part}),
+        Origin::HardCoded { by } => json!({"from": "hard-coded", "by": by}),
+        Origin::Default => json!({"from": "default"}),
+        Origin::Several(parts) => {
+            json!({"from": "several", "parts": parts.iter().map(origin_json).collect::<Vec<_>>()})
+        }
+        Origin::Unknown(why) => json!({"from": "unknown", "why": why.to_string()}),
+    }
 }
 
 fn named(schemas: &[ValueSchema], values: &[Value]) -> Json {

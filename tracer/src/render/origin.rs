@@ -25,6 +25,10 @@ pub fn short(origin: &Origin) -> String {
         Origin::Path { .. } => "path".to_owned(),
         Origin::HardCoded { by } => format!("hard-coded by {}", escape(by)),
         Origin::Default => "default".to_owned(),
+        Origin::Several(parts) => {
+            let parts: Vec<String> = parts.iter().map(short).collect();
+            parts.join(" and ")
+        }
         Origin::Unknown(_) => "unknown".to_owned(),
     }
 }

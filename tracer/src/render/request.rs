@@ -3,6 +3,8 @@
 use super::text::escape;
 use crate::correlate::{ProcessName, Request};
 use crate::decode::Text;
+use crate::plan::Plan;
+use crate::provenance;
 
 /// Longest route and User-Agent on a line, characters.
 const MOST_ROUTE: usize = 400;
@@ -32,6 +34,27 @@ pub fn holds(request: &Request, wanted: &str) -> bool {
         whole.extend_from_slice(request.query.captured());
     }
     Text::Whole(whole).holds(wanted)
+}
+
+/// Unread parameters on a line; a hostile request may have any number.
+const MOST_UNREAD: usize = 4;
+
+/// Parameters that no handler reads: `timeout (no parameter of this route)`.
+pub fn unread(plan: &Plan, request: &Request) -> Option<String> {
+    let all = provenance::unread(plan, request);
+    let mut shown: Vec<String> = all
+        .iter()
+        .take(MOST_UNREAD)
+        .map(|one| format!("{} ({})", parameter(&one.parameter), one.why))
+        .collect();
+    if all.len() > shown.len() {
+        shown.push(format!("… {} more", all.len() - shown.len()));
+    }
+    (!shown.is_empty()).then(|| shown.join(", "))
+}
+
+fn parameter(name: &str) -> String {
+    shown(&[(&Text::from(name), "")], MOST_AGENT)
 }
 
 /// The User-Agent, escaped and bounded; that there is none, or that it is not known.

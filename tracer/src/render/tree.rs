@@ -560,6 +560,9 @@ impl<'a> Tree<'a> {
         if let Some(runs) = request.waits_for {
             line.push(Look::Warn, format!(", waits for the run of #{runs}"));
         }
+        if let Some(unread) = request::unread(self.plan, request) {
+            line.push(Look::Warn, format!("  [not read: {unread}]"));
+        }
         line.push(Look::Dim, format!("  {}", self.clock.time(request.start)));
         match (&request.client, &request.user_agent) {
             (Ok(known), _) => line.push(Look::Dim, format!("  {}", client(known))),

@@ -12,7 +12,7 @@ mod rows;
 mod verdict;
 
 use super::Clock;
-use super::request::{agent, route};
+use super::request::{agent, route, unread};
 use super::text::{duration, escape};
 use crate::capture::Recording;
 use crate::correlate::{CallState, Request, Trace};
@@ -234,6 +234,12 @@ impl Comparison {
         self.row("client", RowKind::About, &requests, |r| {
             Cell::shown(agent(r.user_agent.as_ref()))
         });
+        for (head, request) in self.heads.iter().zip(&requests) {
+            if let Some(unread) = unread(plan, request) {
+                let note = format!("parameters of {head} that dockerd does not read: {unread}");
+                self.notes.insert(0, note);
+            }
+        }
         let Some(common) = rows::common(plan, trace, picked) else {
             self.row("calls", RowKind::About, picked, |request| {
                 Cell::shown(rows::call_names(plan, trace, *request))
