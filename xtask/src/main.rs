@@ -115,12 +115,8 @@ enum Command {
     },
     /// Formatting, lints, documentation, and the invariants that a program can check
     Tidy,
-    /// Load every kernel program, and trace a fixture, on other kernels in qemu
-    VmTest {
-        /// Only kernels whose name holds this, e.g. `5.10 amd64`
-        #[arg(default_value = "")]
-        only: String,
-    },
+    /// Load every kernel program, and trace Go programs, on other kernels in qemu; a line of JSON per case
+    VmTest(vm::Wanted),
 }
 
 fn main() -> ExitCode {
@@ -156,6 +152,6 @@ fn run(command: &Command) -> Result<()> {
         Command::Soak { seconds } => soak::run(std::time::Duration::from_secs(*seconds)),
         Command::Storm { runs, calls, pause } => storm::run(*runs, *calls, *pause),
         Command::Tidy => tidy::run(),
-        Command::VmTest { only } => vm::run(true, only),
+        Command::VmTest(wanted) => vm::run(true, wanted),
     }
 }

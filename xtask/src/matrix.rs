@@ -1,5 +1,6 @@
 //! Go programs by every Go there is: `releases` (values of every kind) and `signatures` (methods made by chance) in every shape, `panics`
-//! (handlers that end in every way) in one, `big` and `leaf` (prologues that are hard to probe) in one for both architectures.
+//! (handlers that end in every way) in one, those that count their calls (`deep`, `storm`, and the prologues of `big` and `leaf`) in one
+//! for both architectures.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,7 @@ impl Cell {
 }
 
 /// Builds them as `target/fixtures/matrix/PROGRAM/GO/SHAPE/SYMBOLS/ARCH`; `full`: all there are, else one stripped PIE per Go, of the
-/// newest also one with its DWARF, and `signatures` by the oldest and the newest. `big` and `leaf`: always the same. What cannot be built is named in `skipped.txt`
+/// newest also one with its DWARF, and `signatures` by the oldest and the newest. Those that count their calls: always the same. What cannot be built is named in `skipped.txt`
 /// beside them.
 ///
 /// # Errors
@@ -69,6 +70,8 @@ pub fn build(full: bool) -> Result<()> {
         ("releases", source("releases")),
         ("signatures", signatures()?),
         ("panics", source("panics")),
+        ("deep", source("deep")),
+        ("storm", source("storm")),
         ("big", source("big")),
         ("leaf", source("leaf")),
     ];
@@ -82,7 +85,9 @@ pub fn build(full: bool) -> Result<()> {
                 let wanted = match *program {
                     // ends of handlers do not depend on how a program is linked
                     "panics" => cell.is("amd64", "pie", "s-w"),
-                    "big" | "leaf" => (cell.shape.0, cell.symbols.0) == ("static", "s-w"),
+                    "deep" | "storm" | "big" | "leaf" => {
+                        (cell.shape.0, cell.symbols.0) == ("static", "s-w")
+                    }
                     _ if full => true,
                     "releases" => {
                         cell.is("amd64", "pie", "s-w") || newest && cell.is("amd64", "pie", "plain")
@@ -112,6 +117,30 @@ pub fn build(full: bool) -> Result<()> {
     }
     println!("{built} programs");
     Ok(std::fs::write(out.join("skipped.txt"), skipped)?)
+}
+
+/// A program that counts its calls, by one Go.
+#[must_use]
+pub fn program(name: &str, go: &str, arch: &str) -> PathBuf {
+    let matrix = target().join("fixtures/matrix");
+    matrix.join(name).join(go).join("static/s-w").join(arch)
+}
+
+/// Releases of Go by which that program was built, oldest first.
+#[must_use]
+pub fn releases(name: &str) -> Vec<String> {
+    let dir = target().join("fixtures/matrix").join(name);
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut found: Vec<String> = entries
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
+    found.sort_by_key(|release| {
+        release
+            .rsplit('.')
+            .next()
+            .and_then(|n| n.parse::<u32>().ok())
+    });
+    found
 }
 
 fn compile(toolchain: &Toolchain, source: &Path, out: &Path, cell: Cell) -> Result<()> {

@@ -54,7 +54,7 @@ pub fn run(lenient: bool, full: bool) -> Result<()> {
         ebpf::check_rebuild,
     )?;
     may_skip(lenient, &mut skipped, "other kernels", || {
-        vm::run(!lenient, "")
+        vm::run(!lenient, &vm::Wanted::default())
     })?;
     if skipped.is_empty() {
         println!("all tests passed, none skipped");
