@@ -125,8 +125,8 @@ pub fn write() -> Result<()> {
     });
     out.push_str(
         "\n## Traced live\n\n\
-         Calls seen, as many as were made · values decoded that are what the program printed · missing, all with a reason · wrong. (arm64: the kernel\n\
-         programs load in `cargo xtask vm-test`; nothing was traced there.)\n\n",
+         Calls seen, as many as were made · values decoded that are what the program printed · missing, all with a reason · wrong. (arm64: see\n\
+         [kernels.md](kernels.md).)\n\n",
     );
     table(&mut out, &all, &COLUMNS[..3], |rows| {
         let missing: u64 = rows.iter().flat_map(|r| r.missing()).map(|(_, n)| n).sum();

@@ -67,24 +67,23 @@ fn amd64(code: &[u8], entry: u64) -> Operands {
     each_once(lengths, addresses)
 }
 
-/// A byte is what `uxtb` made; addresses are loaded by `adrp` and `add`, one right after the other.
+/// A byte is what `ldrb` or `uxtb` made, or a copy of it; addresses are loaded by `adrp` and `add`, one right after the other.
 fn arm64(code: &[u8], entry: u64) -> Operands {
     let (mut lengths, mut addresses) = (Vec::new(), Vec::new());
-    // the register that holds a byte, and the page that a register holds since the instruction before
-    let (mut byte, mut page) = (None, None);
+    // registers that hold a byte, one bit each, and the page that a register holds since the instruction before
+    let (mut bytes, mut page) = (0_u32, None);
     for (index, word) in code.as_chunks::<4>().0.iter().enumerate() {
         let word = u32::from_le_bytes(*word);
         let at = entry.wrapping_add(4 * index as u64);
         let (to, from) = (word & 0x1f, (word >> 5) & 0x1f);
         let immediate = (word >> 10) & 0xfff;
         let loaded = page.take();
-        if word & 0xffff_fc00 == 0x5300_1c00 {
-            byte = Some(to);
-            continue;
-        }
-        if word & 0xffc0_001f == 0x7100_001f && byte == Some(from) {
+        let is_byte = |register: u32| bytes & (1 << register) != 0;
+        // cmp wN, #immediate
+        if word & 0xffc0_001f == 0x7100_001f && is_byte(from) {
             lengths.extend(u8::try_from(immediate));
-        } else if word & 0x9f00_0000 == 0x9000_0000 {
+        }
+        if word & 0x9f00_0000 == 0x9000_0000 {
             let pages = ((word >> 5) & 0x7_ffff) << 2 | (word >> 29) & 3;
             let pages = (pages << 11).cast_signed() >> 11;
             page = Some((
@@ -97,9 +96,17 @@ fn arm64(code: &[u8], entry: u64) -> Operands {
         {
             addresses.push(page.wrapping_add(u64::from(immediate)));
         }
-        // whatever else changes that register, it is no byte any more; stores and compares change none, but name one there too
-        if byte == Some(to) {
-            byte = None;
+        let makes_byte = word & 0xffc0_0000 == 0x3940_0000
+            || word & 0xffff_fc00 == 0x5300_1c00
+            // mov xN, xM
+            || word & 0xffe0_ffe0 == 0xaa00_03e0 && is_byte((word >> 16) & 0x1f);
+        // branches and stores name a register there that they leave as it is
+        let is_branch = word & 0x1c00_0000 == 0x1400_0000;
+        let is_store = word & 0x0a40_0000 == 0x0800_0000;
+        if makes_byte {
+            bytes |= 1 << to;
+        } else if !is_branch && !is_store {
+            bytes &= !(1 << to);
         }
     }
     each_once(lengths, addresses)
@@ -150,10 +157,12 @@ mod tests {
         let (lengths, addresses) = amd64(&code, 0x1000);
         assert_eq!(lengths, [0x1b]);
         assert_eq!(addresses, [0x100e + 0x10]);
-        // uxtb w7, w6; cmp w7, 0x2f; cmp w3, 4; adrp x5, 0x114000; add x5, x5, 0x180; add x1, x5, 0x10;
-        // mov x7, x3; cmp w7, 0x30
+        // ldrb w6, [x0, 184]; mov x7, x6; cbz w7; cmp w7, 0x2f; cmp w3, 4; adrp x5, 0x114000; add x5, x5, 0x180;
+        // add x1, x5, 0x10; mov x7, x3; cmp w7, 0x30
         let code: Vec<u8> = [
-            0x5300_1cc7_u32,
+            0x3942_e006_u32,
+            0xaa06_03e7,
+            0x3400_00e7,
             0x7100_bcff,
             0x7100_107f,
             0xf000_0885,
