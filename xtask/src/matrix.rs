@@ -26,6 +26,9 @@ const ARCHES: [(&str, &str); 2] = [("amd64", "gcc"), ("arm64", "aarch64-linux-gn
 const METHODS: usize = 300;
 const SEED: u64 = 0x6d6f_6279;
 
+/// The Go by which `deep` and `storm` are built where one must do.
+pub const USUAL: &str = "1.19";
+
 /// One way to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
@@ -37,6 +40,11 @@ struct Cell {
 impl Cell {
     fn is(&self, arch: &str, shape: &str, symbols: &str) -> bool {
         (self.arch.0, self.shape.0, self.symbols.0) == (arch, shape, symbols)
+    }
+
+    /// The shape of the programs that count their calls.
+    fn counts(&self) -> bool {
+        (self.shape.0, self.symbols.0) == ("static", "s-w")
     }
 
     fn all() -> impl Iterator<Item = Self> {
@@ -53,7 +61,7 @@ impl Cell {
 }
 
 /// Builds them as `target/fixtures/matrix/PROGRAM/GO/SHAPE/SYMBOLS/ARCH`; `full`: all there are, else one stripped PIE per Go, of the
-/// newest also one with its DWARF, and `signatures` by the oldest and the newest. Those that count their calls: always the same. What cannot be built is named in `skipped.txt`
+/// newest also one with its DWARF, `signatures` by the oldest and the newest, `deep` and `storm` by one. What cannot be built is named in `skipped.txt`
 /// beside them.
 ///
 /// # Errors
@@ -85,9 +93,8 @@ pub fn build(full: bool) -> Result<()> {
                 let wanted = match *program {
                     // ends of handlers do not depend on how a program is linked
                     "panics" => cell.is("amd64", "pie", "s-w"),
-                    "deep" | "storm" | "big" | "leaf" => {
-                        (cell.shape.0, cell.symbols.0) == ("static", "s-w")
-                    }
+                    "deep" | "storm" => cell.counts() && (full || toolchain.release == USUAL),
+                    "big" | "leaf" => cell.counts(),
                     _ if full => true,
                     "releases" => {
                         cell.is("amd64", "pie", "s-w") || newest && cell.is("amd64", "pie", "plain")
@@ -117,6 +124,25 @@ pub fn build(full: bool) -> Result<()> {
     }
     println!("{built} programs");
     Ok(std::fs::write(out.join("skipped.txt"), skipped)?)
+}
+
+/// Builds those that count their calls by every Go, as far as they are not there.
+///
+/// # Errors
+/// A toolchain cannot be had, or does not build one.
+pub fn counting() -> Result<()> {
+    for toolchain in toolchains::all()? {
+        for name in ["deep", "storm", "big", "leaf"] {
+            let source = root().join("tests/fixtures/go").join(name);
+            let out = target().join("fixtures/matrix").join(name);
+            for cell in Cell::all().filter(Cell::counts) {
+                if !program(name, &toolchain.release, cell.arch.0).exists() {
+                    compile(&toolchain, &source, &out, cell)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A program that counts its calls, by one Go.

@@ -97,6 +97,9 @@ pub fn run(strict: bool, wanted: &Wanted) -> Result<()> {
     if matrix::releases("leaf").is_empty() {
         matrix::build(false)?;
     }
+    if wanted.suite == Some(Suite::EveryGo) {
+        matrix::counting()?;
+    }
     let mut programs = BTreeMap::new();
     let (mut failed, mut results) = (Vec::new(), Vec::new());
     for guest in GUESTS.iter().filter(|g| wanted.has(g)) {
@@ -151,8 +154,7 @@ fn cases_of(programs: Programs) -> Vec<Case> {
         go: go.to_owned(),
     };
     let ends: Vec<&String> = every.first().into_iter().chain(every.last()).collect();
-    // the one that Debian's stable dockerd was built by
-    let usual = "1.19";
+    let usual = matrix::USUAL;
     let of = |programs: &[Program], releases: &[&String]| -> Vec<Case> {
         let all = releases
             .iter()

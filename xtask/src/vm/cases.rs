@@ -234,22 +234,21 @@ fn is_missing(call: &Value) -> bool {
 
 /// Every value of a call follows from its name (tests/fixtures/go/deep); its caller has the same and is one level up.
 fn deep(calls: &[Value]) -> Result<Outcome> {
-    let by_index = by_index(calls)?;
     let mut outcome = Outcome {
         calls: calls.len(),
         ..Outcome::default()
     };
-    for call in calls {
+    for (call, parent) in with_parents(calls)? {
         if is_missing(call) {
             outcome.missing += 1;
             continue;
         }
-        outcome.values += deep_call(call, &by_index).with_context(|| call.to_string())?;
+        outcome.values += deep_call(call, parent).with_context(|| call.to_string())?;
     }
     Ok(outcome)
 }
 
-fn deep_call(call: &Value, by_index: &BTreeMap<u64, &Value>) -> Result<usize> {
+fn deep_call(call: &Value, parent: Option<&Value>) -> Result<usize> {
     ensure!(call["state"] == "returned", "it did not return");
     let (opts, depth) = (&call["params"]["arg0"], &call["params"]["arg1"]);
     let name = opts["Name"].as_str().context("Name")?;
@@ -272,12 +271,9 @@ fn deep_call(call: &Value, by_index: &BTreeMap<u64, &Value>) -> Result<usize> {
     ensure!(call["results"]["result"] == g * 1000 + c + depth, "result");
     ensure!(call["results"]["error"].is_null(), "error");
     if depth == 6 {
-        ensure!(
-            call["parent"].is_null(),
-            "a goroutine's first call has a parent"
-        );
+        ensure!(parent.is_none(), "a goroutine's first call has a parent");
     } else {
-        let parent = parent(call, by_index)?;
+        let parent = parent.context("it has no parent")?;
         ensure!(parent["params"]["arg1"] == depth + 1, "parent's depth");
         let missing = is_missing(parent);
         ensure!(
@@ -290,7 +286,6 @@ fn deep_call(call: &Value, by_index: &BTreeMap<u64, &Value>) -> Result<usize> {
 
 /// Calls with numbers only: each exactly once, with its result, under its caller.
 fn plain(program: Program, calls: &[Value]) -> Result<Outcome> {
-    let by_index = by_index(calls)?;
     let mut expected: BTreeSet<(&str, i64, i64)> = match program {
         Program::Big => ["Big", "Mid", "Small"]
             .into_iter()
@@ -302,7 +297,7 @@ fn plain(program: Program, calls: &[Value]) -> Result<Outcome> {
         calls: calls.len(),
         ..Outcome::default()
     };
-    for call in calls {
+    for (call, parent) in with_parents(calls)? {
         let check = || -> Result<(&str, i64, i64)> {
             ensure!(call["state"] == "returned", "it did not return");
             let name = call["short"].as_str().context("name")?;
@@ -319,7 +314,7 @@ fn plain(program: Program, calls: &[Value]) -> Result<Outcome> {
                 "the result is not {result}"
             );
             if program == Program::Big && depth < 5 {
-                let parent = parent(call, &by_index)?;
+                let parent = parent.context("it has no parent")?;
                 let of = |arg: &str| parent["params"][arg].as_i64();
                 ensure!(
                     parent["short"] == name
@@ -327,7 +322,7 @@ fn plain(program: Program, calls: &[Value]) -> Result<Outcome> {
                     "its parent is {parent}"
                 );
             } else {
-                ensure!(call["parent"].is_null(), "it has a parent");
+                ensure!(parent.is_none(), "it has a parent");
             }
             Ok((name, x, depth))
         };
@@ -339,19 +334,27 @@ fn plain(program: Program, calls: &[Value]) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn by_index(calls: &[Value]) -> Result<BTreeMap<u64, &Value>> {
-    calls
-        .iter()
-        .map(|c| Ok((c["index"].as_u64().context("index")?, c)))
-        .collect()
-}
-
-fn parent<'c>(call: &Value, by_index: &BTreeMap<u64, &'c Value>) -> Result<&'c Value> {
-    let parent = call["parent"].as_u64().context("it has no parent")?;
-    by_index
-        .get(&parent)
-        .copied()
-        .context("its parent is not there")
+/// Calls with those that enclose them. Indexes are those of one batch, in which they ascend, and so are parents.
+fn with_parents(calls: &[Value]) -> Result<Vec<(&Value, Option<&Value>)>> {
+    let mut batch: BTreeMap<u64, &Value> = BTreeMap::new();
+    let mut all = Vec::new();
+    for call in calls {
+        let index = call["index"].as_u64().context("index")?;
+        if batch
+            .last_key_value()
+            .is_some_and(|(last, _)| index <= *last)
+        {
+            batch.clear();
+        }
+        let parent = match call["parent"].as_u64() {
+            // an enclosing call begins first
+            Some(parent) => Some(*batch.get(&parent).context("its parent is not there")?),
+            None => None,
+        };
+        all.push((call, parent));
+        batch.insert(index, call);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -369,6 +372,24 @@ mod tests {
         lines.extend(calls.iter().map(|c| format!("@@CALL {c}")));
         lines.push("@@DONE".to_owned());
         lines
+    }
+
+    #[test]
+    fn parents_are_those_of_the_batch() {
+        let call = |index: u64, parent: Option<u64>, x: u64| json!({"index": index, "parent": parent, "x": x});
+        let calls = [
+            call(0, None, 1),
+            call(2, Some(0), 2),
+            call(0, None, 3),
+            call(1, Some(0), 4),
+        ];
+        let found = with_parents(&calls).expect("parents");
+        let parents: Vec<Option<u64>> = found
+            .iter()
+            .map(|(_, p)| p.and_then(|p| p["x"].as_u64()))
+            .collect();
+        assert_eq!(parents, [None, Some(1), None, Some(3)]);
+        assert!(with_parents(&calls[1..2]).is_err());
     }
 
     #[test]

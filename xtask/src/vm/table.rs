@@ -19,7 +19,7 @@ fn text(results: &[Value], date: &str) -> Result<String> {
     let mut text = format!(
         "# Kernels and architectures
 
-Written by `cargo xtask vm-test --table` on {date}: Debian's kernels in qemu, emulated (no Apple hardware was at hand).
+Found by `cargo xtask vm-test` on {date} (`--table` writes this page): Debian's kernels in qemu, emulated (no Apple hardware was at hand).
 
 - *Verified*: instructions that the verifier went through for the program that needs most, of 1,000,000 allowed; {} fail the test.
   \"?\": the kernel does not tell.
