@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tracer_ebpf::wire::counters::SiteCounters;
 
+use crate::decode::Redact;
 use crate::plan::Plan;
 
 /// First bytes of every recording.
@@ -57,6 +58,9 @@ pub struct Header {
     /// Wall clock in ns since 1970 and CLOCK_MONOTONIC in ns at the same moment.
     pub wall_ns: u64,
     pub monotonic_ns: u64,
+    /// Off: the user asked for it, and secrets stand in the records in clear.
+    #[serde(default, skip_serializing_if = "Redact::is_on")]
+    pub redact: Redact,
     pub plan: Plan,
 }
 
@@ -76,6 +80,7 @@ impl Header {
             daemon,
             wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
             monotonic_ns: monotonic_ns(),
+            redact: Redact::On,
             plan,
         }
     }

@@ -104,6 +104,7 @@ async fn one(
         prepared.header.daemon.version = version(socket).await;
     }
     prepared.label = apart.then(|| label(&prepared.header));
+    prepared.redact(args.redact);
     let output = args.output.as_deref().map(|path| for_daemon(path, pid));
     let destination = output.as_deref().map(|path| Destination {
         path,

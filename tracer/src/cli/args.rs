@@ -77,6 +77,9 @@ pub struct Trace {
     /// Overwrite that file if it is there
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// Hide secrets, or show and record them in clear
+    #[arg(long, value_enum, default_value_t = Redact::On)]
+    pub redact: Redact,
     #[arg(long, value_enum, default_value_t = StreamFormat::Tree)]
     pub format: StreamFormat,
     /// Only requests that reached this function, or whose route holds this
@@ -102,6 +105,22 @@ pub struct Trace {
 
 /// Longer than any ordinary request of a healthy daemon takes; waits and streams take longer by their nature.
 const SLOW: &str = "10s";
+
+/// Whether secrets are hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Redact {
+    On,
+    Off,
+}
+
+impl From<Redact> for crate::decode::Redact {
+    fn from(redact: Redact) -> Self {
+        match redact {
+            Redact::On => Self::On,
+            Redact::Off => Self::Off,
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StreamFormat {
@@ -129,6 +148,9 @@ pub struct Compare {
     /// Overwrite that file if it is there
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// Hide secrets, or show and record them in clear
+    #[arg(long, value_enum, default_value_t = Redact::On)]
+    pub redact: Redact,
     /// Give up waiting after this time, e.g. 10s, 2m
     #[arg(long, value_name = "T", value_parser = duration)]
     pub duration: Option<Duration>,
@@ -152,6 +174,19 @@ pub enum ReportFormat {
 pub struct Show {
     /// A recording made with -o
     pub file: PathBuf,
+    /// Hide secrets that were recorded in clear, or show them; with -o:
+    /// write the recording anew without them
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_value_t = Redact::On, default_missing_value = "on")]
+    pub redact: Redact,
+    /// Write the recording to this file, secrets hidden
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Overwrite what is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// Say what kinds of data the recording holds, and nothing else
+    #[arg(long)]
+    pub what: bool,
     #[arg(long, value_enum, default_value_t = ShowFormat::Tree)]
     pub format: ShowFormat,
     /// Only requests that reached this function, or whose route holds this

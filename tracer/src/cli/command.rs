@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::failure::Failure;
 use super::say::say;
+use crate::decode::mask;
 
 /// A command that runs through the shell, its errors on our stderr. Dropping it ends the shell.
 #[derive(Debug)]
@@ -48,10 +49,15 @@ impl<'c> Running<'c> {
             .await
             .map_err(|e| unrun(self.command, &e))?;
         if !status.success() {
-            say!("warning: `{}` ended with {status}", self.command);
+            say!("warning: `{}` ended with {status}", shown(self.command));
         }
         Ok(())
     }
+}
+
+/// A command without its secrets.
+pub fn shown(command: &str) -> String {
+    mask::command(command).unwrap_or_else(|| command.to_owned())
 }
 
 fn unrun(command: &str, error: &std::io::Error) -> Failure {
@@ -61,5 +67,8 @@ fn unrun(command: &str, error: &std::io::Error) -> Failure {
     } else {
         "--cmd runs its command with `sh -c`"
     };
-    Failure::new(format!("failed to run `{command}` with sh: {error}"), hint)
+    Failure::new(
+        format!("failed to run `{}` with sh: {error}", shown(command)),
+        hint,
+    )
 }

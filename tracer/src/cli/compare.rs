@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::args::{self, ReportFormat};
-use super::command::Running;
+use super::command::{Running, shown};
 use super::failure::Failure;
 use super::kept::Kept;
 use super::live::{Destination, Finished, Live, Prepared, Stop};
@@ -51,7 +51,7 @@ pub async fn run(
         }
     }
     signals::catch()?;
-    let prepared = Prepared::daemon(&args.daemon, &[PROFILE.to_owned()], &[], false)?;
+    let mut prepared = Prepared::daemon(&args.daemon, &[PROFILE.to_owned()], &[], false)?;
     if !args.gets.is_empty() && prepared.socket.is_none() {
         return Err(Failure::new(
             "no unix socket of the daemon found for --get",
@@ -59,6 +59,7 @@ pub async fn run(
         )
         .into());
     }
+    prepared.redact(args.redact);
     let destination = args.output.as_deref().map(|path| Destination {
         path,
         force: args.force,
@@ -136,7 +137,7 @@ async fn active_run(
             let start = monotonic_ns();
             let running = Running::start(command, socket)?;
             let shell = running.shell();
-            begin(start, command.clone(), Sender::Command { shell });
+            begin(start, shown(command), Sender::Command { shell });
             running.wait().await?;
             end();
         }
@@ -149,7 +150,7 @@ async fn active_run(
             let user_agent = agent.clone();
             begin(
                 monotonic_ns(),
-                format!("GET {path}"),
+                shown(&format!("GET {path}")),
                 Sender::Get { user_agent },
             );
             get(socket, path, &agent).await?;

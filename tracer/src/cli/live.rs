@@ -90,6 +90,16 @@ fn meant_by(binary: &GoBinary<'_>, patterns: &[String]) -> Vec<String> {
 }
 
 impl Prepared {
+    /// Hides secrets or not, which the recording says too.
+    pub fn redact(&mut self, redact: args::Redact) {
+        self.header.redact = redact.into();
+        if redact == args::Redact::Off {
+            self.say(
+                "warning: --redact=off: secrets are shown and recorded in clear; `mobytrace show --redact FILE -o NEW` hides them",
+            );
+        }
+    }
+
     /// Finds the daemon, reads its binary, builds the plan.
     pub fn daemon(
         chosen: &args::Daemon,
@@ -357,7 +367,8 @@ impl<'p> Live<'p> {
             binary,
             session,
             assembler: Assembler::default(),
-            decoder: Decoder::new(prepared.plan(), prepared.load_bias()),
+            decoder: Decoder::new(prepared.plan(), prepared.load_bias())
+                .redact(prepared.header.redact),
             correlator: Correlator::new(prepared.plan()),
             recording,
             callers: BTreeSet::new(),

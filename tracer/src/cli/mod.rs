@@ -104,6 +104,15 @@ fn run(cli: &args::Cli, style: Style, out: &mut dyn Write) -> Result<bool> {
     }
 }
 
+/// Says how many secrets were hidden.
+fn say_masked(masked: u64) {
+    match masked {
+        0 => {}
+        1 => say::line("1 value masked as a secret"),
+        n => say::line(&format!("{n} values masked as secrets")),
+    }
+}
+
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

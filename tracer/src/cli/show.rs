@@ -8,14 +8,33 @@ use anyhow::Result;
 use super::args::{self, ShowFormat};
 use super::failure::Failure;
 use super::say::say;
-use crate::capture::Recording;
+use crate::capture::{Header, Output, Recording};
 use crate::correlate::Trace;
+use crate::decode::Redact;
 use crate::render::{self, Style};
-use crate::replay::replay;
+use crate::replay::{self, Cleaned, replay_as};
 
 /// `Ok(false)`: the recording is cut, or nothing is in it.
 pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool> {
-    let (recording, trace) = load(&args.file)?;
+    let recording = read(&args.file)?;
+    let redact = args.redact.into();
+    if let Some(path) = &args.output {
+        return clean(args, &recording, path);
+    }
+    let trace = replay_as(&recording, redact);
+    if args.what {
+        render::what(&recording, &trace, out)?;
+        return Ok(true);
+    }
+    if redact == Redact::Off {
+        say!("warning: --redact=off: secrets that were recorded are shown in clear");
+    } else if recording.header().redact == Redact::Off {
+        say!(
+            "warning: {} was made with --redact=off and holds secrets in clear; `mobytrace show --redact {} -o NEW` writes it anew without them",
+            args.file.display(),
+            args.file.display()
+        );
+    }
     let view = render::View {
         root: args.root.clone(),
         stack: args.stack,
@@ -47,11 +66,51 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
         ),
         None => say!("{}", recording.completeness()),
     }
+    super::say_masked(trace.summary.masked);
     Ok(recording.is_whole() && shown > 0)
+}
+
+/// Writes a recording anew, secrets hidden.
+fn clean(args: &args::Show, recording: &Recording, path: &Path) -> Result<bool> {
+    if args.redact == args::Redact::Off {
+        return Err(Failure::new(
+            "-o of show writes a recording without secrets",
+            "leave --redact=off out, or copy the file",
+        )
+        .into());
+    }
+    let output = Output::open(path, args.force).map_err(Failure::from)?;
+    let header = Header {
+        redact: Redact::On,
+        ..recording.header().clone()
+    };
+    let mut writer = output.begin(&header).map_err(Failure::from)?;
+    replay::clean(recording, |one| match one {
+        Cleaned::Record(part) => writer.record(&part.to_stored()),
+        Cleaned::Sample(sample) => writer.sample(sample),
+    })?;
+    if let Some(trailer) = recording.trailer() {
+        writer.finish(trailer)?;
+    } else {
+        writer.flush()?;
+    }
+    say!(
+        "secrets of {} are hidden in {}",
+        args.file.display(),
+        path.display()
+    );
+    Ok(recording.is_whole())
 }
 
 /// Reads, decodes and correlates a recording.
 pub fn load(file: &Path) -> Result<(Recording, Trace)> {
+    let recording = read(file)?;
+    let trace = replay_as(&recording, Redact::On);
+    Ok((recording, trace))
+}
+
+/// Reads a recording.
+fn read(file: &Path) -> Result<Recording> {
     let shown = file.display();
     let input = std::fs::File::open(file).map_err(|e| {
         let hint = match e.kind() {
@@ -62,8 +121,6 @@ pub fn load(file: &Path) -> Result<(Recording, Trace)> {
         };
         Failure::new(format!("failed to open {shown}: {e}"), hint)
     })?;
-    let recording = Recording::read(std::io::BufReader::new(input))
-        .map_err(|e| Failure::new(format!("{shown}: {e}"), e.hint()))?;
-    let trace = replay(&recording);
-    Ok((recording, trace))
+    Ok(Recording::read(std::io::BufReader::new(input))
+        .map_err(|e| Failure::new(format!("{shown}: {e}"), e.hint()))?)
 }

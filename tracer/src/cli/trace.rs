@@ -21,12 +21,13 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<bool> {
     signals::catch()?;
-    let prepared = Prepared::daemon(
+    let mut prepared = Prepared::daemon(
         &args.daemon,
         &args.profiles,
         &args.functions,
         wants_layers(args),
     )?;
+    prepared.redact(args.redact);
     let mut live = Live::attach(&prepared, destination(args), verbose)?;
     live.watch(args.slow);
     let mut sink = stream(args, style, &prepared.header, None);
@@ -48,6 +49,7 @@ pub async fn run(
     sink.finish(&ended.summary, &ended.completeness, out)?;
     out.flush()?;
     say!("{}", ended.completeness);
+    super::say_masked(ended.summary.masked);
     match ended.recording {
         Some(failure) => Err(failure.into()),
         None => Ok(sink.shown() > 0),

@@ -144,6 +144,7 @@ impl Correlator {
     /// Takes the next hit.
     pub fn push(&mut self, hit: Hit) {
         self.summary.hits += 1;
+        self.summary.masked += u64::from(hit.masked);
         self.until = self.until.max(hit.ktime);
         self.lost_before = self.lost_before.max(hit.lost_before);
         if let Some(goid) = hit.goid {

@@ -194,6 +194,8 @@ pub struct Trace {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub hits: u64,
+    /// Secrets hidden in them.
+    pub masked: u64,
     /// Returns whose entry was not seen.
     pub unmatched_returns: u64,
     /// Calls with no certain request.

@@ -38,6 +38,31 @@ impl<'a> Source<'a> {
     }
 }
 
+/// A captured text or list of plain values.
+#[derive(Clone, Copy)]
+struct Captured<'b> {
+    /// Payload of the item that tells its length.
+    head: &'b Bytes,
+    chunks: &'b [Bytes],
+}
+
+impl<'b> Captured<'b> {
+    /// Of a string the first chunk is in the item that tells its length.
+    fn text(chunks: &'b [Bytes]) -> Option<Self> {
+        chunks.first().map(|head| Self { head, chunks })
+    }
+}
+
+/// What of a list's length a record needs as it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Nothing,
+    /// What was captured of it.
+    Cut,
+    /// Its type says it.
+    Array,
+}
+
 /// Builds the values of one hit.
 pub struct Builder<'a> {
     pub plan: &'a Plan,
@@ -119,7 +144,7 @@ impl<'a> Builder<'a> {
         self.nested += 1;
         let before = self.masked;
         let value = match &ty.kind {
-            kind if secret == Secret::All && is_plain(kind) => self.hidden_plain(),
+            kind if hides_plain(secret) && is_plain(kind) => self.hidden_plain(),
             TypeKindSchema::Opaque => Value::Missing(Missing::NotWanted),
             TypeKindSchema::Bool
             | TypeKindSchema::Int
@@ -205,7 +230,7 @@ impl<'a> Builder<'a> {
             let secret = match secret {
                 Secret::All => Secret::All,
                 Secret::Values => Secret::All,
-                Secret::EnvValue if is_value => Secret::All,
+                Secret::EnvValue if !secrets::is_variable_part(f.name.as_bytes()) => Secret::All,
                 _ if is_value => mark.or(named),
                 _ => mark,
             };
@@ -342,12 +367,15 @@ impl<'a> Builder<'a> {
         match *status {
             OK | LIMIT => {
                 self.edits.see(chunks);
+                let Some(captured) = Captured::text(chunks) else {
+                    return self.absent();
+                };
                 let bytes = self.joined(chunks);
                 if self.redact == Redact::Off {
                     return cut_for(cut.as_ref(), Value::Str { bytes, len: *len });
                 }
                 if secret == Secret::All && *len > 0 {
-                    return self.hide(chunks, cut.is_some(), 1);
+                    return self.hide(captured, cut.is_some(), 1);
                 }
                 let whole = cut.is_none();
                 let hidden = match words {
@@ -358,8 +386,8 @@ impl<'a> Builder<'a> {
                     self.masked = self.masked.saturating_add(mask::count(&bytes));
                     return cut_for(cut.as_ref(), Value::Str { bytes, len: *len });
                 };
+                let hidden = self.rewrite(captured, bytes.len(), hidden, secret, whole);
                 self.masked = self.masked.saturating_add(mask::count(&hidden));
-                let hidden = self.rewrite(chunks, bytes.len(), hidden, secret, whole);
                 let len = (*len - bytes.len().min(*len as usize) as u64) + hidden.len() as u64;
                 cut_for(cut.as_ref(), Value::Str { bytes: hidden, len })
             }
@@ -368,19 +396,21 @@ impl<'a> Builder<'a> {
     }
 
     /// Hides all of a text or list, its length too. `size`: bytes of an element.
-    fn hide(&mut self, chunks: &[Bytes], is_cut: bool, size: usize) -> Value {
+    fn hide(&mut self, text: Captured<'_>, is_cut: bool, size: usize) -> Value {
         self.masked = self.masked.saturating_add(1);
         if is_cut {
             // the record goes on behind it as it does: only the length is not its own
-            self.edits.blank(chunks);
-            if let Some(first) = chunks.first() {
-                let most = self.limit_of(first);
-                self.edits.value(first, most);
-            }
+            self.edits.blank(text.chunks);
+            let more_than_all = self.limit_of(text.head).saturating_add(1);
+            self.edits.value(text.head, more_than_all);
         } else {
             let len = if size == 1 { MASK.len() } else { size };
-            self.edits
-                .replace(chunks, vec![MASK[0]; len], (len / size) as u64);
+            self.edits.replace(
+                text.head,
+                text.chunks,
+                vec![MASK[0]; len],
+                (len / size) as u64,
+            );
         }
         Value::Masked
     }
@@ -398,17 +428,18 @@ impl<'a> Builder<'a> {
     /// Puts a text in the place of another one; what was cut keeps its length, so that the record still fits.
     fn rewrite(
         &mut self,
-        chunks: &[Bytes],
+        text: Captured<'_>,
         was: usize,
         mut now: Vec<u8>,
         secret: Secret,
         whole: bool,
     ) -> Vec<u8> {
         if whole {
-            self.edits.replace(chunks, now.clone(), now.len() as u64);
+            let len = now.len() as u64;
+            self.edits.replace(text.head, text.chunks, now.clone(), len);
         } else {
             now = mask::fitted(now, was, secret);
-            self.edits.overwrite(chunks, &now);
+            self.edits.overwrite(text.chunks, &now);
         }
         now
     }
@@ -459,6 +490,7 @@ impl<'a> Builder<'a> {
         let Node::Slice {
             status,
             len,
+            head,
             elems,
             raw,
             cut,
@@ -475,8 +507,12 @@ impl<'a> Builder<'a> {
                     self.element_values(elem, elems, secret)
                 } else {
                     self.edits.see(raw);
-                    let keeps_len = is_array || cut.is_some();
-                    match self.raw_elements(elem, raw, secret, keeps_len) {
+                    let keep = match (is_array, cut) {
+                        (true, _) => Keep::Array,
+                        (false, Some(_)) => Keep::Cut,
+                        (false, None) => Keep::Nothing,
+                    };
+                    match self.raw_elements(elem, Captured { head, chunks: raw }, secret, keep) {
                         Some((items, changed)) => {
                             count = changed.unwrap_or(count);
                             items
@@ -525,34 +561,35 @@ impl<'a> Builder<'a> {
     fn raw_elements(
         &mut self,
         elem: u32,
-        raw: &[Bytes],
+        raw: Captured<'_>,
         secret: Secret,
-        keeps_len: bool,
+        keep: Keep,
     ) -> Option<(Vec<Value>, Option<u64>)> {
         let ty = self.plan.types.get(elem as usize);
         let size = ty.map_or(0, |t| usize::try_from(t.size).unwrap_or(0));
         let is_complex = ty.is_some_and(|t| t.kind == TypeKindSchema::Complex);
-        let mut bytes = self.joined(raw);
+        let mut bytes = self.joined(raw.chunks);
         if secret != Secret::None && secret != Secret::Query && !bytes.is_empty() {
-            if keeps_len {
-                self.edits.blank(raw);
+            if keep == Keep::Array {
+                self.edits.blank(raw.chunks);
                 self.masked = self.masked.saturating_add(1);
             } else {
-                self.hide(raw, false, size.max(1));
+                self.hide(raw, keep == Keep::Cut, size.max(1));
             }
             return None;
         }
         let Some(ty) = ty.filter(|_| size > 0 && size <= if is_complex { 16 } else { 8 }) else {
-            self.edits.blank(raw);
+            self.edits.blank(raw.chunks);
             return Some((Vec::new(), None));
         };
         let mut count = None;
+        let whole = keep == Keep::Nothing;
         if size == 1 && self.redact == Redact::On {
-            match mask::text(&bytes, Secret::None, !keeps_len) {
+            match mask::text(&bytes, Secret::None, whole) {
                 Some(hidden) => {
-                    self.masked = self.masked.saturating_add(mask::count(&hidden));
-                    bytes = self.rewrite(raw, bytes.len(), hidden, Secret::None, !keeps_len);
-                    count = (!keeps_len).then_some(bytes.len() as u64);
+                    bytes = self.rewrite(raw, bytes.len(), hidden, Secret::None, whole);
+                    self.masked = self.masked.saturating_add(mask::count(&bytes));
+                    count = whole.then_some(bytes.len() as u64);
                 }
                 None => self.masked = self.masked.saturating_add(mask::count(&bytes)),
             }
@@ -857,6 +894,11 @@ fn of_name(name: &Value) -> Secret {
         Value::Cut { .. } | Value::Missing(_) | Value::Masked => Secret::All,
         _ => Secret::None,
     }
+}
+
+/// Whether a plain value is hidden.
+fn hides_plain(secret: Secret) -> bool {
+    matches!(secret, Secret::All | Secret::EnvValue | Secret::Values)
 }
 
 /// Kinds that are their own bytes.

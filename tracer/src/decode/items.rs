@@ -56,6 +56,8 @@ pub enum Node {
     Slice {
         status: u8,
         len: u64,
+        /// Payload of the item that tells the length; of plain bytes none is in it.
+        head: Bytes,
         /// Elements by block.
         elems: Vec<Block>,
         /// Elements as plain bytes.
@@ -343,6 +345,7 @@ impl<'a> Parser<'a> {
         Node::Slice {
             status,
             len,
+            head: next.payload.clone(),
             elems,
             raw,
             cut,

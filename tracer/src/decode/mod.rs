@@ -17,6 +17,7 @@ mod text;
 mod value;
 mod well_known;
 
+use serde::{Deserialize, Serialize};
 use tracer_ebpf::wire::limits::LOST_WORD;
 use tracer_ebpf::wire::record::{BAD_STACK, NO_G, NO_SAVED};
 use tracer_ebpf::wire::site::SITE_ENTRY;
@@ -44,12 +45,21 @@ pub struct Decoder<'p> {
 }
 
 /// Whether secrets are hidden.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Redact {
     #[default]
     On,
     /// Asked for by the user: everything stays as it was captured.
     Off,
+}
+
+impl Redact {
+    /// Whether it is the rule, of which nothing needs to be said.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        *self == Self::On
+    }
 }
 
 impl<'p> Decoder<'p> {

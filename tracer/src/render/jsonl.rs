@@ -33,6 +33,7 @@ pub fn header(header: &Header, clock: &Clock, out: &mut dyn Write) -> io::Result
     let event = json!({
         "type": "trace",
         "mobytrace": header.mobytrace,
+        "redact": header.redact,
         "time": clock.date_time(header.monotonic_ns),
         "host": {"kernel": header.host.kernel, "arch": header.host.arch},
         "daemon": {
@@ -191,6 +192,7 @@ pub fn finish(
         "internal": summary.internal,
         "evicted": summary.evicted,
         "lost": summary.lost,
+        "masked": summary.masked,
         "completeness": completeness,
     });
     line(&event, out)

@@ -14,6 +14,7 @@ mod table;
 mod text;
 mod tree;
 mod unreached;
+mod what;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -22,6 +23,7 @@ pub use compare::{Column, Comparison};
 pub use markdown::markdown;
 pub use style::Style;
 pub use text::{escape, escape_json, go_duration, seconds};
+pub use what::what;
 
 use self::line::{Line, Look};
 use crate::capture::{Completeness, Header};

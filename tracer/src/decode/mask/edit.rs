@@ -24,7 +24,7 @@ pub struct Edits {
     blank: Vec<Bytes>,
     overwritten: Vec<(Bytes, Vec<u8>)>,
     values: Vec<(Bytes, u64)>,
-    replaced: Vec<(Bytes, Vec<u8>, u64)>,
+    replaced: Vec<(Bytes, Vec<u8>)>,
     removed: Vec<Bytes>,
     /// Registers that are shown, as bits, by how many of their bytes are.
     registers: [u64; 9],
@@ -70,12 +70,13 @@ impl Edits {
         self.values.push((payload.clone(), value));
     }
 
-    /// Chunks of which the first takes all of a new text and the others go. `value`: the length that its item tells.
-    pub fn replace(&mut self, chunks: &[Bytes], with: Vec<u8>, value: u64) {
+    /// Chunks of which the first takes all of a new text and the others go. `value`: the length that the item with payload `head` tells.
+    pub fn replace(&mut self, head: &Bytes, chunks: &[Bytes], with: Vec<u8>, value: u64) {
         let Some((first, rest)) = chunks.split_first() else {
             return;
         };
-        self.replaced.push((first.clone(), with, value));
+        self.value(head, value);
+        self.replaced.push((first.clone(), with));
         self.removed.extend_from_slice(rest);
     }
 
@@ -200,8 +201,8 @@ impl Edits {
                 });
             }
         };
-        for (payload, with, value) in self.replaced {
-            add(&payload, Some((with, value)));
+        for (payload, with) in self.replaced {
+            add(&payload, Some(with));
         }
         for payload in &self.removed {
             add(payload, None);
@@ -222,11 +223,11 @@ impl Edits {
                     continue;
                 };
                 new.extend_from_slice(before);
-                if let Some((with, value)) = with {
+                if let Some(with) = with {
                     let len = u32::try_from(with.len()).unwrap_or(0);
                     new.extend_from_slice(&header[..LEN]);
                     new.extend_from_slice(&len.to_le_bytes());
-                    new.extend_from_slice(&value.to_le_bytes());
+                    new.extend_from_slice(&header[VALUE..]);
                     new.extend_from_slice(&with);
                     let padding = with.len().next_multiple_of(8) - with.len();
                     new.extend_from_slice(&[0; 8][..padding]);
@@ -240,12 +241,12 @@ impl Edits {
     }
 }
 
-/// An item that goes, or gets another payload and value.
+/// An item that goes, or gets another payload.
 struct Changed {
     part: usize,
     from: usize,
     to: usize,
-    with: Option<(Vec<u8>, u64)>,
+    with: Option<Vec<u8>>,
 }
 
 fn slice(raw: &mut RawHit, part: usize, range: std::ops::Range<usize>) -> Option<&mut [u8]> {

@@ -2,7 +2,9 @@
 
 use super::{MASK, Words, is_secret_name, scrub};
 use crate::plan::Secret;
-use crate::plan::secrets::{is_build_arguments, is_environment, is_harmless_header, is_headers};
+use crate::plan::secrets::{
+    is_build_arguments, is_environment, is_harmless_header, is_headers, is_variable_part,
+};
 
 /// Objects and lists in each other.
 const MOST_DEEP: u32 = 64;
@@ -50,7 +52,7 @@ impl Context {
             Secret::Values => Secret::All,
             Secret::HeaderValues if !is_harmless_header(key) => Secret::All,
             // `{"Name": "A", "Value": "b"}`
-            Secret::EnvValue if self.in_list && is_pair_part(key) => Secret::None,
+            Secret::EnvValue if self.in_list && is_variable_part(key) => Secret::None,
             Secret::EnvValue => Secret::All,
             _ if is_environment(key) => Secret::EnvValue,
             _ if is_build_arguments(key) => Secret::Values,
@@ -58,13 +60,6 @@ impl Context {
             _ => Secret::None,
         })
     }
-}
-
-/// Parts of a variable that are not its value.
-fn is_pair_part(key: &[u8]) -> bool {
-    ["name", "key", "description", "settable"]
-        .iter()
-        .any(|part| part.as_bytes().eq_ignore_ascii_case(key))
 }
 
 /// The document that a text begins with; `None`: it does not begin like one.

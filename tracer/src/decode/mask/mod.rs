@@ -111,20 +111,13 @@ impl Words {
     }
 }
 
-/// How many secrets a text that went through [`text`] had.
+/// How many secrets a text that went through [`text`] had: runs of the mask, which is longer where a text was cut.
 #[must_use]
 pub fn count(bytes: &[u8]) -> u32 {
-    let mut count = 0;
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..at + MASK.len()) {
-        if rest == MASK {
-            count += 1;
-            at += MASK.len();
-        } else {
-            at += 1;
-        }
-    }
-    count
+    let runs = bytes
+        .split(|b| *b != MASK[0])
+        .filter(|run| run.len() >= MASK.len());
+    u32::try_from(runs.count()).unwrap_or(u32::MAX)
 }
 
 fn scrub(bytes: &[u8], secret: Secret, whole: bool, left: u32) -> Option<Vec<u8>> {
@@ -167,9 +160,14 @@ fn assigned(bytes: &[u8], unassigned: Unassigned) -> Option<Vec<u8>> {
     match bytes.iter().position(|b| *b == b'=') {
         Some(at) if at + 1 == bytes.len() => None,
         Some(at) => Some([&bytes[..=at], MASK].concat()),
-        None if unassigned == Unassigned::Kept => None,
+        // a variable that is passed on by its name
+        None if unassigned == Unassigned::Kept && bytes.iter().all(|b| is_name_byte(*b)) => None,
         None => Some(MASK.to_vec()),
     }
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
 /// Names, numbers and identifiers, of which most texts are: nothing in them can say that it is secret.
@@ -184,5 +182,7 @@ fn is_secret_name(name: &[u8]) -> bool {
     says_secret(name)
 }
 
+#[cfg(test)]
+mod agreement;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ mod names;
 
 pub use names::{
     ENVIRONMENTS, HARMLESS_HEADERS, SECRET_PARTS, SECRET_WORDS, is_build_arguments, is_environment,
-    is_harmless_header, is_headers, says_secret,
+    is_harmless_header, is_headers, is_variable_part, says_secret,
 };
 
 use super::schema::{FuncSchema, Plan, Secret, TypeKindSchema, TypeSchema, ValueSchema};

@@ -98,6 +98,14 @@ pub fn is_environment(name: &[u8]) -> bool {
     is_one_of(ENVIRONMENTS, &last_word(name))
 }
 
+/// Whether a field of a variable is not its value (`PluginEnv`).
+#[must_use]
+pub fn is_variable_part(field: &[u8]) -> bool {
+    ["name", "key", "description", "settable"]
+        .iter()
+        .any(|part| part.as_bytes().eq_ignore_ascii_case(field))
+}
+
 /// Whether a name is that of build arguments.
 #[must_use]
 pub fn is_build_arguments(name: &[u8]) -> bool {
@@ -173,6 +181,18 @@ mod tests {
             "github.PAT",
         ] {
             assert!(says_secret(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_document_lists_them() {
+        let document = include_str!("../../../../docs/secrets.md");
+        for name in [SECRET_PARTS, SECRET_WORDS, PLACE_WORDS, HARMLESS].concat() {
+            assert!(document.contains(&format!("`{name}`")), "{name}");
+        }
+        let document = document.to_lowercase();
+        for name in [HARMLESS_HEADERS, SECRET_HEADERS].concat() {
+            assert!(document.contains(&format!("`{name}")), "{name}");
         }
     }
 
