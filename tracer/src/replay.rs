@@ -41,7 +41,7 @@ pub fn replay_as(recording: &Recording, redact: Redact) -> Trace {
 /// What of a recording is written anew.
 #[derive(Debug)]
 pub enum Cleaned<'r> {
-    Record(Part),
+    Record(Box<Part>),
     Sample(&'r Sample),
 }
 
@@ -62,7 +62,7 @@ pub fn clean<E>(
                 decoder.decode(&mut raw);
                 raw.parts
                     .into_iter()
-                    .try_for_each(|part| each(Cleaned::Record(part)))?;
+                    .try_for_each(|part| each(Cleaned::Record(Box::new(part))))?;
             }
             Ok(())
         };

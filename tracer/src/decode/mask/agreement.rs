@@ -107,9 +107,9 @@ enum Step {
     Copy(usize, Vec<std::ops::Range<usize>>),
     Str,
     Raw,
-    List(Ty, Block),
-    Map(Ty, Block, Block),
-    Ptr(Ty, Block),
+    List(Block),
+    Map(Block, Block),
+    Ptr(Block),
 }
 
 #[derive(Clone, Default)]
@@ -185,7 +185,7 @@ impl Maker {
             Ty::List(of) => {
                 let (elem, block) = self.block(of, secret);
                 let op = Self::op(SLICE, at, 4096, block.start, block.steps.len(), of.size());
-                follow.push((op, (Step::List((**of).clone(), block), secret)));
+                follow.push((op, (Step::List(block), secret)));
                 self.add("[]T", 24, json!({"kind": "slice", "elem": elem}))
             }
             Ty::Map(of) => {
@@ -195,7 +195,7 @@ impl Maker {
                     "elem_stride": 0, "overflow_off": 0, "key_ops": keys.start, "key_count": keys.steps.len(),
                     "elem_ops": elems.start, "elem_count": elems.steps.len()}));
                 let op = Self::op(MAP, at, 4096, self.maps.len() - 1, 0, 0);
-                follow.push((op, (Step::Map((**of).clone(), keys, elems), secret)));
+                follow.push((op, (Step::Map(keys, elems), secret)));
                 self.add(
                     "map[string]T",
                     8,
@@ -205,7 +205,7 @@ impl Maker {
             Ty::Ptr(of) => {
                 let (elem, block) = self.block(of, secret);
                 let op = Self::op(PTR, at, 0, block.start, block.steps.len(), 0);
-                follow.push((op, (Step::Ptr((**of).clone(), block), secret)));
+                follow.push((op, (Step::Ptr(block), secret)));
                 self.add("*T", 8, json!({"kind": "pointer", "elem": elem}))
             }
             Ty::Struct(name, fields) => {
@@ -309,16 +309,16 @@ impl Items<'_> {
                     let text = self.text(*secret);
                     self.chunks(op, &text, matches!(step, Step::Str));
                 }
-                Step::List(_, inner) => {
+                Step::List(inner) => {
                     let n = self.n.below(4);
                     self.item(op, if n == 0 { NULL } else { 0 }, 0, n as u64, &[]);
                     (0..n).for_each(|_| self.block(inner));
                 }
-                Step::Ptr(_, inner) => {
+                Step::Ptr(inner) => {
                     self.item(op, 0, 0, 0x1000, &[]);
                     self.block(inner);
                 }
-                Step::Map(_, keys, elems) => {
+                Step::Map(keys, elems) => {
                     let n = self.n.below(3);
                     let mut header = [0u8; 48];
                     header[0] = u8::try_from(n).expect("small");
