@@ -165,11 +165,12 @@ impl<'a> Symbol<'a> {
     }
 }
 
-/// Last elements of a name as people use them: see [`Symbol::short`]; what is no such name stays.
+/// Last elements of a name as people use them: see [`Symbol::short`]; of what the compiler made for a
+/// type, the method; what is no such name stays.
 #[must_use]
 pub fn short_name(name: &str) -> &str {
     Symbol::parse(name).map_or_else(
-        || name.rsplit('/').next().unwrap_or(name),
+        || name.rsplit(['/', '.']).next().unwrap_or(name),
         |symbol| symbol.short(),
     )
 }
@@ -437,6 +438,7 @@ mod tests {
             assert_eq!(Symbol::parse(name), None, "{name}");
         }
         assert_eq!(short_name("plain"), "plain");
+        assert_eq!(short_name("go:(*struct { a/b.T }).M"), "M");
     }
 
     #[test]
