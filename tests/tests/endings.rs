@@ -130,11 +130,10 @@ fn terminal() -> (OwnedFd, OwnedFd) {
     };
     assert_eq!(rc, 0, "openpty: {}", std::io::Error::last_os_error());
     for end in [master, slave] {
-        // SAFETY: a descriptor that is open. What is started here must not keep its own terminal open.
-        assert_eq!(
-            unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) },
-            0
-        );
+        // what is started here must not keep its own terminal open
+        // SAFETY: a descriptor that is open.
+        let rc = unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
+        assert_eq!(rc, 0, "fcntl: {}", std::io::Error::last_os_error());
     }
     // SAFETY: two new descriptors that nobody else has.
     unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }

@@ -255,8 +255,15 @@ fn every_go_release_reads_and_traces_right() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+type End = (
+    &'static str,
+    Option<u16>,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
 /// Paths of the fixture `panics`: what the client is answered, and what is said of the request and of the calls that it made.
-const ENDS: &[(&str, Option<u16>, &str, &[(&str, &str)])] = &[
+const ENDS: &[End] = &[
     ("/silent", Some(200), "returned", &[]),
     ("/teapot", Some(418), "returned", &[]),
     ("/fine", Some(200), "returned", &[("Work", "returned")]),
