@@ -343,6 +343,23 @@ fn other_sizes_are_not_called_the_same() {
     });
 }
 
+/// A request that is refused reaches no traced function. It is a column all the same, with the API's status.
+#[test]
+fn a_refused_request_is_a_column() {
+    each_daemon(|suite, daemon| {
+        let (fine, refused) = ("/containers/json", "/containers/json?filters=broken");
+        let status = daemon.get(refused).expect("answer").status;
+        assert!(status >= 400, "{suite}: {status}");
+        let text = said_of(daemon, &[fine, refused]);
+        says(
+            suite,
+            &text,
+            &[&format!("status 200 {status}"), "request took "],
+            &["No request with list calls", "the same"],
+        );
+    });
+}
+
 /// `docker images` and `docker system df` ask for the same images, and are told more and less of them.
 #[test]
 fn images_are_compared_by_what_is_said_of_them() {

@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::args::{self, ReportFormat};
 use super::command::{Running, shown};
 use super::failure::Failure;
-use super::kept::Kept;
+use super::kept::{self, Kept};
 use super::live::{Destination, Finished, Live, Prepared, Stop};
 use super::say::say;
 use super::signals;
@@ -80,10 +80,10 @@ pub async fn run(
         recording: unrecorded,
     } = finished?;
     match &wanted {
-        Some(wanted) => kept.take(rest, usize::MAX, |trace, index| {
+        Some(wanted) => kept.take(rest, usize::MAX, kept::From::All, |trace, index| {
             can_be_meant(wanted, trace, index)
         }),
-        None => kept.take(rest, 2, |trace, index| {
+        None => kept.take(rest, 2, kept::From::Calling, |trace, index| {
             is_awaited(trace, index, &args.routes)
         }),
     };
@@ -174,9 +174,12 @@ async fn active_run(
     let stop = live
         .collect(until, |correlator| {
             let wanted = wanted.borrow();
-            kept.take(correlator.drain_finished(), usize::MAX, |trace, index| {
-                can_be_meant(&wanted, trace, index)
-            });
+            kept.take(
+                correlator.drain_finished(),
+                usize::MAX,
+                kept::From::All,
+                |trace, index| can_be_meant(&wanted, trace, index),
+            );
             Ok(None)
         })
         .await?;
@@ -243,7 +246,7 @@ async fn passive_run(args: &args::Compare, live: &mut Live<'_>, kept: &mut Kept)
                 .iter()
                 .map(|r| (r.id, format!("{} {}", r.method, r.path)))
                 .collect();
-            let fresh = kept.take(batch, 2, |trace, index| {
+            let fresh = kept.take(batch, 2, kept::From::Calling, |trace, index| {
                 is_awaited(trace, index, &args.routes)
             });
             for (_, route) in routes.iter().filter(|(id, _)| fresh.contains(id)) {

@@ -8,6 +8,15 @@ use crate::render;
 /// Requests kept, at most: beyond two that can be meant by one command none is picked anyway.
 const MOST: usize = 256;
 
+/// Which requests may become columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Those that reached a traced function.
+    Calling,
+    /// All: one that was refused reached none.
+    All,
+}
+
 /// The kept part of a session.
 #[derive(Debug, Default)]
 pub struct Kept {
@@ -23,17 +32,22 @@ impl Kept {
         self.ids.iter().copied()
     }
 
-    /// Takes what `choose` wants of the list requests in a batch, while there are less than `most`, and what came late of those
+    /// Takes what `choose` wants of the requests in a batch, while there are less than `most`, and what came late of those
     /// that are kept already. Gives the numbers of the new ones.
     pub fn take(
         &mut self,
         batch: Trace,
         most: usize,
+        from: From,
         choose: impl Fn(&Trace, usize) -> bool,
     ) -> Vec<u32> {
         let most = most.min(MOST);
         let mut fresh = Vec::new();
-        for index in render::list_requests(&batch) {
+        let candidates = match from {
+            From::Calling => render::list_requests(&batch),
+            From::All => (0..batch.requests.len()).collect(),
+        };
+        for index in candidates {
             let Some(id) = batch.requests.get(index).map(|r| r.id) else {
                 continue;
             };

@@ -21,13 +21,23 @@ pub enum Sender {
 }
 
 impl Wanted {
-    /// The requests that can have come from it, out of those with list calls in its time window. All of them: more than one
-    /// is ambiguous, and none is picked.
+    /// The requests that can have come from it: those that reached a traced function, else those that reached none, which is
+    /// what became of one that was refused. All of them: more than one is ambiguous, and none is picked.
     pub fn choose(&self, trace: &Trace) -> render::Column {
-        let candidates = render::list_requests(trace)
-            .into_iter()
-            .filter(|index| trace.requests.get(*index).is_some_and(|r| self.fits(r)))
-            .collect();
+        let fits = |index: &usize| trace.requests.get(*index).is_some_and(|r| self.fits(r));
+        // what a client asks first to learn the API version is not what its user asked
+        let asks = |index: &usize| {
+            let path = trace.requests.get(*index).map(|r| &r.path);
+            path.is_some_and(|p| !p.whole().is_some_and(|p| p.ends_with(b"/_ping")))
+        };
+        let mut candidates: Vec<usize> = render::list_requests(trace);
+        candidates.retain(fits);
+        if candidates.is_empty() {
+            candidates = (0..trace.requests.len())
+                .filter(fits)
+                .filter(asks)
+                .collect();
+        }
         render::Column {
             label: self.label.clone(),
             candidates,
