@@ -46,8 +46,10 @@ pub fn request(
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body)?;
+    // at once: a daemon that refuses the head may close before a body that comes later
+    let mut whole = head.into_bytes();
+    whole.extend_from_slice(body);
+    stream.write_all(&whole)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let end = answer
