@@ -1,5 +1,6 @@
 //! A private, stock dockerd on its own socket, data root and exec root.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,15 @@ use crate::http::{Answer, request};
 
 /// How long a daemon may take to answer its first ping.
 const READY: Duration = Duration::from_secs(60);
+/// How long handlers may go on after their clients have their answers.
+const SERVED: Duration = Duration::from_secs(120);
 /// How long it may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(30);
+
+/// The flag of a listening socket in `/proc/net/unix` (`__SO_ACCEPTCON`).
+const LISTENING: &str = "00010000";
+/// What it logs when it has written its stacks, before the path.
+const STACKS: &str = "goroutine stacks written to ";
 
 /// A running dockerd. Dropping it ends it, its containers and its mounts.
 #[derive(Debug)]
@@ -103,6 +111,91 @@ impl Daemon {
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Its ends of connections, by inode.
+    ///
+    /// # Panics
+    /// The kernel does not say.
+    #[must_use]
+    pub fn connections(&self) -> BTreeSet<u64> {
+        let table = std::fs::read_to_string("/proc/net/unix").expect("/proc/net/unix");
+        let socket = self.socket().display().to_string();
+        table
+            .lines()
+            .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>())
+            // Num RefCount Protocol Flags Type St Inode Path
+            .filter(|of| of.get(7) == Some(&socket.as_str()) && of[3] != LISTENING)
+            .map(|of| of[6].parse().expect("inode"))
+            .collect()
+    }
+
+    /// Waits until it has closed all connections but `kept`. Go's server closes one after the handler of its last request
+    /// returned, so that nothing of that request is still to come. (A handler that took its connection over closes it itself,
+    /// before it returns: whoever tests that waits for what it expects.)
+    ///
+    /// # Panics
+    /// It serves on and on.
+    #[track_caller]
+    pub fn wait_until_served(&self, kept: &BTreeSet<u64>) {
+        let started = Instant::now();
+        while !self.connections().is_subset(kept) {
+            assert!(started.elapsed() < SERVED, "requests are still served");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Stacks of all goroutines, as the daemon itself writes them when it is told to (SIGUSR1).
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn stacks(&self) -> Result<String> {
+        let written = |log: &str| log.matches(STACKS).count();
+        let before = written(&self.log());
+        signal(self.child.id(), Signal::USR1);
+        let started = Instant::now();
+        loop {
+            let log = self.log();
+            if written(&log) > before
+                && let Some((_, rest)) = log.rsplit_once(STACKS)
+                && let Some((path, _)) = rest.split_once(['"', ' ', '\n'])
+            {
+                return std::fs::read_to_string(path).context("stacks");
+            }
+            ensure!(started.elapsed() < SERVED, "no stacks:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The directory that a container's own changes lie in.
+    ///
+    /// # Errors
+    /// The daemon does not say.
+    pub fn layer(&self, container: &str) -> Result<PathBuf> {
+        let inspected = self.get(&format!("/containers/{container}/json"))?.json()?;
+        let upper = inspected["GraphDriver"]["Data"]["UpperDir"].as_str();
+        Ok(upper.context("no writable layer")?.into())
+    }
+
+    /// Waits until `count` goroutines have all of `functions` on their stacks, as the daemon itself says.
+    ///
+    /// # Errors
+    /// They never come.
+    pub fn wait_for_goroutines(&self, count: usize, functions: &[&str]) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let stacks = self.stacks()?;
+            let there = |g: &&str| functions.iter().all(|f| g.contains(f));
+            let found = stacks.split("\n\n").filter(there).count();
+            if found >= count {
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < SERVED,
+                "{found} goroutines in {functions:?}:\n{stacks}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// `DOCKER_HOST` for clients.

@@ -1,16 +1,12 @@
 //! What a live session saw, as its JSON Lines say it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::Daemon;
 use crate::tool::{Finished, Running, Tool, json_lines};
-
-/// The daemon answers before its handler returns.
-const SETTLE: Duration = Duration::from_millis(300);
 
 /// Events of one session.
 #[derive(Clone, Debug)]
@@ -42,8 +38,9 @@ pub fn traced_with(
     command.args(all).envs(env.iter().copied());
     let mut running = Running::start(command).expect("started");
     running.wait_for("attached to dockerd").expect("attached");
+    let kept = daemon.connections();
     work();
-    std::thread::sleep(SETTLE);
+    daemon.wait_until_served(&kept);
     running.signal(Signal::INT);
     let finished = running.wait().expect("ended").expect(0);
     let events = json_lines(&finished.stdout).expect("JSON lines");
@@ -124,12 +121,21 @@ pub fn list_options(quiet: bool, changes: &Value) -> Value {
     all
 }
 
-/// Types of the events, each of which has what docs/events.schema.json requires of it, and nothing that is not there.
+/// Every event has what docs/events.schema.json requires, and there are events of every type that any session with a traced
+/// request has.
 ///
 /// # Panics
-/// One has not.
-#[must_use]
-pub fn types_by_schema(events: &[Value]) -> BTreeSet<String> {
+/// Not so.
+#[track_caller]
+pub fn keeps_to_its_schema(events: &[Value]) {
+    let seen = types_by_schema(events);
+    for ty in ["trace", "request", "call", "end"] {
+        assert!(seen.contains(ty), "no {ty} in {seen:?}");
+    }
+}
+
+/// Types of the events, each of which has what docs/events.schema.json requires of it, and nothing that is not there.
+fn types_by_schema(events: &[Value]) -> BTreeSet<String> {
     let schema = std::fs::read_to_string(crate::workspace_root().join("docs/events.schema.json"));
     let schema: Value = serde_json::from_str(&schema.expect("schema")).expect("JSON");
     let kinds = schema["oneOf"].as_array().expect("oneOf");

@@ -7,6 +7,7 @@ mod daemon;
 mod damage;
 mod events;
 mod fixture;
+mod gate;
 mod generate;
 mod http;
 mod matrix;
@@ -17,22 +18,25 @@ mod parity;
 mod patch;
 mod proxy;
 mod tool;
+mod truth;
 
 pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
 pub use daemon::Daemon;
 pub use damage::{Damage, WAYS, Weak, damage};
-pub use events::{Events, list_options, the_one, traced, traced_with, types_by_schema};
+pub use events::{Events, keeps_to_its_schema, list_options, the_one, traced, traced_with};
 pub use fixture::Fixture;
+pub use gate::Gate;
 pub use generate::{BATCHES, go_methods, receivers};
 pub use http::{Answer, Connection, request};
 pub use matrix::{Program, Tally, compare_live, lines, programs, report};
-pub use memory::{changed_code, status_kib};
+pub use memory::{changed_code, processor_time, status_kib};
 pub use namespace::{is_inside, run_inside};
 pub use numbers::Numbers;
 pub use parity::{Counts, parity};
 pub use patch::Patch;
 pub use proxy::Proxy;
 pub use tool::{Finished, Running, Tool, json_lines, words};
+pub use truth::{Tally as TruthTally, truth};
 
 /// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set
 /// (`cargo xtask test --lenient`, or plain `cargo test`), as a skip that is named.

@@ -1,4 +1,4 @@
-//! Memory of processes: a traced program's code against its file, and how much one has.
+//! Memory of processes: a traced program's code against its file, and how much one has; and processor time.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -70,4 +70,12 @@ pub fn status_kib(pid: u32, name: &str) -> Result<u64> {
             rest.split_ascii_whitespace().next()?.parse().ok()
         })
         .with_context(|| format!("no {name} of process {pid}"))
+}
+
+/// Processor time of this process: a loaded machine makes nothing hang.
+#[must_use]
+pub fn processor_time() -> std::time::Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let whole = std::time::Duration::from_secs(u64::try_from(now.tv_sec).unwrap_or(0));
+    whole + std::time::Duration::from_nanos(u64::try_from(now.tv_nsec).unwrap_or(0))
 }

@@ -1,7 +1,7 @@
 //! `trace --all`: the four stock daemons side by side, each with requests of its own; every call under its daemon and its request. In a pid
 //! namespace of their own, so that the machine's other daemons are none of our business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use harness::{Assets, Daemon, Finished, Tool, json_lines, stock_dockerd};
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,6 +57,13 @@ fn work(daemons: &[(&'static str, Daemon)]) {
     });
 }
 
+/// Nothing of any request is still to come.
+fn all_served(daemons: &[(&'static str, Daemon)]) {
+    for (_, daemon) in daemons {
+        daemon.wait_until_served(&BTreeSet::new());
+    }
+}
+
 /// Calls of each daemon, by its pid, checked against what it was sent.
 fn check(suite: &str, pid: u32, events: &[Value]) {
     let own: Vec<&Value> = events.iter().filter(|e| e["daemon_pid"] == pid).collect();
@@ -109,12 +116,11 @@ fn four_generations_side_by_side() {
         session.wait_for(&attached).expect("attached");
     }
     work(&daemons);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    all_served(&daemons);
     session.signal(Signal::INT);
     let finished = session.wait().expect("ended").expect(0);
     let events = json_lines(&finished.stdout).expect("JSON lines");
-    let types = harness::types_by_schema(&events);
-    assert_eq!(types.len(), 4, "{types:?}");
+    harness::keeps_to_its_schema(&events);
     for (suite, daemon) in &daemons {
         let pid = daemon.pid();
         check(suite, pid, &events);
@@ -135,6 +141,7 @@ fn four_generations_side_by_side() {
         );
     }
     in_the_tree(&tool, &daemons);
+    a_duration_ends_all(&tool, &daemons);
     the_end_of_one_is_not_the_end_of_all(&tool, daemons);
 }
 
@@ -161,11 +168,9 @@ fn says_which(suite: &str, daemon: &Daemon, events: &[Value], finished: &Finishe
     assert!(finished.stderr.contains(&label), "{}", finished.stderr);
 }
 
-/// Every row that begins something says whose it is; `--duration` ends all.
+/// Every row that begins something says whose it is.
 fn in_the_tree(tool: &Tool, daemons: &[(&'static str, Daemon)]) {
-    let mut session = tool
-        .start(&["trace", "--all", "--duration", "5s"])
-        .expect("started");
+    let mut session = tool.start(&["trace", "--all"]).expect("started");
     for (_, daemon) in daemons {
         let attached = format!("attached to dockerd pid {} ", daemon.pid());
         session.wait_for(&attached).expect("attached");
@@ -178,6 +183,8 @@ fn in_the_tree(tool: &Tool, daemons: &[(&'static str, Daemon)]) {
             )
             .expect("answer");
     }
+    all_served(daemons);
+    session.signal(Signal::INT);
     let finished = session.wait().expect("ended").expect(0);
     for (suite, daemon) in daemons {
         let pid = format!(
@@ -195,6 +202,17 @@ fn in_the_tree(tool: &Tool, daemons: &[(&'static str, Daemon)]) {
     for row in finished.stdout.lines() {
         assert!(!row.starts_with('#'), "whose is this? {row}");
         assert!(row.chars().count() <= 80, "{row}");
+    }
+}
+
+/// `--duration` ends all of them, whatever was seen until then.
+fn a_duration_ends_all(tool: &Tool, daemons: &[(&'static str, Daemon)]) {
+    let session = tool.start(&["trace", "--all", "--duration", "1s", "--format", "jsonl"]);
+    let finished = session.expect("started").wait().expect("ended");
+    let events = json_lines(&finished.expect(0).stdout).expect("JSON lines");
+    for (suite, daemon) in daemons {
+        let ends = |e: &&Value| e["type"] == "end" && e["daemon_pid"] == daemon.pid();
+        assert_eq!(events.iter().filter(ends).count(), 1, "{suite}");
     }
 }
 
@@ -216,7 +234,7 @@ fn the_end_of_one_is_not_the_end_of_all(tool: &Tool, mut daemons: Vec<(&'static 
         .expect("said");
     drop(first);
     work(&daemons);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    all_served(&daemons);
     session.signal(Signal::INT);
     let finished = session.wait().expect("ended").expect(0);
     let events = json_lines(&finished.stdout).expect("JSON lines");

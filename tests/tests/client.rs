@@ -1,11 +1,10 @@
 //! The process behind a request: pid, uid, comm, ancestors and control group, as the kernel found them at the other end of the
 //! connection, against what the client says of itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use harness::{Assets, Daemon, Tool, request};
 use mobytrace::capture::Recording;
@@ -13,7 +12,8 @@ use mobytrace::decode::{Assembler, Decoder, Missing, NoClient, Value};
 use mobytrace::plan::Role;
 use rustix::process::Signal;
 
-/// Set for a run of this program that is a client: socket, then what to do after the request was written.
+/// Set for a run of this program that is a client: socket, path, what to do after the request was written, and the file whose
+/// appearance ends it, if it is to wait for one.
 const CLIENT: &str = "MOBYTRACE_TEST_CLIENT";
 
 /// Clients by the query of their request.
@@ -92,7 +92,7 @@ fn recorded(daemon: &Daemon, work: impl FnOnce()) -> Clients {
     let mut running = Tool::find().expect("tool").start(&args).expect("started");
     running.wait_for("attached to dockerd").expect("attached");
     work();
-    std::thread::sleep(Duration::from_millis(300));
+    daemon.wait_until_served(&BTreeSet::new());
     running.signal(Signal::INT);
     running.wait().expect("ended").expect(0);
     clients_in(&file)
@@ -126,7 +126,10 @@ fn as_client() {
         "wait" => {
             let answer = request(Path::new(words[0]), "GET", words[1], &[], &[]).expect("answer");
             assert_eq!(answer.status, 200);
-            std::thread::sleep(Duration::from_secs(2));
+            // whoever is told where to look for a file looks at this process meanwhile
+            while words.get(3).is_some_and(|file| !Path::new(file).exists()) {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
         }
         "leave" => {
             use std::io::Write;
@@ -294,9 +297,11 @@ fn own_comm() -> String {
 /// Runs the client in a container that sees the host's files; gives the container's id and the client's pid outside of it.
 fn in_a_container(daemon: &Daemon, program: &Path) -> (String, u32) {
     let socket = daemon.socket();
+    let looked_at = program.with_file_name("looked-at");
     let what = format!(
-        "{CLIENT}={}\n/v1.41/containers/json?who=contained\nwait",
-        socket.display()
+        "{CLIENT}={}\n/v1.41/containers/json?who=contained\nwait\n{}",
+        socket.display(),
+        looked_at.display()
     );
     let host = "/:/host";
     let mut args = vec![
@@ -326,6 +331,7 @@ fn in_a_container(daemon: &Daemon, program: &Path) -> (String, u32) {
         .trim()
         .parse()
         .expect("pid");
+    std::fs::write(&looked_at, "").expect("file");
     let ended = daemon.cli(&["wait", &id]).expect("wait");
     let logs = daemon.cli(&["logs", &id]).expect("logs");
     let logs = String::from_utf8_lossy(&logs.stdout).into_owned();

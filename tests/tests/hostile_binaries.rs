@@ -102,22 +102,15 @@ struct Seen {
     slowest: Duration,
 }
 
-/// Processor time of this process: a loaded machine makes nothing hang.
-fn used() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(now.tv_nsec).unwrap_or(0))
-}
-
 /// Ends the process, and says at what, if a round hangs: it could not be stopped otherwise.
 fn watched<T>(what: &str, job: impl FnOnce() -> T) -> T {
     let (done, wait) = std::sync::mpsc::channel::<()>();
-    let started = used();
+    let started = harness::processor_time();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let tick = Duration::from_secs(1);
             while wait.recv_timeout(tick) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                if used().saturating_sub(started) > HANG {
+                if harness::processor_time().saturating_sub(started) > HANG {
                     eprintln!("{what}: hangs");
                     std::process::abort();
                 }
@@ -140,11 +133,14 @@ fn damaged(name: &str, whole: &Patch, weak: &Weak, ways: &[usize], walk: Walk, s
         let Damage { what, harmless } = damage(&mut copy, weak, way, &mut numbers);
         let what = format!("{name} round {round} ({what})");
         let base = peak::restart();
-        let started = used();
+        let started = harness::processor_time();
         let result = watched(&what, || {
             catch_unwind(AssertUnwindSafe(|| walk(&copy.bytes)))
         });
-        let (took, held) = (used().saturating_sub(started), peak::highest() - base);
+        let (took, held) = (
+            harness::processor_time().saturating_sub(started),
+            peak::highest() - base,
+        );
         let Ok(answer) = result else {
             panic!("{what} panics");
         };

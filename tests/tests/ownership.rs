@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use harness::{Assets, Daemon, stock_dockerd, traced};
+use harness::{Assets, Daemon, Gate, stock_dockerd, traced};
 use serde_json::{Value, json};
 
 const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 const CLIENTS: usize = 20;
 const REQUESTS: usize = 500;
-/// Files in a container that a disk usage request counts.
-const FILES: usize = 30_000;
 
 fn each_daemon(what: impl Fn(&str, &Daemon)) {
     let assets = harness::assets_or_skip!();
@@ -126,29 +124,18 @@ fn none_of_500_mixed_requests_gets_a_call_of_another() {
     });
 }
 
-/// Makes the disk usage of one container take long: files to be counted, put where its own changes lie.
-fn slow_to_count(daemon: &Daemon) {
-    let inspected = daemon.get("/v1.44/containers/c1/json").expect("answer");
-    let layer = inspected.json().expect("JSON")["GraphDriver"]["Data"]["UpperDir"].clone();
-    let layer = std::path::PathBuf::from(layer.as_str().expect("a layer"));
-    let first = layer.join("0");
-    std::fs::write(&first, "").expect("file");
-    for n in 1..FILES {
-        std::fs::hard_link(&first, layer.join(n.to_string())).expect("file");
-    }
-}
-
-/// Two `system df` that begin at the same time.
-fn two_at_once(daemon: &Daemon) {
-    let start = std::sync::Barrier::new(2);
+/// `count` disk-usage requests that meet: the run of the first one stands before the directory of a container until all others
+/// wait for it, as the daemon's own stacks say.
+fn at_once(daemon: &Daemon, count: usize) {
+    let gate = Gate::close(&daemon.layer("c1").expect("layer")).expect("gate");
     std::thread::scope(|scope| {
-        for n in 0..2 {
-            let start = &start;
-            scope.spawn(move || {
-                start.wait();
-                get(daemon, "/v1.44/system/df", &format!("t-{n}"));
-            });
+        for n in 0..count {
+            scope.spawn(move || get(daemon, "/v1.44/system/df", &format!("t-{n}")));
         }
+        daemon
+            .wait_for_goroutines(count, &[".containerDiskUsage(", "singleflight"])
+            .expect("they meet");
+        drop(gate);
     });
 }
 
@@ -161,7 +148,6 @@ fn one_run_for_two_disk_usage_requests_is_shown_under_both() {
             let assets = &assets;
             scope.spawn(move || {
                 if let Some(daemon) = daemon_of(assets, suite) {
-                    slow_to_count(&daemon);
                     one_run_in_events(suite, &daemon);
                     one_run_in_trees(suite, &daemon);
                 }
@@ -171,7 +157,7 @@ fn one_run_for_two_disk_usage_requests_is_shown_under_both() {
 }
 
 fn one_run_in_events(suite: &str, daemon: &Daemon) {
-    let (events, _) = traced(daemon, &[], || two_at_once(daemon));
+    let (events, _) = traced(daemon, &[], || at_once(daemon, 2));
     let ids = ["t-0", "t-1"].map(|agent| {
         let id = &events.request_of(agent)["id"];
         id.as_u64().expect("id")
@@ -217,7 +203,7 @@ fn one_run_in_trees(suite: &str, daemon: &Daemon) {
         .start(&["trace", "--socket", &socket])
         .expect("started");
     session.wait_for("attached to dockerd").expect("attached");
-    two_at_once(daemon);
+    at_once(daemon, 2);
     session
         .wait_for_output(|output| output.matches("GET /v1.44/system/df").count() == 2)
         .expect("both");
@@ -251,7 +237,7 @@ fn one_run_in_trees(suite: &str, daemon: &Daemon) {
     );
 }
 
-/// Eight at once on daemons that answer fast: how many meet is chance, but each request has exactly one run.
+/// Eight at once that meet, and eight that come as they come: in both cases each request has exactly one run.
 #[test]
 fn every_one_of_eight_disk_usage_requests_has_one_run() {
     let assets = harness::assets_or_skip!();
@@ -259,9 +245,9 @@ fn every_one_of_eight_disk_usage_requests_has_one_run() {
         let Some(daemon) = daemon_of(&assets, suite) else {
             continue;
         };
-        // enough containers for a run that others can meet
-        daemon.create_containers("more", 150).expect("created");
-        let (events, _) = traced(&daemon, &[], || {
+        let met = eight(suite, &daemon, || at_once(&daemon, 8));
+        assert_eq!(met, 1, "{suite}: all of them met");
+        let came = eight(suite, &daemon, || {
             std::thread::scope(|scope| {
                 for n in 0..8 {
                     let daemon = &daemon;
@@ -269,47 +255,53 @@ fn every_one_of_eight_disk_usage_requests_has_one_run() {
                 }
             });
         });
-        let agents: BTreeMap<u64, &str> = events
-            .of_type("request")
-            .map(|r| {
-                (
-                    r["id"].as_u64().expect("id"),
-                    r["user_agent"].as_str().unwrap_or(""),
-                )
-            })
-            .collect();
-        let mut served: BTreeMap<u64, u32> = BTreeMap::new();
-        let mut runs = 0;
-        for call in events
-            .of_type("call")
-            .filter(|c| c["short"] == "Containers")
-        {
-            runs += 1;
-            let owner = call["request"]
-                .as_u64()
-                .unwrap_or_else(|| panic!("{suite}: no owner: {call}"));
-            let others = call["shared_with"].as_array().expect("list");
-            for id in others
-                .iter()
-                .filter_map(|s| s["request"].as_u64())
-                .chain([owner])
-            {
-                assert!(agents[&id].starts_with("t-"), "{suite}: {call}");
-                *served.entry(id).or_default() += 1;
-            }
-        }
-        println!("{suite}: {runs} runs for 8 requests");
-        assert!(runs < 8, "{suite}: at least two of eight met");
-        assert_eq!(
-            served.len(),
-            8,
-            "{suite}: every request has its run: {served:?}"
-        );
-        assert!(
-            served.values().all(|n| *n == 1),
-            "{suite}: and one only: {served:?}"
-        );
+        assert!((1..=8).contains(&came), "{suite}: {came} runs");
     }
+}
+
+/// Runs for eight requests, each of which has exactly one.
+fn eight(suite: &str, daemon: &Daemon, work: impl FnOnce()) -> u32 {
+    let (events, _) = traced(daemon, &[], work);
+    let agents: BTreeMap<u64, &str> = events
+        .of_type("request")
+        .map(|r| {
+            (
+                r["id"].as_u64().expect("id"),
+                r["user_agent"].as_str().unwrap_or(""),
+            )
+        })
+        .collect();
+    let mut served: BTreeMap<u64, u32> = BTreeMap::new();
+    let mut runs = 0;
+    for call in events
+        .of_type("call")
+        .filter(|c| c["short"] == "Containers")
+    {
+        runs += 1;
+        let owner = call["request"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{suite}: no owner: {call}"));
+        let others = call["shared_with"].as_array().expect("list");
+        for id in others
+            .iter()
+            .filter_map(|s| s["request"].as_u64())
+            .chain([owner])
+        {
+            assert!(agents[&id].starts_with("t-"), "{suite}: {call}");
+            *served.entry(id).or_default() += 1;
+        }
+    }
+    println!("{suite}: {runs} runs for 8 requests");
+    assert_eq!(
+        served.len(),
+        8,
+        "{suite}: every request has its run: {served:?}"
+    );
+    assert!(
+        served.values().all(|n| *n == 1),
+        "{suite}: and one only: {served:?}"
+    );
+    runs
 }
 
 /// Every kind of request; each traced call is under the one that made it.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use harness::Fixture;
@@ -29,6 +30,8 @@ const FUNCTIONS: &[(&str, i64)] = &[
     ("(*Storm).Forever", 0),
     ("(*Inner).Tail", 23),
 ];
+/// Records between two times that what is finished is checked and forgotten.
+const GIVEN: u64 = 5_000;
 /// Goroutines that hold a call at once.
 const HOLDERS: u64 = 10_000;
 
@@ -91,6 +94,25 @@ fn take(plan: &Plan, trace: &Trace, seen: &mut BTreeMap<String, Seen>) {
     for call in &trace.calls {
         check(plan, call, seen);
     }
+}
+
+/// Everything that the ring buffer gave, and the trace of what was left at the end.
+fn decode(plan: &Plan, parts: Receiver<Part>) -> (BTreeMap<String, Seen>, Trace) {
+    let mut assembler = Assembler::default();
+    let decoder = Decoder::new(plan, 0);
+    let mut correlator = Correlator::new(plan);
+    let mut seen = BTreeMap::new();
+    for (n, part) in (1u64..).zip(parts) {
+        for mut hit in assembler.push(part) {
+            correlator.push(decoder.decode(&mut hit).expect("hit"));
+        }
+        if n % GIVEN == 0 {
+            take(plan, &correlator.drain_finished(), &mut seen);
+        }
+    }
+    let rest = correlator.finish(0, 0);
+    take(plan, &rest, &mut seen);
+    (seen, rest)
 }
 
 /// Calls of a run, and records lost.
@@ -183,22 +205,9 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
     let mut session = Session::start(&plan, &target, &SessionOptions::default()).expect("attached");
     assert_eq!(session.attach_report().attached(), plan.sites.len());
     fixture.tell("").expect("stdin");
-    let mut assembler = Assembler::default();
-    let decoder = Decoder::new(&plan, 0);
-    let mut correlator = Correlator::new(&plan);
-    let mut seen = BTreeMap::new();
-    let mut drain = |session: &mut Session, correlator: &mut Correlator| {
-        let mut hits = Vec::new();
-        session
-            .drain(|record| hits.extend(assembler.push(Part::from_ring(record).expect("record"))));
-        for mut hit in hits {
-            correlator.push(decoder.decode(&mut hit).expect("hit"));
-        }
-    };
     let (sender, receiver) = std::sync::mpsc::channel();
     let started = Instant::now();
-    let mut given = Instant::now();
-    let said = std::thread::scope(|scope| {
+    let (said, mut seen, rest) = std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut lines = Vec::new();
             while lines.last().is_none_or(|l: &String| l != "end") {
@@ -209,19 +218,27 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
             }
             sender.send(lines).expect("sent");
         });
-        loop {
-            drain(&mut session, &mut correlator);
-            if given.elapsed() > Duration::from_millis(500) {
-                take(&plan, &correlator.drain_finished(), &mut seen);
-                given = Instant::now();
-            }
+        // decoding is slower than the program: the ring buffer is emptied beside it
+        let (parts, taken) = std::sync::mpsc::channel();
+        let decoding = scope.spawn(|| decode(&plan, taken));
+        let mut drain = || {
+            session.drain(|record| {
+                let part = Part::from_ring(record).expect("record");
+                parts.send(part).expect("sent");
+            });
+        };
+        let said = loop {
+            drain();
             if let Ok(lines) = receiver.recv_timeout(Duration::from_micros(200)) {
                 break lines;
             }
-        }
+        };
+        drain();
+        drop(parts);
+        let (seen, rest) = decoding.join().expect("decoded");
+        (said, seen, rest)
     });
     let took = started.elapsed();
-    drain(&mut session, &mut correlator);
     let counters = session.counters().expect("counters");
     session.detach().expect("detached");
     assert_eq!(
@@ -234,8 +251,6 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
     let restarts: u64 = counters.iter().map(|c| c.restarts).sum();
     assert!(restarts > 0, "stacks grew");
     assert_eq!(counters.iter().map(|c| c.map_full).sum::<u64>(), 0);
-    let rest = correlator.finish(lost, 0);
-    take(&plan, &rest, &mut seen);
     let mut made_in_all = 0;
     for line in said.iter().filter(|l| l.starts_with("count ")) {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();

@@ -1,8 +1,8 @@
 //! Where the kernel keeps a task's thread pointer: found by its type information, and by looking at our own threads. Returns of a
 //! Go 1.15 daemon need it; without it that is said.
 
+use std::collections::BTreeSet;
 use std::process::Command;
-use std::time::Duration;
 
 use harness::{Daemon, Running, Tool, json_lines, stock_dockerd};
 use mobytrace::probe::{ThreadPointer, thread_pointer_offset};
@@ -36,7 +36,7 @@ fn calls(daemon: &Daemon, way: &str) -> (Vec<Value>, String) {
     running.wait_for("attached to dockerd").expect("attached");
     let answer = daemon.get("/v1.41/containers/json?all=1").expect("answer");
     assert_eq!(answer.status, 200);
-    std::thread::sleep(Duration::from_millis(300));
+    daemon.wait_until_served(&BTreeSet::new());
     running.signal(Signal::INT);
     let finished = running.wait().expect("ended").expect(0);
     let events = json_lines(&finished.stdout).expect("JSON lines");

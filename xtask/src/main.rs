@@ -17,6 +17,7 @@ mod storm;
 mod suite;
 mod tidy;
 mod toolchains;
+mod truth;
 mod vm;
 
 use std::process::ExitCode;
@@ -115,6 +116,15 @@ enum Command {
     },
     /// Formatting, lints, documentation, and the invariants that a program can check
     Tidy,
+    /// Random requests against the four stock daemons: what is shown is compared with what was sent, moby's handlers, and the answers
+    Truth {
+        /// Another seed, other requests
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// To each daemon
+        #[arg(long, default_value_t = 2000)]
+        requests: u64,
+    },
     /// Load every kernel program, and trace Go programs, on other kernels in qemu; a line of JSON per case
     VmTest(vm::Wanted),
 }
@@ -152,6 +162,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Soak { seconds } => soak::run(std::time::Duration::from_secs(*seconds)),
         Command::Storm { runs, calls, pause } => storm::run(*runs, *calls, *pause),
         Command::Tidy => tidy::run(),
+        Command::Truth { seed, requests } => truth::run(*seed, *requests),
         Command::VmTest(wanted) => vm::run(true, wanted),
     }
 }

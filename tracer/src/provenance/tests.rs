@@ -135,6 +135,16 @@ fn parameters_of_a_list_request() {
     );
 }
 
+/// Of a parameter that is there more than once the handler takes the first, and nothing else is said to be sent.
+#[test]
+fn repeated_parameters() {
+    let config = list(true, false, 0, filters(&[]));
+    let of = |sent| origin(sent, config.clone(), "All");
+    assert_eq!(of("all=1&all=0"), query("all", "1"));
+    assert_eq!(of("all=1&size=0&all="), query("all", "1"));
+    assert!(reason(&of("all=0&all=1")).contains("all=0, which makes false"));
+}
+
 #[test]
 fn a_value_that_the_parameter_does_not_make_is_not_from_it() {
     let why = reason(&origin("all=1", list(false, false, 0, filters(&[])), "All"));
