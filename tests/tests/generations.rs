@@ -98,7 +98,11 @@ fn on(suite: &str) {
         "{}",
         finished.stderr
     );
-    assert!(finished.stderr.contains("complete:"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("nothing lost"),
+        "{}",
+        finished.stderr
+    );
 }
 
 /// Go 1.15: arguments and results on the stack, g in thread-local storage.

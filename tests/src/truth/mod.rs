@@ -92,7 +92,7 @@ pub fn truth(
     let events = Events(json_lines(&finished.stdout)?);
     let mut tally = Tally::new(suite);
     check::check(&era, &all, &answers, &events, &mut tally);
-    if !finished.stderr.contains("complete:") {
+    if !finished.stderr.contains("nothing lost") {
         tally.wrong(&format!("not complete: {}", finished.stderr));
     }
     let shown = tool.run(&["show", &file, "--format", "jsonl"])?;
