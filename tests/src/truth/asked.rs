@@ -61,6 +61,8 @@ pub enum From {
     Path(String),
     HardCoded(&'static str),
     Default,
+    /// Parts of a value.
+    Several(Vec<From>),
 }
 
 impl From {
@@ -72,6 +74,10 @@ impl From {
             Self::Path(part) => json!({"from": "path", "part": part}),
             Self::HardCoded(by) => json!({"from": "hard-coded", "by": by}),
             Self::Default => json!({"from": "default"}),
+            Self::Several(parts) => {
+                let parts: Vec<Value> = parts.iter().map(Self::json).collect();
+                json!({"from": "several", "parts": parts})
+            }
         }
     }
 }

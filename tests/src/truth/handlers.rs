@@ -621,7 +621,9 @@ fn prune(dice: &mut Numbers, era: &Era, asked: &mut Asked) -> Made {
         if all && let Some(fields) = opt.value.as_mut() {
             // what the handler adds comes from no parameter
             fields["fields"]["all"]["true"] = json!(true);
-            opt.from = Vec::new();
+            let mut parts = std::mem::take(&mut opt.from);
+            parts.push(From::HardCoded("postVolumesPrune"));
+            opt.from = vec![From::Several(parts)];
         }
         vec![opt]
     });
