@@ -46,7 +46,7 @@ pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};
 pub use verify::{Verified, method_agrees};
 pub use wait_reasons::wait_reasons;
 
-pub use crate::gobin::symbol::short_name;
+pub use crate::gobin::symbol::{Symbol, short_name};
 use crate::gobin::{self, FuncInfo, GoBinary};
 
 /// The signature of a function that agrees with what the compiler recorded for it, with every parameter's place; else why each

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use super::api::is_of_moby;
 use super::routes::{Called, names};
 use crate::correlate::{Call, Trace};
-use crate::gobin::symbol::Symbol;
-use crate::plan::Plan;
+use crate::plan::{Plan, Symbol};
 
 /// Traced calls within each other; a damaged recording may claim any number.
 const MOST_CALLERS: usize = 64;
