@@ -146,6 +146,8 @@ impl<'a> Builder<'a> {
         let value = match &ty.kind {
             kind if hides_plain(secret) && is_plain(kind) => self.hidden_plain(),
             TypeKindSchema::Opaque => Value::Missing(Missing::NotWanted),
+            TypeKindSchema::TooLarge => Value::Missing(Missing::Limit(Limit::TypeValues)),
+            TypeKindSchema::NoRoom => Value::Missing(Missing::Limit(Limit::PlanTypes)),
             TypeKindSchema::Bool
             | TypeKindSchema::Int
             | TypeKindSchema::Uint

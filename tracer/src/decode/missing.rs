@@ -73,6 +73,10 @@ pub enum Limit {
     Nesting,
     /// Ring-buffer entries of one hit.
     Entries,
+    /// Values of one dynamic type.
+    TypeValues,
+    /// Dynamic types of one plan.
+    PlanTypes,
 }
 
 /// Why the process behind a request is not known.
@@ -230,6 +234,8 @@ impl fmt::Display for Limit {
             Self::Pointers => "pointers followed",
             Self::Nesting => "nesting depth",
             Self::Entries => "entries per hit",
+            Self::TypeValues => "values of a type in an interface",
+            Self::PlanTypes => "types in interfaces",
         })
     }
 }

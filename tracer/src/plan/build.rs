@@ -82,6 +82,8 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
             no_room.push(f.name.as_str());
         }
     }
+    let beyond = lowering.tables.issue();
+    plan.issues.extend(beyond);
     plan.issues.extend(left_out(&no_room));
     blind::spots(&mut plan, &inlined);
     Ok(plan)

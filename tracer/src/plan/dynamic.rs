@@ -2,20 +2,23 @@
 //!
 //! The table is exact: a value whose type's descriptor is not in it is missing with that type's address, never read as another type.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+use tracer_ebpf::wire::limits::{MAX_DYNTYPES, MAX_OPS};
 
 use super::block::Block;
 use super::lower::{Lowering, is_plain};
 use super::policy::Policy;
-use super::schema::{DynTypeSchema, TypeKindSchema};
+use super::schema::{DynTypeSchema, Issue, IssueKind, TypeKindSchema};
+use super::values::ERROR;
 use crate::gobin::{Error, GoBinary, TypeId, TypeKind};
 
-/// Dynamic types described for interface `error`.
-const MOST_ERRORS: usize = 512;
-/// Dynamic types described for any other interface.
+/// Dynamic types described for any interface but `error`; of further ones the name is shown.
 const MOST_IMPLEMENTERS: usize = 48;
-/// Dynamic types of one plan; the kernel's table holds those of several traced processes.
-const MOST_TYPES: usize = 1024;
+/// Ops of a plan that dynamic types may bring it to; of further types the name is shown. The rest is for parameters and results.
+const MOST_OPS: usize = MAX_OPS as usize / 2;
+/// Dynamic types of one plan.
+const MOST_TYPES: usize = MAX_DYNTYPES as usize;
 /// Pointers followed in a dynamic type.
 const MOST_DEPTH: u8 = 2;
 /// Values of one dynamic type, fields and elements included; of larger ones only the type is shown.
@@ -59,9 +62,36 @@ pub struct Tables {
     any: Option<Vec<TypeId>>,
     channel: Option<Option<TypeId>>,
     count: u32,
+    /// Types of which the name is all that is shown.
+    named: HashMap<(TypeId, Room), u32>,
+    /// Names of the interfaces whose types found no room at all, and how many.
+    beyond: BTreeMap<String, usize>,
+}
+
+/// Why the name of a dynamic type is all that is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Room {
+    /// It has too many values.
+    Large,
+    /// The plan has no room for more.
+    Full,
 }
 
 impl Tables {
+    /// What the user must know of the types that found no room.
+    pub fn issue(&self) -> Option<Issue> {
+        let count: usize = self.beyond.values().sum();
+        let names: Vec<&str> = self.beyond.keys().map(String::as_str).collect();
+        (count > 0).then(|| Issue {
+            function: String::new(),
+            kind: IssueKind::Value,
+            text: format!(
+                "values of {count} types are missing where they are in an interface ({}): a plan holds {MOST_TYPES} such types",
+                names.join(", ")
+            ),
+        })
+    }
+
     /// Number of a further table; 0 is none.
     fn next(&mut self) -> u32 {
         self.count += 1;
@@ -82,6 +112,50 @@ impl Tables {
     }
 }
 
+/// Modules whose types come first, by the beginning of their import paths, and as which.
+const RANKS: &[(&str, u8)] = &[
+    ("github.com/docker/docker/", 0),
+    ("github.com/moby/moby/", 0),
+    ("github.com/docker/", 1),
+    ("github.com/moby/", 1),
+    ("github.com/containerd/", 1),
+];
+/// The standard library: its import paths begin with no domain.
+const STANDARD: u8 = 1;
+const OTHERS: u8 = 2;
+
+/// The daemon's own types first, then those of its close libraries and of Go's, then the others.
+fn own_first(binary: &GoBinary<'_>, mut types: Vec<TypeId>) -> Vec<TypeId> {
+    // sorting is stable: by address within a rank
+    types.sort_by_cached_key(|id| {
+        // a pointer type's own name has no import path
+        let followed = match binary.type_by_id(*id).map(|ty| ty.kind) {
+            Ok(TypeKind::Pointer { elem }) => elem,
+            _ => *id,
+        };
+        binary
+            .type_by_id(followed)
+            .map_or(OTHERS, |ty| rank(&ty.name))
+    });
+    types
+}
+
+fn rank(name: &str) -> u8 {
+    let vendored = name.split_once("/vendor/");
+    let known = |name: &str| RANKS.iter().find(|(start, _)| name.starts_with(start));
+    match (known(vendored.map_or(name, |(_, own)| own)), vendored) {
+        // a copy that the daemon carries is a library's
+        (Some((_, rank)), Some(_)) => (*rank).max(1),
+        (Some((_, rank)), None) => *rank,
+        (None, None)
+            if !name.contains('/') || !name.split('/').next().is_some_and(|d| d.contains('.')) =>
+        {
+            STANDARD
+        }
+        (None, _) => OTHERS,
+    }
+}
+
 impl Lowering<'_, '_, '_> {
     /// The table of an interface under a policy; 0: it is not followed.
     ///
@@ -98,7 +172,7 @@ impl Lowering<'_, '_, '_> {
             return self.table_of(types);
         }
         let (inner, most) = match policy {
-            _ if name == "error" => (Policy::ErrorText(2), MOST_ERRORS),
+            _ if name == ERROR => (Policy::ErrorText(2), usize::MAX),
             // a chain of everything that the callers had
             _ if name == "context.Context" => return Ok(0),
             Policy::Full(0) | Policy::Identity(0) | Policy::Object(0) => return Ok(0),
@@ -128,11 +202,20 @@ impl Lowering<'_, '_, '_> {
         let concrete = if empty {
             self.tables.any(self.binary)
         } else {
-            self.binary.implementers(id)
+            own_first(self.binary, self.binary.implementers(id))
         };
-        for id in concrete.into_iter().take(most) {
+        for (index, concrete) in concrete.into_iter().enumerate() {
+            if self.plan.dyn_types.len() >= MOST_TYPES {
+                *self.tables.beyond.entry(name.to_owned()).or_default() += 1;
+                continue;
+            }
+            let described = if index >= most || self.plan.ops.len() >= MOST_OPS {
+                self.by_name(table, concrete, Room::Full)
+            } else {
+                self.dynamic(table, concrete, inner)
+            };
             // one that cannot be read stays out: a value of it is missing, with the type's address
-            if self.dynamic(table, id, inner).is_err() {
+            if described.is_err() {
                 continue;
             }
         }
@@ -153,11 +236,34 @@ impl Lowering<'_, '_, '_> {
         Ok(table)
     }
 
+    /// A dynamic type of which the name is all that is shown.
+    fn by_name(&mut self, table: u32, id: TypeId, why: Room) -> Result<(), Error> {
+        let ty = match self.tables.named.get(&(id, why)) {
+            Some(known) => *known,
+            None => {
+                let ty = self.binary.type_by_id(id)?;
+                let kind = match why {
+                    Room::Large => TypeKindSchema::TooLarge,
+                    Room::Full => TypeKindSchema::NoRoom,
+                };
+                let index = self.add_described(&ty, kind);
+                self.tables.named.insert((id, why), index);
+                index
+            }
+        };
+        self.plan.dyn_types.push(DynTypeSchema {
+            table,
+            type_addr: id.0,
+            ops: 0,
+            count: 0,
+            ty,
+            direct: false,
+        });
+        Ok(())
+    }
+
     /// Describes dynamic type `id`: the machine's base is the interface's data word, which for a pointer type is the pointer itself.
     fn dynamic(&mut self, table: u32, id: TypeId, policy: Policy) -> Result<(), Error> {
-        if self.plan.dyn_types.len() >= MOST_TYPES {
-            return Ok(());
-        }
         let ty = self.binary.type_by_id(id)?;
         let mut left = MOST_WEIGHT;
         let followed = match ty.kind {
@@ -175,9 +281,11 @@ impl Lowering<'_, '_, '_> {
         ) {
             self.weigh(followed, policy, &mut left)?;
         }
+        if left == 0 {
+            return self.by_name(table, id, Room::Large);
+        }
         let mut direct = false;
         let (index, ops, count) = match ty.kind {
-            _ if left == 0 => (self.add_described(&ty, TypeKindSchema::Opaque), 0, 0),
             TypeKind::Pointer { elem } => {
                 let (elem_index, (ops, count)) = self.target(elem, policy)?;
                 let kind = TypeKindSchema::Pointer { elem: elem_index };
@@ -234,5 +342,28 @@ impl Lowering<'_, '_, '_> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rank;
+
+    #[test]
+    fn the_daemons_own_types_come_first() {
+        let mut names = [
+            "google.golang.org/grpc/status.Error",
+            "os.LinkError",
+            "github.com/docker/docker/vendor/github.com/pkg/errors.fundamental",
+            "github.com/docker/docker/errdefs.errNotFound",
+            "github.com/containerd/errdefs.errNotFound",
+            "github.com/moby/moby/v2/errdefs.errSystem",
+            "github.com/docker/docker/vendor/github.com/docker/distribution/registry/api/errcode.Error",
+            "errors.errorString",
+            "io/fs.PathError",
+        ];
+        names.sort_by_key(|n| rank(n));
+        let ranks: Vec<u8> = names.iter().map(|n| rank(n)).collect();
+        assert_eq!(ranks, [0, 0, 1, 1, 1, 1, 1, 2, 2], "{names:?}");
     }
 }

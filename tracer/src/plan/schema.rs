@@ -378,6 +378,10 @@ pub enum TypeKindSchema {
     },
     /// Deeper than pointers are followed.
     Deep,
+    /// A dynamic type with more values than are described of one.
+    TooLarge,
+    /// A dynamic type for whose values the plan has no room.
+    NoRoom,
     /// Not described further (not needed).
     Opaque,
     /// Wanted, but not to be had.
