@@ -140,6 +140,17 @@ fn own_first(binary: &GoBinary<'_>, mut types: Vec<TypeId>) -> Vec<TypeId> {
     types
 }
 
+/// Whether an interface stands for the name of an image (distribution/reference).
+pub(super) fn is_reference(name: &str) -> bool {
+    let package = name.rsplit_once("/vendor/").map_or(name, |(_, own)| own);
+    [
+        "github.com/distribution/reference.",
+        "github.com/docker/distribution/reference.",
+    ]
+    .iter()
+    .any(|start| package.starts_with(start))
+}
+
 fn rank(name: &str) -> u8 {
     let vendored = name.split_once("/vendor/");
     let known = |name: &str| RANKS.iter().find(|(start, _)| name.starts_with(start));
@@ -176,8 +187,9 @@ impl Lowering<'_, '_, '_> {
             // a chain of everything that the callers had
             _ if name == "context.Context" => return Ok(0),
             Policy::Full(0) | Policy::Identity(0) | Policy::Object(0) => return Ok(0),
-            // both ends of a connection belong to a network error's text
-            Policy::ErrorText(n) if name == "net.Addr" => {
+            // both ends of a connection belong to a network error's text, and an image's name to that of one that
+            // does not exist
+            Policy::ErrorText(n) if name == "net.Addr" || is_reference(name) => {
                 (Policy::ErrorText(n.saturating_sub(1)), MOST_IMPLEMENTERS)
             }
             Policy::Full(n) => (Policy::Full((n - 1).min(MOST_DEPTH)), MOST_IMPLEMENTERS),

@@ -9,7 +9,7 @@ use tracer_ebpf::wire::op::{
 };
 
 use super::block::{Block, MOST_COPY, narrow, op};
-use super::dynamic::Tables;
+use super::dynamic::{Tables, is_reference};
 use super::policy::{OBJECT_DEPTH, Policy, is_identity, secret_by_name};
 use super::schema::{
     FieldSchema, MapSchema, OpSchema, Plan, Secret, TypeKindSchema, TypeSchema, Undescribed,
@@ -437,9 +437,13 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                     | TypeKind::Uint
                     | TypeKind::Pointer { .. }
                     | TypeKind::Struct { .. } => true,
-                    TypeKind::Interface { .. } => matches!(&*ty.name, "error" | "net.Addr"),
+                    TypeKind::Interface { .. } => {
+                        matches!(&*ty.name, "error" | "net.Addr") || is_reference(&ty.name)
+                    }
                     TypeKind::Slice { .. } if ty.name == "net.IP" => true,
-                    TypeKind::Slice { elem } => self.binary.type_by_id(elem)?.name == "error",
+                    TypeKind::Slice { elem } => {
+                        matches!(&*self.binary.type_by_id(elem)?.name, "error" | "string")
+                    }
                     _ => false,
                 };
                 (if wanted { policy } else { Policy::Skip }, Secret::None)

@@ -2,6 +2,11 @@
 //!
 //! A type that is not listed, a field that is missing, a text that is cut: no text, and the fields are shown as they are.
 
+mod moby;
+mod reference;
+#[cfg(test)]
+mod tests;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::errno;
@@ -23,11 +28,16 @@ fn of(value: &Value, left: u32) -> Option<String> {
     let left = left.checked_sub(1)?;
     let target = pointed(value);
     if let Value::Str { .. } = target {
-        return of_string(ty, whole(target)?);
+        return of_string(unvendored(ty), whole(target)?);
     }
     if let Value::Uint(number) = target {
         return errno::text(*number).filter(|_| ty == "syscall.Errno");
     }
+    // the interface's own name of a pointer type has no import path
+    if let Value::List { .. } | Value::Nil = target {
+        return of_list(ty, target, left);
+    }
+    let known = Fields::within(target, left)?;
     // the interface's own name of a pointer type has no import path
     let Value::Struct {
         ty,
@@ -37,13 +47,10 @@ fn of(value: &Value, left: u32) -> Option<String> {
     else {
         return None;
     };
-    let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-    let string = |name: &str| field(name).and_then(whole);
-    let error = |name: &str| of(field(name)?, left);
-    // vendored packages keep their own path behind the vendoring one's
-    let ty = ty
-        .rsplit_once("/vendor/")
-        .map_or(ty.as_str(), |(_, own)| own);
+    let field = |name: &str| known.value(name);
+    let string = |name: &str| known.string(name);
+    let error = |name: &str| known.error(name);
+    let ty = unvendored(ty);
     Some(match ty {
         "errors.errorString" | "runtime.errorString" => string("s")?,
         "fmt.wrapError" | "fmt.wrapErrors" | "github.com/pkg/errors.fundamental" => string("msg")?,
@@ -106,25 +113,15 @@ fn of(value: &Value, left: u32) -> Option<String> {
         "internal/poll.DeadlineExceededError" => "i/o timeout".to_owned(),
         "internal/poll.errNetClosing" => "use of closed network connection".to_owned(),
         "github.com/containerd/errdefs.customMessage" => string("msg")?,
-        "github.com/docker/docker/daemon.objNotFoundError"
-        | "github.com/moby/moby/v2/daemon.objNotFoundError" => {
-            format!("No such {}: {}", string("object")?, string("id")?)
-        }
-        "github.com/docker/docker/daemon.nameConflictError"
-        | "github.com/moby/moby/v2/daemon.nameConflictError" => format!(
-            "Conflict. The container name {} is already in use by container {}. You have to remove (or rename) that container to be \
-             able to reuse that name.",
-            quoted(&string("name")?)?,
-            quoted(&string("id")?)?
-        ),
         "github.com/pkg/errors.withMessage" => format!("{}: {}", string("msg")?, error("cause")?),
         "github.com/pkg/errors.withStack" => error("error")?,
         // errNotFound{error} and its kin promote Error of what they embed (errdefs/helpers.go)
         _ if embeds_its_text(ty) && fields.len() == 1 && *left_out == 0 => error("error")?,
-        _ => CLASSES
-            .iter()
-            .find(|(name, _)| ty.strip_prefix("github.com/containerd/errdefs.") == Some(*name))
-            .map(|(_, text)| (*text).to_owned())?,
+        _ => moby::of_struct(ty, &known).or_else(|| {
+            let class = ty.strip_prefix("github.com/containerd/errdefs.")?;
+            let (_, text) = CLASSES.iter().find(|(name, _)| class == *name)?;
+            Some((*text).to_owned())
+        })?,
     })
 }
 
@@ -155,18 +152,65 @@ fn pointed(value: &Value) -> &Value {
     }
 }
 
-/// Errors that are strings (moby's daemon/errors.go, net/net.go).
+/// Errors that are strings (net/net.go).
 fn of_string(ty: &str, text: String) -> Option<String> {
-    Some(match ty {
-        "net.UnknownNetworkError" => format!("unknown network {text}"),
-        "github.com/docker/docker/daemon.startInvalidConfigError"
-        | "github.com/moby/moby/v2/daemon.startInvalidConfigError" => text,
-        "github.com/docker/docker/daemon.invalidIdentifier"
-        | "github.com/moby/moby/v2/daemon.invalidIdentifier" => {
-            format!("invalid name or ID supplied: {}", quoted(&text)?)
+    match ty {
+        "net.UnknownNetworkError" => Some(format!("unknown network {text}")),
+        _ => moby::of_string(ty, text),
+    }
+}
+
+/// Errors that are lists of errors: a registry's (registry/api/errcode/errors.go).
+fn of_list(ty: &str, list: &Value, left: u32) -> Option<String> {
+    let ("github.com/docker/distribution/registry/api/errcode.Errors", Value::List { items, len }) =
+        (unvendored(ty), list)
+    else {
+        return None;
+    };
+    match items.as_slice() {
+        [only] if *len == 1 => of(only, left),
+        _ => None,
+    }
+}
+
+/// Vendored packages keep their own path behind that of the vendoring one.
+fn unvendored(ty: &str) -> &str {
+    ty.rsplit_once("/vendor/").map_or(ty, |(_, own)| own)
+}
+
+/// Fields of an error, by name.
+#[derive(Clone, Copy)]
+struct Fields<'v> {
+    fields: &'v [(String, Value)],
+    /// Errors in each other that are still followed.
+    left: u32,
+}
+
+impl<'v> Fields<'v> {
+    fn of(value: &'v Value) -> Option<Self> {
+        Self::within(value, MOST_NESTED)
+    }
+
+    fn within(value: &'v Value, left: u32) -> Option<Self> {
+        match value {
+            Value::Struct { fields, .. } => Some(Self { fields, left }),
+            _ => None,
         }
-        _ => return None,
-    })
+    }
+
+    fn value(&self, name: &str) -> Option<&'v Value> {
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// A string that was captured whole.
+    fn string(&self, name: &str) -> Option<String> {
+        self.value(name).and_then(whole)
+    }
+
+    /// Text of an error in it.
+    fn error(&self, name: &str) -> Option<String> {
+        of(self.value(name)?, self.left)
+    }
 }
 
 /// What a `net.Addr` says of itself; `Some(None)`: there is none.
@@ -273,132 +317,4 @@ fn quoted(text: &str) -> Option<String> {
     text.chars()
         .all(|c| (c.is_ascii_graphic() || c == ' ') && c != '"' && c != '\\')
         .then(|| format!("\"{text}\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::missing::Missing;
-    use super::*;
-
-    fn string(text: &str) -> Value {
-        Value::Str {
-            bytes: text.as_bytes().to_vec(),
-            len: text.len() as u64,
-        }
-    }
-
-    fn error(ty: &str, fields: Vec<(&str, Value)>) -> Value {
-        Value::Iface {
-            ty: ty.to_owned(),
-            value: Box::new(Value::Pointer {
-                addr: 1,
-                to: Box::new(Value::Struct {
-                    ty: ty.trim_start_matches('*').to_owned(),
-                    fields: fields.into_iter().map(|(n, v)| (n.to_owned(), v)).collect(),
-                    left_out: 0,
-                }),
-            }),
-        }
-    }
-
-    fn errno(number: u64) -> Value {
-        Value::Iface {
-            ty: "syscall.Errno".to_owned(),
-            value: Box::new(Value::Uint(number)),
-        }
-    }
-
-    #[test]
-    fn a_path_error_reads_as_go_says_it() {
-        let e = error(
-            "*io/fs.PathError",
-            vec![
-                ("Op", string("open")),
-                ("Path", string("/x")),
-                ("Err", errno(2)),
-            ],
-        );
-        assert_eq!(
-            text(&e).as_deref(),
-            Some("open /x: no such file or directory")
-        );
-    }
-
-    #[test]
-    fn the_system_error_at_the_end_has_its_name() {
-        let e = error(
-            "*io/fs.PathError",
-            vec![("Op", string("open")), ("Err", errno(13))],
-        );
-        assert_eq!(errno_name(&e), Some("EACCES"));
-        assert_eq!(errno_name(&errno(2)), Some("ENOENT"));
-        assert_eq!(errno_name(&errno(5000)), None);
-        assert_eq!(errno_name(&string("ENOENT")), None);
-    }
-
-    #[test]
-    fn network_errors_name_both_ends() {
-        let ip = |bytes: &[u8]| Value::List {
-            items: bytes.iter().map(|b| Value::Uint(u64::from(*b))).collect(),
-            len: bytes.len() as u64,
-        };
-        let tcp = |bytes: &[u8], port: i64| {
-            error(
-                "*net.TCPAddr",
-                vec![
-                    ("IP", ip(bytes)),
-                    ("Port", Value::Int(port)),
-                    ("Zone", string("")),
-                ],
-            )
-        };
-        let op = |source: Value, addr: Value| {
-            error(
-                "*net.OpError",
-                vec![
-                    ("Op", string("read")),
-                    ("Net", string("tcp")),
-                    ("Source", source),
-                    ("Addr", addr),
-                    ("Err", errno(104)),
-                ],
-            )
-        };
-        let mut v6 = [0u8; 16];
-        v6[15] = 1;
-        assert_eq!(
-            text(&op(tcp(&[127, 0, 0, 1], 80), tcp(&v6, 9))).as_deref(),
-            Some("read tcp 127.0.0.1:80->[::1]:9: connection reset by peer")
-        );
-        assert_eq!(
-            text(&op(Value::Nil, tcp(&[10, 0, 0, 1], 5))).as_deref(),
-            Some("read tcp 10.0.0.1:5: connection reset by peer")
-        );
-        assert_eq!(text(&op(Value::Nil, Value::Missing(Missing::Lost))), None);
-    }
-
-    #[test]
-    fn the_cause_does_not_stand_for_the_message() {
-        let cause = error("*errors.errorString", vec![("s", string("cause"))]);
-        let e = error(
-            "*github.com/docker/docker/vendor/github.com/pkg/errors.withMessage",
-            vec![("cause", cause.clone()), ("msg", string("while listing"))],
-        );
-        assert_eq!(text(&e).as_deref(), Some("while listing: cause"));
-        let e = error(
-            "github.com/docker/docker/errdefs.errNotFound",
-            vec![("error", e)],
-        );
-        assert_eq!(text(&e).as_deref(), Some("while listing: cause"));
-    }
-
-    #[test]
-    fn unknown_types_and_cut_strings_have_no_text() {
-        assert_eq!(text(&error("*x.Y", vec![("s", string("a"))])), None);
-        let cut = Value::Str {
-            bytes: b"ab".to_vec(),
-            len: 3,
-        };
-        assert_eq!(text(&error("*errors.errorString", vec![("s", cut)])), None);
-    }
 }
