@@ -1,5 +1,6 @@
 //! Where options come from, on every stock daemon. The truth is what the test itself sent, and what moby's sources say of `system df`.
 
+mod floods;
 mod proxy;
 mod routes;
 mod rules;

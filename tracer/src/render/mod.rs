@@ -2,6 +2,7 @@
 
 mod call;
 mod compare;
+mod error;
 mod jsonl;
 mod line;
 mod lint;

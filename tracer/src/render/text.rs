@@ -1,5 +1,6 @@
 //! Values as people read them, on one line.
 
+use super::error::error;
 use crate::decode::{Missing, Value, ZERO_TIME, errno_name, error_text};
 
 /// Longest string and list shown on a line of the tree.
@@ -153,7 +154,7 @@ pub fn value(v: &Value, whole: bool) -> String {
             let ty = escape(short_type(ty));
             match error_text(v) {
                 Some(text) => {
-                    let text = string(text.as_bytes(), text.len() as u64, most);
+                    let text = error(&text, whole);
                     match errno_name(v) {
                         Some(errno) => format!("{ty}({text}) {errno}"),
                         None => format!("{ty}({text})"),
