@@ -1,7 +1,7 @@
 //! Requests that are too long to be captured: what is said of their options is right, or unknown. Truth is what was sent, and what the
 //! API answered.
 
-use harness::{Daemon, Events, http, stock_dockerd, traced};
+use harness::{Daemon, Events, stock_dockerd, traced};
 use serde_json::{Value, json};
 
 /// Bytes of one string that are captured.
@@ -11,7 +11,7 @@ const LIST: &str = "/v1.41/containers/json";
 /// Sends a list request whose `limit` stands for it.
 fn send(daemon: &Daemon, query: &str, headers: &[(&str, &str)]) -> u16 {
     let path = format!("{LIST}?{query}");
-    let answer = http::request(&daemon.socket(), "GET", &path, headers, b"");
+    let answer = harness::request(&daemon.socket(), "GET", &path, headers, b"");
     answer.expect("answer").status
 }
 
@@ -63,7 +63,7 @@ fn on(suite: &str, list: &str) {
         ("limit=202", "a".repeat(CAPTURED + 1)),
         ("limit=203", "<missing: its record was lost>".to_owned()),
     ];
-    let mut many_status = 0;
+    let (mut many_status, mut flood_status) = (0, 0);
     let (events, _) = traced(&daemon, &["-p", "list"], || {
         for query in [&behind, &before, &million] {
             assert_eq!(send(&daemon, query, &[("User-Agent", "t")]), 200);
@@ -74,10 +74,12 @@ fn on(suite: &str, list: &str) {
             let agent = agent.replace('\u{1b}', "\u{85}");
             assert_eq!(send(&daemon, query, &[("User-Agent", &agent)]), 200);
         }
-        let mut flood: Vec<(&str, &str)> =
-            headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let mut flood: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
         flood.insert(3000, ("User-Agent", "t-flood"));
-        assert_eq!(send(&daemon, "limit=301", &flood), 200);
+        flood_status = send(&daemon, "limit=301", &flood);
         let nameless = &flood[..200];
         assert_eq!(send(&daemon, "limit=302", nameless), 200);
     });
@@ -94,7 +96,18 @@ fn on(suite: &str, list: &str) {
     ] {
         let query = &request(&events, start)["query"];
         assert_eq!(query["len"], sent.len(), "{start}");
-        assert_eq!(captured(query), &sent[..captured(query).len()], "{start}");
+        // what is hidden is hidden by asterisks
+        let pairs = captured(query).chars().zip(sent.chars());
+        assert!(
+            pairs
+                .clone()
+                .all(|(seen, sent)| seen == sent || seen == '*'),
+            "{start}"
+        );
+        assert!(
+            pairs.filter(|(seen, _)| *seen != '*').count() > 8,
+            "{start}"
+        );
         assert!(captured(query).len() < sent.len(), "{start}");
     }
     let cut = call("limit=101");
@@ -132,15 +145,23 @@ fn on(suite: &str, list: &str) {
             assert_eq!(*seen, json!(sent), "{start}");
         } else {
             assert_eq!(seen["len"], sent.len(), "{start}");
-            assert!(sent.starts_with(seen["cut"].as_str().expect("cut")), "{start}");
+            assert!(
+                sent.starts_with(seen["cut"].as_str().expect("cut")),
+                "{start}"
+            );
         }
     }
     // found, or not known: never said to be absent
-    let flooded = &request(&events, "limit=301")["user_agent"];
-    assert!(
-        *flooded == "t-flood" || flooded["missing"].is_string(),
-        "{flooded}"
-    );
+    // newer releases of Go refuse so many before any handler runs
+    if flood_status == 200 {
+        let flooded = &request(&events, "limit=301")["user_agent"];
+        assert!(
+            *flooded == "t-flood" || flooded["missing"].is_string(),
+            "{flooded}"
+        );
+    } else {
+        assert_eq!(flood_status, 431);
+    }
     let nameless = &request(&events, "limit=302")["user_agent"];
     assert!(nameless.is_null(), "{nameless}");
 }

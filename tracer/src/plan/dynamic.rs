@@ -151,6 +151,24 @@ pub(super) fn is_reference(name: &str) -> bool {
     .any(|start| package.starts_with(start))
 }
 
+/// The types of the package of such an interface that name images. Values come to the interface by way of others of the package, for which the
+/// binary keeps no itab.
+fn references(binary: &GoBinary<'_>, interface: &str) -> Result<Vec<TypeId>, Error> {
+    const TYPES: &[&str] = &[
+        "repository",
+        "taggedReference",
+        "canonicalReference",
+        "digestReference",
+        "reference",
+    ];
+    let (package, _) = interface.rsplit_once('.').unwrap_or((interface, ""));
+    let mut found = Vec::new();
+    for name in TYPES {
+        found.extend(binary.types_named(&format!("{package}.{name}"))?);
+    }
+    Ok(found)
+}
+
 fn rank(name: &str) -> u8 {
     let vendored = name.split_once("/vendor/");
     let known = |name: &str| RANKS.iter().find(|(start, _)| name.starts_with(start));
@@ -213,6 +231,8 @@ impl Lowering<'_, '_, '_> {
         self.tables.made.insert(key, table);
         let concrete = if empty {
             self.tables.any(self.binary)
+        } else if is_reference(name) {
+            references(self.binary, name)?
         } else {
             own_first(self.binary, self.binary.implementers(id))
         };

@@ -16,7 +16,11 @@ pub fn error(text: &str, whole: bool) -> String {
     let head: String = text.chars().take(HEAD).collect();
     let tail: String = text.chars().skip(all - TAIL).collect();
     let between = all - MOST;
-    format!("\"{}… {between} characters …{}\"", escape(&head), escape(&tail))
+    format!(
+        "\"{}… {between} characters …{}\"",
+        escape(&head),
+        escape(&tail)
+    )
 }
 
 #[cfg(test)]
@@ -25,11 +29,17 @@ mod tests {
 
     #[test]
     fn the_cause_of_a_long_error_stays() {
-        let long = format!("failed to create task: {}: permission denied", "x".repeat(5000));
+        let long = format!(
+            "failed to create task: {}: permission denied",
+            "x".repeat(5000)
+        );
         let said = error(&long, false);
         assert!(said.starts_with("\"failed to create task: xx"), "{said}");
         assert!(said.ends_with("xx: permission denied\""), "{said}");
-        assert!(said.contains(&format!("… {} characters …", long.len() - MOST)), "{said}");
+        assert!(
+            said.contains(&format!("… {} characters …", long.len() - MOST)),
+            "{said}"
+        );
         assert!(said.chars().count() < MOST + 40);
         assert_eq!(error(&long, true), format!("\"{long}\""));
         assert_eq!(error("a b", false), "\"a b\"");

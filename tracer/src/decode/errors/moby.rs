@@ -44,6 +44,7 @@ pub fn of_struct(ty: &str, of: &Fields<'_>) -> Option<String> {
         "daemon.objNotFoundError" => {
             format!("No such {}: {}", of.string("object")?, of.string("id")?)
         }
+        "container.NoSuchContainerError" => format!("no such container {}", of.string("id")?),
         "daemon.nameConflictError" => format!(
             "Conflict. The container name {} is already in use by container {}. You have to remove (or rename) that container to be \
              able to reuse that name.",
