@@ -57,7 +57,10 @@ pub fn of_struct(ty: &str, of: &Fields<'_>) -> Option<String> {
             of.string("container")?
         ),
         "daemon/images.ErrImageDoesNotExist" => {
-            format!("No such image: {}", reference::with_tag(of.value("Ref")?)?)
+            format!(
+                "No such image: {}",
+                reference::with_tag(of.value("Ref").or_else(|| of.value("ref"))?)?
+            )
         }
         "api/types/filters.invalidFilter" | "daemon/internal/filters.invalidFilter" => {
             match (of.string("Filter")?.as_str(), of.value("Value")?) {
