@@ -207,6 +207,8 @@ impl Lowering<'_, '_, '_> {
             Policy::Full(0) | Policy::Identity(0) | Policy::Object(0) => return Ok(0),
             // both ends of a connection belong to a network error's text, and an image's name to that of one that
             // does not exist
+            // what a filter was given, up to 20.10
+            Policy::ErrorText(_) if empty => (Policy::ErrorText(1), MOST_IMPLEMENTERS),
             Policy::ErrorText(n) if name == "net.Addr" || is_reference(name) => {
                 (Policy::ErrorText(n.saturating_sub(1)), MOST_IMPLEMENTERS)
             }
@@ -229,7 +231,9 @@ impl Lowering<'_, '_, '_> {
         let table = self.tables.next();
         // noted before the types are walked: a value may hold one of its own kind
         self.tables.made.insert(key, table);
-        let concrete = if empty {
+        let concrete = if empty && matches!(inner, Policy::ErrorText(_)) {
+            self.binary.listed_types(&["string", "[]string"])
+        } else if empty {
             self.tables.any(self.binary)
         } else if is_reference(name) {
             references(self.binary, name)?

@@ -438,7 +438,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                     | TypeKind::Pointer { .. }
                     | TypeKind::Struct { .. } => true,
                     TypeKind::Interface { .. } => {
-                        matches!(&*ty.name, "error" | "net.Addr") || is_reference(&ty.name)
+                        matches!(&*ty.name, "error" | "net.Addr" | "interface {}")
+                            || is_reference(&ty.name)
                     }
                     TypeKind::Slice { .. } if ty.name == "net.IP" => true,
                     TypeKind::Slice { elem } => {

@@ -71,6 +71,17 @@ pub fn of_struct(ty: &str, of: &Fields<'_>) -> Option<String> {
                 }
             }
         }
+        "daemon.invalidFilter" | "daemon/images.invalidFilter" | "volume/service.invalidFilter" => {
+            let filter = of.string("filter")?;
+            match of.value("value")? {
+                Value::Nil => format!("Invalid filter '{filter}'"),
+                Value::Iface { value, .. } => match super::whole(value) {
+                    Some(value) => format!("Invalid filter '{filter}={value}'"),
+                    None => format!("Invalid filter '{filter}=[{}]'", strings(value)?.join(" ")),
+                },
+                _ => return None,
+            }
+        }
         "volume/service.OpErr" | "daemon/volume/service.OpErr" => {
             let mut said = of.string("Op")?;
             let name = of.string("Name")?;

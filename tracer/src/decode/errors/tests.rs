@@ -161,6 +161,20 @@ fn filters_that_are_refused() {
     check("nope", Value::Nil, Some("invalid filter 'nope'"));
     check("", Value::Nil, Some("invalid filter"));
     check("dangling", Value::Missing(Missing::Lost), None);
+    let of_images = |value: Value| {
+        text(&error(
+            "github.com/docker/docker/daemon/images.invalidFilter",
+            vec![("filter", string("dangling")), ("value", value)],
+        ))
+    };
+    let said = |text: &str| Some(format!("Invalid filter 'dangling{text}'"));
+    assert_eq!(of_images(Value::Nil), said(""));
+    assert_eq!(
+        of_images(named("[]string", strings(&["maybe"]))),
+        said("=[maybe]")
+    );
+    assert_eq!(of_images(named("string", string("maybe"))), said("=maybe"));
+    assert_eq!(of_images(Value::Missing(Missing::Lost)), None);
     // up to 20.10 it is a string
     let e = named(
         "github.com/docker/docker/api/types/filters.invalidFilter",
