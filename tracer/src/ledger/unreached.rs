@@ -21,6 +21,8 @@ struct Entry {
     /// The answer, if it was a failure.
     failed: Option<i64>,
     open: bool,
+    /// Its handler panicked.
+    panicked: bool,
     /// By position in `PROFILES`.
     profiles: Vec<usize>,
 }
@@ -33,6 +35,8 @@ pub struct Counts {
     pub failed: BTreeMap<i64, u64>,
     /// Still open at the end.
     pub open: u64,
+    /// Ended by a panic of their handlers, without an answer.
+    pub panicked: u64,
     /// How many of them each profile shows.
     pub profiles: BTreeMap<&'static str, u64>,
 }
@@ -41,6 +45,7 @@ impl Counts {
     fn add(&mut self, entry: &Entry) {
         self.requests += 1;
         self.open += u64::from(entry.open);
+        self.panicked += u64::from(entry.panicked);
         if let Some(status) = entry.failed {
             *self.failed.entry(status).or_default() += 1;
         }
@@ -118,6 +123,7 @@ impl Unreached {
         Entry {
             failed,
             open: request.state == CallState::InFlight,
+            panicked: request.state == CallState::Panicked,
             profiles: if answered {
                 self.shown_by(request)
             } else {

@@ -30,6 +30,9 @@ pub fn line(counts: &Counts) -> Option<String> {
     if beyond > 0 {
         text.push_str(&format!(", {beyond}{of_them} answered by other errors"));
     }
+    if counts.panicked > 0 {
+        text.push_str(&format!(", {}{of_them} ended by a panic", counts.panicked));
+    }
     if counts.open > 0 {
         text.push_str(&format!(", {}{of_them} still open", counts.open));
     }
@@ -77,6 +80,7 @@ mod tests {
             requests: 9,
             failed: BTreeMap::from([(400, 3)]),
             open: 0,
+            panicked: 0,
             profiles: BTreeMap::from([("containers", 4)]),
         };
         assert_eq!(
@@ -88,13 +92,15 @@ mod tests {
         );
         counts.failed = (400..405).map(|s| (s, 1)).collect();
         counts.open = 1;
+        counts.panicked = 2;
         counts.profiles.clear();
         assert_eq!(
             line(&counts).as_deref(),
             Some(
                 "9 requests reached none of the traced functions, 1 of them answered 400, \
                  1 of them answered 401, 1 of them answered 402, \
-                 2 of them answered by other errors, 1 of them still open"
+                 2 of them answered by other errors, 2 of them ended by a panic, \
+                 1 of them still open"
             )
         );
         assert_eq!(line(&Counts::default()), None);
