@@ -231,7 +231,7 @@ fn the_end_of_one_is_not_the_end_of_all(tool: &Tool, mut daemons: Vec<(&'static 
         let _ = kill_process(pid, Signal::TERM);
     }
     session
-        .wait_for(&format!("dockerd pid {pid} ended"))
+        .wait_for(&format!("dockerd pid {pid}: the daemon ended"))
         .expect("said");
     drop(first);
     work(&daemons);
