@@ -92,13 +92,15 @@ pub enum CallState {
     Returned,
     /// Still running at the end of the trace.
     InFlight,
-    /// Left by a panic that a function further out recovered: of a request, net/http, which closes its connection.
+    /// Left by a panic that a function further out recovered: of a request, net/http, which closes
+    /// its connection.
     Panicked,
     /// Left by `Goexit`: its goroutine ended.
     Exited,
     /// Left without a return; by a panic or `Goexit`, which of them was not seen.
     Abandoned,
-    /// Its return cannot be told from another call's: hits were lost while it was open, or the goroutine is not known at its return.
+    /// Its return cannot be told from another call's: hits were lost while it was open, or the
+    /// goroutine is not known at its return.
     Unpaired,
 }
 
@@ -122,8 +124,8 @@ pub struct Call {
     pub owner: Owner,
     /// Enclosing traced call on the same goroutine, index into `Trace::calls`.
     pub parent: Option<usize>,
-    /// Without a parent: the traced call that was running when this goroutine, or the one it descends from, was born; index
-    /// into `Trace::calls`.
+    /// Without a parent: the traced call that was running when this goroutine, or the one it
+    /// descends from, was born; index into `Trace::calls`.
     pub born_in: Option<usize>,
     /// The last look at its goroutine while it was in flight and the innermost call there.
     pub sample: Option<Sample>,
@@ -168,7 +170,8 @@ pub struct Request {
     pub status: Option<i64>,
     /// Bytes of the body that the handler wrote.
     pub bytes: Option<u64>,
-    /// The handler took the connection over (`attach`, `exec`): status and bytes are not the HTTP server's any more. `None`: not known.
+    /// The handler took the connection over (`attach`, `exec`): status and bytes are not the HTTP
+    /// server's any more. `None`: not known.
     pub hijacked: Option<bool>,
     /// Number of the request whose running execution this one waits for (`singleflight`).
     pub waits_for: Option<u32>,

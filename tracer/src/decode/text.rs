@@ -1,4 +1,5 @@
-//! Texts that traces hold: whole, cut, or not captured, and why. Nothing is ever read out of how one of them is shown.
+//! Texts that traces hold: whole, cut, or not captured, and why. Nothing is ever read out of how
+//! one of them is shown.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,6 +1,8 @@
-//! Which concrete types an interface value is followed into: those that the binary itself shows to implement it.
+//! Which concrete types an interface value is followed into: those that the binary itself shows to
+//! implement it.
 //!
-//! The table is exact: a value whose type's descriptor is not in it is missing with that type's address, never read as another type.
+//! The table is exact: a value whose type's descriptor is not in it is missing with that type's
+//! address, never read as another type.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +17,8 @@ use crate::gobin::{Error, GoBinary, TypeId, TypeKind};
 
 /// Dynamic types described for any interface but `error`; of further ones the name is shown.
 const MOST_IMPLEMENTERS: usize = 48;
-/// Ops of a plan that dynamic types may bring it to; of further types the name is shown. The rest is for parameters and results.
+/// Ops of a plan that dynamic types may bring it to; of further types the name is shown. The rest
+/// is for parameters and results.
 const MOST_OPS: usize = MAX_OPS as usize / 2;
 /// Dynamic types of one plan.
 const MOST_TYPES: usize = MAX_DYNTYPES as usize;
@@ -151,8 +154,8 @@ pub(super) fn is_reference(name: &str) -> bool {
     .any(|start| package.starts_with(start))
 }
 
-/// The types of the package of such an interface that name images. Values come to the interface by way of others of the package, for which the
-/// binary keeps no itab.
+/// The types of the package of such an interface that name images. Values come to the interface by
+/// way of others of the package, for which the binary keeps no itab.
 fn references(binary: &GoBinary<'_>, interface: &str) -> Result<Vec<TypeId>, Error> {
     const TYPES: &[&str] = &[
         "repository",
@@ -205,9 +208,8 @@ impl Lowering<'_, '_, '_> {
             // a chain of everything that the callers had
             _ if name == "context.Context" => return Ok(0),
             Policy::Full(0) | Policy::Identity(0) | Policy::Object(0) => return Ok(0),
-            // both ends of a connection belong to a network error's text, and an image's name to that of one that
-            // does not exist
-            // what a filter was given, up to 20.10
+            // both ends of a connection belong to a network error's text, and an image's name to
+            // that of one that does not exist what a filter was given, up to 20.10
             Policy::ErrorText(_) if empty => (Policy::ErrorText(1), MOST_IMPLEMENTERS),
             Policy::ErrorText(n) if name == "net.Addr" || is_reference(name) => {
                 (Policy::ErrorText(n.saturating_sub(1)), MOST_IMPLEMENTERS)
@@ -298,7 +300,8 @@ impl Lowering<'_, '_, '_> {
         Ok(())
     }
 
-    /// Describes dynamic type `id`: the machine's base is the interface's data word, which for a pointer type is the pointer itself.
+    /// Describes dynamic type `id`: the machine's base is the interface's data word, which for a
+    /// pointer type is the pointer itself.
     fn dynamic(&mut self, table: u32, id: TypeId, policy: Policy) -> Result<(), Error> {
         let ty = self.binary.type_by_id(id)?;
         let mut left = MOST_WEIGHT;

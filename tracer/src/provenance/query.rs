@@ -1,13 +1,16 @@
-//! The query of a request as Go's `url.ParseQuery` reads it (net/url/url.go), or why it cannot be said how it does.
+//! The query of a request as Go's `url.ParseQuery` reads it (net/url/url.go), or why it cannot be
+//! said how it does.
 //!
-//! Of a query that was cut, the parameters before the cut are known. What lies behind it cannot change the first value of a parameter, which
-//! is what Go's `Get` takes; whether a parameter is absent, and its further values, are not known then.
+//! Of a query that was cut, the parameters before the cut are known. What lies behind it cannot
+//! change the first value of a parameter, which is what Go's `Get` takes; whether a parameter is
+//! absent, and its further values, are not known then.
 
 use crate::decode::{Missing, Text};
 
 /// Different parameters of a query that are kept; no handler has a tenth of that.
 const MOST_PARAMETERS: usize = 256;
-/// Newer releases read none of the parameters of a query that has more than this many (`urlmaxqueryparams`, net/url/url.go).
+/// Newer releases read none of the parameters of a query that has more than this many
+/// (`urlmaxqueryparams`, net/url/url.go).
 const GO_READS: u64 = 10_000;
 
 /// Parameters in order of their first appearance.
@@ -123,7 +126,8 @@ impl Query {
         self.end.as_ref()
     }
 
-    /// It may hold so many parameters that a handler sees none of them: then what looks like the zero value of one may be that of its absence.
+    /// It may hold so many parameters that a handler sees none of them: then what looks like the
+    /// zero value of one may be that of its absence.
     pub fn may_be_unread(&self) -> bool {
         self.may_be_unread
     }

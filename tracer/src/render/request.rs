@@ -1,4 +1,5 @@
-//! What a request says of itself, and who sent it: its route, its User-Agent, the name of its client's process.
+//! What a request says of itself, and who sent it: its route, its User-Agent, the name of its
+//! client's process.
 
 use super::text::escape;
 use crate::correlate::{ProcessName, Request};
@@ -74,7 +75,8 @@ pub fn process(name: &ProcessName) -> String {
     }
 }
 
-/// Texts, each with what stands before it. The first that is not there whole ends the line, with the true length as far as it is known.
+/// Texts, each with what stands before it. The first that is not there whole ends the line, with
+/// the true length as far as it is known.
 fn shown(parts: &[(&Text, &str)], most: usize) -> String {
     let (mut text, mut cut, mut missing) = (String::new(), false, None);
     let mut true_len = Some(0);

@@ -1,6 +1,8 @@
-//! Errors of moby's own packages and of the registry client: what their `Error()` makes of their fields.
+//! Errors of moby's own packages and of the registry client: what their `Error()` makes of their
+//! fields.
 //!
-//! Each text is that of every release whose type has these fields; where releases differ in it there is none.
+//! Each text is that of every release whose type has these fields; where releases differ in it
+//! there is none.
 
 use super::super::value::Value;
 use super::{Fields, quoted, reference};
@@ -20,7 +22,8 @@ fn own(ty: &str) -> &str {
         .unwrap_or(ty)
 }
 
-/// Errors that are strings (daemon/errors.go, volume/service/errors.go, libnetwork/error.go, api/types/filters/parse.go).
+/// Errors that are strings (daemon/errors.go, volume/service/errors.go, libnetwork/error.go,
+/// api/types/filters/parse.go).
 pub fn of_string(ty: &str, text: String) -> Option<String> {
     Some(match own(ty) {
         "daemon.startInvalidConfigError"
@@ -104,8 +107,8 @@ pub fn of_struct(ty: &str, of: &Fields<'_>) -> Option<String> {
 
 /// An answer of a registry (registry/api/errcode/errors.go).
 fn registry(of: &Fields<'_>) -> Option<String> {
-    /// Numbers of the codes that the package itself registers, in the order of its declarations, from 1000 on. Further ones depend on which
-    /// other packages are linked in.
+    /// Numbers of the codes that the package itself registers, in the order of its declarations,
+    /// from 1000 on. Further ones depend on which other packages are linked in.
     const CODES: &[&str] = &[
         "unknown",
         "unsupported",

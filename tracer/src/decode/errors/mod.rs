@@ -1,6 +1,8 @@
-//! What `Error()` of well-known error types returns, put together from their fields, which are known by name.
+//! What `Error()` of well-known error types returns, put together from their fields, which are
+//! known by name.
 //!
-//! A type that is not listed, a field that is missing, a text that is cut: no text, and the fields are shown as they are.
+//! A type that is not listed, a field that is missing, a text that is cut: no text, and the fields
+//! are shown as they are.
 
 mod moby;
 mod reference;

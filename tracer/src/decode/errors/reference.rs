@@ -1,5 +1,5 @@
-//! Names of images as users know them: `FamiliarString` of what moby's errors hold (distribution/reference: reference.go, helpers.go,
-//! normalize.go).
+//! Names of images as users know them: `FamiliarString` of what moby's errors hold
+//! (distribution/reference: reference.go, helpers.go, normalize.go).
 
 use super::super::value::Value;
 use super::{Fields, whole};
