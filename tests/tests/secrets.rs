@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use harness::{Assets, Daemon, Finished, Tool, request, stock_dockerd, traced};
+use harness::{Assets, Daemon, Finished, Tool, json_lines, request, stock_dockerd, traced};
 use serde_json::json;
 
 const PROFILES: &[&str] = &[
@@ -427,6 +427,34 @@ fn check(suite: &str, assets: &Assets, dockerd: &std::path::Path) {
             [""; 0],
             "{suite}, {way}"
         );
+        for format in ["tree", "table", "markdown"] {
+            for (redact, says) in [
+                ("off", "secrets are in clear (--redact=off)"),
+                ("on", "values masked as secrets"),
+            ] {
+                let option = format!("--redact={redact}");
+                let shown = tool.run(&["show", &clear, &option, "--format", format]);
+                let shown = shown.expect("run");
+                let all = harness::words(&format!("{}{}", shown.stdout, shown.stderr));
+                let plain = all.replace('\\', "");
+                assert!(plain.contains(says), "{suite}, {way}, {format}: {all}");
+            }
+        }
+        // whatever two requests are compared: what is said of them holds none
+        let requests: Vec<String> = json_lines(&shown.stdout)
+            .expect("events")
+            .iter()
+            .filter(|e| e["type"] == "request" && e["status"].is_i64())
+            .filter_map(|e| Some(e["id"].as_u64()?.to_string()))
+            .collect();
+        for pair in requests.chunks_exact(2).take(MOST_COMPARED) {
+            let compared = tool
+                .run(&["compare", &clear, &pair[0], &pair[1]])
+                .expect("run");
+            let said = format!("{}{}", compared.stdout, compared.stderr);
+            let found = plants.found(said.as_bytes());
+            assert!(found.is_empty(), "{suite}, {way}, {pair:?}: {found:#?}");
+        }
         let what = tool
             .run(&["show", "--what", &clear])
             .expect("run")
@@ -448,6 +476,8 @@ fn check(suite: &str, assets: &Assets, dockerd: &std::path::Path) {
     }
 }
 
+/// Pairs of requests that are compared in each session.
+const MOST_COMPARED: usize = 24;
 /// Secrets that a session captures at least, of those that are planted.
 const FEWEST_TELLING: usize = 30;
 

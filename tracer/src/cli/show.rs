@@ -40,6 +40,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
         stack: args.stack,
         symbols: recording.symbols(),
         slow: args::nanoseconds(args.slow),
+        redact,
         ..render::View::of_stdout()
     };
     let kind = match args.format {

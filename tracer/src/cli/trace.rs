@@ -85,6 +85,7 @@ pub fn stream<'h>(
         root: args.root.clone(),
         stack: args.stack,
         slow: args::nanoseconds(args.slow),
+        redact: args.redact.into(),
         daemon,
         ..render::View::of_stdout()
     };

@@ -64,6 +64,9 @@ pub fn markdown(
     for one in ledger.lints(&Thresholds { slow: view.slow }) {
         writeln!(out, "- warning: {}", text(&lint::lint(&one)))?;
     }
+    if let Some(line) = super::secrets(view.redact, trace.summary.masked) {
+        writeln!(out, "- {}", text(&line))?;
+    }
     writeln!(out, "- {}", text(&recording.completeness().text))?;
     Ok(shown)
 }

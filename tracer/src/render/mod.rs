@@ -29,6 +29,7 @@ pub use what::what;
 use self::line::{Line, Look};
 use crate::capture::{Completeness, Header};
 use crate::correlate::{CallState, Owner, Summary, Trace};
+use crate::decode::Redact;
 use crate::ledger::{Ledger, Thresholds, Unreached};
 use crate::plan::{FuncSchema, Plan};
 
@@ -55,6 +56,8 @@ pub struct View {
     pub daemon: Option<String>,
     /// What has been in flight this long is slow, ns.
     pub slow: u64,
+    /// Whether secrets are hidden in what is shown.
+    pub redact: Redact,
 }
 
 /// Columns where the output is no terminal, or tells none.
@@ -73,6 +76,7 @@ impl Default for View {
             symbols: BTreeMap::new(),
             daemon: None,
             slow: SLOW,
+            redact: Redact::On,
         }
     }
 }
@@ -253,6 +257,10 @@ impl<'h> Stream<'h> {
                 self.not_shown(out)?;
                 let lints = self.ledger.lints(&Thresholds { slow });
                 lint::write(&lints, self.style, &self.view, out)?;
+                // how many were hidden goes to stderr: a tree shows each
+                if self.view.redact == Redact::Off {
+                    self.secrets(summary, out)?;
+                }
                 self.incomplete(completeness, out)
             }
             StreamKind::Table => {
@@ -264,6 +272,7 @@ impl<'h> Stream<'h> {
                     &self.view,
                     out,
                 )?;
+                self.secrets(summary, out)?;
                 self.incomplete(completeness, out)
             }
             StreamKind::Jsonl => jsonl::finish(self.header, summary, &completeness.text, out),
@@ -276,6 +285,17 @@ impl<'h> Stream<'h> {
             unreached::write(&text, self.style, &self.view, out)?;
         }
         Ok(())
+    }
+
+    /// Says what became of secrets.
+    fn secrets(&self, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+        let Some(text) = secrets(self.view.redact, summary.masked) else {
+            return Ok(());
+        };
+        let mut line = Line::default();
+        tree::prefix(&mut line, &self.view);
+        line.push(Look::Warn, text);
+        line.put(self.style, self.view.width, "", "  ", out)
     }
 
     /// Says what is missing where it would look as if it had never been.
@@ -329,6 +349,16 @@ pub fn list_requests(trace: &Trace) -> Vec<usize> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// How many secrets were hidden, or that none was.
+fn secrets(redact: Redact, masked: u64) -> Option<String> {
+    match (redact, masked) {
+        (Redact::Off, _) => Some("secrets are in clear (--redact=off)".to_owned()),
+        (Redact::On, 0) => None,
+        (Redact::On, 1) => Some("1 value masked as a secret".to_owned()),
+        (Redact::On, n) => Some(format!("{n} values masked as secrets")),
+    }
 }
 
 #[cfg(test)]
