@@ -1,8 +1,8 @@
 //! Executions that serve several requests (`singleflight`).
 //!
 //! Callers of `Group.Do` with one key at one time get the result of one execution, which belongs by birth to whoever came first. Two calls
-//! are one execution if they were made on one group, overlap in time, came back with the same result, and traced calls were made under
-//! one of them only.
+//! are one execution if they were made on one group, overlap in time (or both with others of it), came back with the same result, and
+//! traced calls were made under one of them only.
 
 use std::collections::BTreeMap;
 
@@ -111,25 +111,44 @@ impl Joins {
         a.group == b.group && before(a, b) && before(b, a)
     }
 
-    /// Requests other than its own that the execution under `serial` serves.
-    pub fn waiters(&self, serial: u64) -> Vec<Waiter> {
+    /// A run, and the calls that came back with its result: each overlaps with it, or with another one of them. (A group may hold a
+    /// result for as long as anyone still takes it, so that the last to come need not have met the first.)
+    fn one_execution(&self, serial: u64) -> Vec<&Join> {
         let Some(run) = self.all.get(&serial) else {
             return Vec::new();
         };
-        let Some(result) = run.result.filter(|_| !run.broken && run.calls > 0) else {
-            return Vec::new();
+        let mut found = vec![run];
+        let Some(result) = run.result.filter(|_| !run.broken) else {
+            return found;
         };
-        let mut found: Vec<Waiter> = self
+        let got = |j: &Join| !j.broken && j.calls == 0 && j.result == Some(result);
+        let mut rest: Vec<&Join> = self
             .all
             .iter()
-            .filter(|(other, j)| {
-                **other != serial
-                    && !j.broken
-                    && j.calls == 0
-                    && j.result == Some(result)
-                    && Self::overlap(run, j)
-            })
-            .filter_map(|(_, j)| {
+            .filter(|(other, j)| **other != serial && j.group == run.group && got(j))
+            .map(|(_, j)| j)
+            .collect();
+        let mut met = 0;
+        while let Some(one) = found.get(met).copied() {
+            let (more, others) = rest.into_iter().partition(|j| Self::overlap(one, j));
+            let more: Vec<&Join> = more;
+            found.extend(more);
+            rest = others;
+            met += 1;
+        }
+        found
+    }
+
+    /// Requests other than its own that the execution under `serial` serves.
+    pub fn waiters(&self, serial: u64) -> Vec<Waiter> {
+        let Some(run) = self.all.get(&serial).filter(|run| run.calls > 0) else {
+            return Vec::new();
+        };
+        let mut shared = self.one_execution(serial).split_off(1);
+        shared.sort_by_key(|j| j.start);
+        let mut found: Vec<Waiter> = shared
+            .into_iter()
+            .filter_map(|j| {
                 Some(Waiter {
                     request: j.request?,
                     within: j.within,
@@ -141,12 +160,13 @@ impl Joins {
         found
     }
 
-    /// Whether another caller of the same group, that came while `serial` ran, has not returned yet: it may turn out to share.
+    /// Whether another caller of the same group, that came while `serial` ran or its result was still taken, has not returned yet: it
+    /// may turn out to share.
     pub fn awaits_sharers(&self, serial: u64) -> bool {
-        self.all.get(&serial).is_some_and(|run| {
-            self.all.iter().any(|(other, j)| {
-                *other != serial && j.end.is_none() && j.calls == 0 && Self::overlap(run, j)
-            })
+        let one = self.one_execution(serial);
+        self.all.iter().any(|(other, j)| {
+            let open = *other != serial && j.end.is_none() && j.calls == 0;
+            open && one.iter().any(|of| Self::overlap(of, j))
         })
     }
 
@@ -215,6 +235,27 @@ mod tests {
             (joins.waiters(a), joins.waiters(b)),
             (Vec::new(), Vec::new())
         );
+    }
+
+    /// The second takes the result while the first still has it, the third while the second has.
+    #[test]
+    fn who_meets_a_waiter_with_the_result_shares_it() {
+        let (mut joins, a, _) = two(0xc000, 0xc000);
+        let begin =
+            |joins: &mut Joins, request, from| joins.begin(0x1000, true, Some(request), None, from);
+        let late = begin(&mut joins, 3, 29);
+        joins.finish(late, Some([0xc000, 1]), 40);
+        let latest = begin(&mut joins, 4, 35);
+        assert!(joins.awaits_sharers(a));
+        joins.finish(latest, Some([0xc000, 1]), 41);
+        let other = begin(&mut joins, 5, 36);
+        joins.finish(other, Some([0xd000, 1]), 60);
+        // it met only one with another result
+        let apart = begin(&mut joins, 6, 50);
+        joins.finish(apart, Some([0xc000, 1]), 51);
+        let of: Vec<u32> = joins.waiters(a).iter().map(|w| w.request).collect();
+        assert_eq!(of, [2, 3, 4]);
+        assert!(!joins.awaits_sharers(a));
     }
 
     #[test]
