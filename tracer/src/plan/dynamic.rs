@@ -363,7 +363,7 @@ impl Lowering<'_, '_, '_> {
         match self.binary.type_by_id(id)?.kind {
             TypeKind::Struct { fields } => {
                 for field in fields {
-                    let (policy, _) = self.field_policy(&field, policy)?;
+                    let policy = self.field_policy(&field, policy)?;
                     self.weigh(field.ty, policy, left)?;
                 }
             }

@@ -10,10 +10,11 @@ use tracer_ebpf::wire::op::{
 
 use super::block::{Block, MOST_COPY, narrow, op};
 use super::dynamic::{Tables, is_reference};
-use super::policy::{OBJECT_DEPTH, Policy, is_identity, secret_by_name};
+use super::policy::{OBJECT_DEPTH, Policy, is_identity};
 use super::schema::{
-    FieldSchema, MapSchema, OpSchema, Plan, Secret, TypeKindSchema, TypeSchema, Undescribed,
+    FieldSchema, MapSchema, OpSchema, Plan, TypeKindSchema, TypeSchema, Undescribed,
 };
+use super::secrets;
 use crate::gobin::{Error, Field, GoBinary, MapGeometry, MapImpl, Type, TypeId, TypeKind};
 
 /// Most bytes of one string.
@@ -344,10 +345,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
 
     /// A channel: how many values wait in it, and how many can (`runtime.hchan`, runtime/chan.go).
     fn channel(&mut self, ty: &Type, at: u64, block: &mut Block) -> Result<TypeKindSchema, Error> {
-        const FIELDS: Policy = Policy::Fields(&[
-            ("qcount", Policy::Full(0), Secret::None),
-            ("dataqsiz", Policy::Full(0), Secret::None),
-        ]);
+        const FIELDS: Policy =
+            Policy::Fields(&[("qcount", Policy::Full(0)), ("dataqsiz", Policy::Full(0))]);
         let Some(header) = self.tables.channel(self.binary) else {
             return Ok(self.plain(ty, at, block, TypeKindSchema::Chan));
         };
@@ -373,7 +372,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
             if field.name == "_" {
                 continue;
             }
-            let (chosen, secret) = self.field_policy(field, policy)?;
+            let chosen = self.field_policy(field, policy)?;
             let ty = if chosen == Policy::Skip {
                 if !policy.names_what_it_leaves_out() {
                     left_out += 1;
@@ -388,7 +387,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 offset: field.offset,
                 ty,
                 embedded: field.embedded,
-                secret,
+                secret: secrets::of_name(&field.name),
             });
         }
         Ok(TypeKindSchema::Struct {
@@ -397,37 +396,30 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         })
     }
 
-    /// What of a field is wanted, and how it is masked.
-    pub(super) fn field_policy(
-        &self,
-        field: &Field,
-        policy: Policy,
-    ) -> Result<(Policy, Secret), Error> {
+    /// What of a field is wanted. How it is masked is no policy's business.
+    pub(super) fn field_policy(&self, field: &Field, policy: Policy) -> Result<Policy, Error> {
         Ok(match policy {
-            Policy::Skip | Policy::Dynamic(_) | Policy::Peer => (Policy::Skip, Secret::None),
-            Policy::Full(_) => (policy, secret_by_name(&field.name)),
+            Policy::Skip | Policy::Dynamic(_) | Policy::Peer => Policy::Skip,
+            Policy::Full(_) => policy,
             Policy::Fields(list) => list
                 .iter()
-                .find(|(name, _, _)| *name == field.name)
-                .map_or((Policy::Skip, Secret::None), |(_, policy, secret)| {
-                    (*policy, *secret)
-                }),
+                .find(|(name, _)| *name == field.name)
+                .map_or(Policy::Skip, |(_, policy)| *policy),
             Policy::Identity(_) => {
                 let wanted = (is_identity(&field.name) && !self.hides_identity(field.ty)?)
                     || (field.embedded && self.promotes(field.ty, MOST_EMBEDDED)?);
-                (if wanted { policy } else { Policy::Skip }, Secret::None)
+                if wanted { policy } else { Policy::Skip }
             }
-            Policy::Object(_) => (self.of_object(field, policy)?, Secret::None),
+            Policy::Object(_) => self.of_object(field, policy)?,
             Policy::Result | Policy::ResultStruct | Policy::ResultPart => {
                 let identity = is_identity(&field.name);
-                let chosen = match self.binary.type_by_id(field.ty)?.kind {
+                match self.binary.type_by_id(field.ty)?.kind {
                     TypeKind::Bool | TypeKind::Int | TypeKind::Uint => policy,
                     TypeKind::Slice { .. } => Policy::Object(OBJECT_DEPTH),
                     TypeKind::Pointer { elem } => self.pointed_part(elem, policy)?,
                     _ if identity => Policy::Identity(OBJECT_DEPTH),
                     _ => Policy::Skip,
-                };
-                (chosen, Secret::None)
+                }
             }
             Policy::ErrorText(_) => {
                 let ty = self.binary.type_by_id(field.ty)?;
@@ -447,7 +439,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                     }
                     _ => false,
                 };
-                (if wanted { policy } else { Policy::Skip }, Secret::None)
+                if wanted { policy } else { Policy::Skip }
             }
         })
     }

@@ -1,7 +1,5 @@
 //! How much of a value is wanted: whole options, the identity of listed objects, the text of an error.
 
-use super::schema::Secret;
-
 /// Slices, maps and pointers followed from a field of a result to the names of the objects in it.
 pub const OBJECT_DEPTH: u8 = 4;
 /// Fields by which a user knows an object.
@@ -17,7 +15,7 @@ pub enum Policy {
     /// Of structs only the fields by which a user knows an object; of other aggregates their length.
     Identity(u8),
     /// Of structs only these fields, each by its own policy.
-    Fields(&'static [(&'static str, Policy, Secret)]),
+    Fields(&'static [(&'static str, Policy)]),
     /// Of a listed object the fields by which a user knows it, and its numbers, bools and moments: what is compared of it. No other text,
     /// and no map: what a list may hold thousands of times stays small, and free of what users wrote.
     Object(u8),
@@ -84,15 +82,4 @@ impl Policy {
 #[must_use]
 pub fn is_identity(field: &str) -> bool {
     IDENTITY.contains(&field)
-}
-
-/// Fields whose values are secrets wherever they occur.
-#[must_use]
-pub fn secret_by_name(name: &str) -> Secret {
-    match name {
-        "Env" => Secret::EnvValue,
-        "Password" | "Auth" | "IdentityToken" | "RegistryToken" | "Secret" | "Token"
-        | "JoinToken" | "UnlockKey" | "PrivateKey" => Secret::All,
-        _ => Secret::None,
-    }
 }

@@ -7,43 +7,30 @@ use super::Error;
 use super::block::op;
 use super::candidate::TypeRef;
 use super::policy::Policy;
-use super::schema::{
-    ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Secret, TypeKindSchema, ValueSchema,
-};
+use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, TypeKindSchema, ValueSchema};
 use super::values::{FunctionMaker, SiteBlocks};
 use crate::gobin::GoVersion;
 
 /// What of a request is captured.
 pub const REQUEST: Policy = Policy::Fields(&[
-    ("Method", Policy::Full(0), Secret::None),
-    ("URL", URL, Secret::None),
-    ("ContentLength", Policy::Full(0), Secret::None),
-    ("Header", Policy::Full(3), Secret::HeaderValues),
+    ("Method", Policy::Full(0)),
+    ("URL", URL),
+    ("ContentLength", Policy::Full(0)),
+    ("Header", Policy::Full(3)),
 ]);
-const URL: Policy = Policy::Fields(&[
-    ("Path", Policy::Full(0), Secret::None),
-    ("RawQuery", Policy::Full(0), Secret::None),
-]);
+const URL: Policy = Policy::Fields(&[("Path", Policy::Full(0)), ("RawQuery", Policy::Full(0))]);
 /// What of `*net/http.response` is read when a request returns.
 const RESPONSE: Policy = Policy::Fields(&[
-    ("status", Policy::Full(0), Secret::None),
-    ("written", Policy::Full(0), Secret::None),
-    (
-        "conn",
-        Policy::Fields(&[("hijackedv", Policy::Full(0), Secret::None)]),
-        Secret::None,
-    ),
+    ("status", Policy::Full(0)),
+    ("written", Policy::Full(0)),
+    ("conn", Policy::Fields(&[("hijackedv", Policy::Full(0))])),
 ]);
 const RESPONSE_TYPE: &str = "*net/http.response";
 /// From the `rw` of a request to the descriptor of its connection (net/http/server.go, net/net.go, net/fd_unix.go,
 /// internal/poll/fd_unix.go; the names are the same in Go 1.13 to 1.27).
 const CLIENT: Policy = Policy::Dynamic(&[(
     RESPONSE_TYPE,
-    Policy::Fields(&[(
-        "conn",
-        Policy::Fields(&[("rwc", CONNECTION, Secret::None)]),
-        Secret::None,
-    )]),
+    Policy::Fields(&[("conn", Policy::Fields(&[("rwc", CONNECTION)]))]),
 )]);
 const CONNECTION: Policy = Policy::Dynamic(&[
     ("*net.UnixConn", DESCRIPTOR),
@@ -54,42 +41,29 @@ const CONNECTION: Policy = Policy::Dynamic(&[
         Policy::Fields(&[(
             "conn",
             Policy::Dynamic(&[("*net.UnixConn", DESCRIPTOR), ("*net.TCPConn", DESCRIPTOR)]),
-            Secret::None,
         )]),
     ),
 ]);
-const DESCRIPTOR: Policy = Policy::Fields(&[(
-    "conn",
-    Policy::Fields(&[("fd", NET_FD, Secret::None)]),
-    Secret::None,
-)]);
-const NET_FD: Policy = Policy::Fields(&[(
-    "pfd",
-    Policy::Fields(&[("Sysfd", Policy::Peer, Secret::None)]),
-    Secret::None,
-)]);
+const DESCRIPTOR: Policy = Policy::Fields(&[("conn", Policy::Fields(&[("fd", NET_FD)]))]);
+const NET_FD: Policy = Policy::Fields(&[("pfd", Policy::Fields(&[("Sysfd", Policy::Peer)]))]);
 /// What of a goroutine is captured.
-pub const GOROUTINE: Policy = Policy::Fields(&[("goid", Policy::Full(0), Secret::None)]);
+pub const GOROUTINE: Policy = Policy::Fields(&[("goid", Policy::Full(0))]);
 
 /// The first release whose panics keep the stack pointer of the recovering frame themselves.
 const PANIC_KEEPS_FRAME: u32 = 22;
 /// Of a goroutine whose panic was recovered: which it is, and the stack pointer of the recovering frame (runtime/panic.go, `gopanic` up to Go 1.21,
 /// `recovery` from 1.22 on).
 const RECOVERED_TO_1_21: Policy = Policy::Fields(&[
-    ("goid", Policy::Full(0), Secret::None),
-    ("stack", STACK, Secret::None),
-    ("sigcode0", Policy::Full(0), Secret::None),
+    ("goid", Policy::Full(0)),
+    ("stack", STACK),
+    ("sigcode0", Policy::Full(0)),
 ]);
 const RECOVERED: Policy = Policy::Fields(&[
-    ("goid", Policy::Full(0), Secret::None),
-    ("stack", STACK, Secret::None),
-    (
-        "_panic",
-        Policy::Fields(&[("sp", Policy::Full(0), Secret::None)]),
-        Secret::None,
-    ),
+    ("goid", Policy::Full(0)),
+    ("stack", STACK),
+    ("_panic", Policy::Fields(&[("sp", Policy::Full(0))])),
 ]);
-const STACK: Policy = Policy::Fields(&[("hi", Policy::Full(0), Secret::None)]);
+const STACK: Policy = Policy::Fields(&[("hi", Policy::Full(0))]);
 
 /// What of a goroutine is captured whose panic was recovered.
 pub fn recovered(version: &GoVersion) -> Policy {

@@ -430,6 +430,7 @@ pub struct FieldSchema {
     pub offset: u64,
     pub ty: u32,
     pub embedded: bool,
+    /// By its name, for readers of the plan: [`Marks`](super::secrets::Marks) decides.
     pub secret: Secret,
 }
 

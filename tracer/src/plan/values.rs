@@ -5,7 +5,7 @@ use super::block::Block;
 use super::candidate::TypeRef;
 use super::lower::Lowering;
 use super::policy::Policy;
-use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Role, Secret, ValueSchema};
+use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Role, ValueSchema};
 use super::signature;
 use super::{debuginfo, request};
 use crate::gobin::TypeKind;
@@ -25,10 +25,7 @@ const NO_OPTIONS: &[(&str, Policy)] = &[
     ("*config.Config", Policy::Skip),
     (
         "*container.Container",
-        Policy::Fields(&[
-            ("ID", Policy::Full(0), Secret::None),
-            ("Name", Policy::Full(0), Secret::None),
-        ]),
+        Policy::Fields(&[("ID", Policy::Full(0)), ("Name", Policy::Full(0))]),
     ),
 ];
 
