@@ -19,36 +19,13 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["cut"].as_str())
 }
 
-/// Whether a captured text is this one, or says where it was cut. What is cut in the middle of a document is masked to its end, and
-/// its escapes are spelled anew.
+/// Whether a captured text is this one, or says where it was cut. What is cut in the middle of a document is masked from there to its
+/// end.
 fn is_text(value: &Value, whole: &str) -> bool {
     match value["cut"].as_str() {
-        Some(part) => {
-            let part = unescaped(part.trim_end_matches('*'));
-            value["len"] == whole.len() && unescaped(whole).starts_with(&part)
-        }
+        Some(part) => value["len"] == whole.len() && whole.starts_with(part.trim_end_matches('*')),
         None => value == whole || value.get("missing").is_some() || value.get("hex").is_some(),
     }
-}
-
-/// Without a last escape that is not whole.
-fn unescaped(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            out.push(*first);
-            continue;
-        }
-        let digits = after.get(..2).and_then(|d| std::str::from_utf8(d).ok());
-        let Some(byte) = digits.and_then(|d| u8::from_str_radix(d, 16).ok()) else {
-            break;
-        };
-        out.push(byte);
-        rest = &after[2..];
-    }
-    out
 }
 
 pub fn check(era: &Era, all: &[Sent], answers: &[Answered], events: &Events, tally: &mut Tally) {

@@ -237,7 +237,7 @@ fn queries() {
         "changes=ENV+A%3Dx&changes=LABEL+a%3Db",
         "changes=ENV+A%3D¤&changes=LABEL+a%3Db",
     );
-    check("changes=ENV%20A%20x", "changes=ENV+A+¤");
+    check("changes=ENV%20A%20x", "changes=ENV%20A%20¤");
     check(
         "labels=%7B%22api-key%22%3A%22x%22%7D",
         "labels=%7B%22api-key%22%3A%22¤%22%7D",

@@ -340,7 +340,8 @@ impl Comparison {
                 };
                 format!("{object}{} for {a}, {} for {b}", value(x), value(y))
             };
-            let Some(first) = field.differing.first() else {
+            // by name: keys are random, and the same comparison says the same twice
+            let Some(first) = field.differing.iter().min_by_key(|(object, ..)| object) else {
                 continue;
             };
             let name = escape(&field.field);
