@@ -1,6 +1,7 @@
 //! Runs the built `mobytrace`.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -140,6 +141,16 @@ impl Running {
     /// # Errors
     /// It cannot be run.
     pub fn start(mut command: Command) -> Result<Self> {
+        // what ignores signals here (nohup) must not make the tool ignore them
+        // SAFETY: between fork and exec only `signal` is called, which may be.
+        unsafe {
+            command.pre_exec(|| {
+                for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
+                Ok(())
+            });
+        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -141,8 +141,8 @@ impl<'data> GoBinary<'data> {
     /// What was found where, for people.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        let version = Some(self.version.text.as_str());
-        let mut facts = outline::of_file(self.data, &self.elf, version, self.build_info.as_ref());
+        let (version, info) = (&self.version.text, self.build_info.as_ref());
+        let mut facts = outline::of_file(self.data, &self.elf, version, info);
         facts.extend([
             (
                 "pclntab".to_owned(),

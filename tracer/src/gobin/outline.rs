@@ -18,25 +18,34 @@ pub fn outline(data: &[u8]) -> Facts {
         return Facts::new();
     };
     let info = buildinfo::find(&elf);
-    let version = match &info {
-        Some(info) => Some(info.version.clone()),
-        None => buildinfo::find_build_version(&elf).map(|v| v.text),
+    let go = match &info {
+        Some(info) => info.version.clone(),
+        // any program may hold such a text: this one is not known to be Go's
+        None => match buildinfo::find_build_version(&elf) {
+            Some(text) => format!(
+                "unknown: no build info; a text in its data reads {}",
+                text.text
+            ),
+            None => "unknown: neither build info nor runtime.buildVersion".to_owned(),
+        },
     };
-    of_file(data, &elf, version.as_deref(), info.as_ref())
+    facts(data, &elf, go, info.as_ref())
 }
 
-pub fn of_file(data: &[u8], elf: &Elf<'_>, go: Option<&str>, info: Option<&BuildInfo>) -> Facts {
+/// Facts about a Go binary that was read as one of that release.
+pub fn of_file(data: &[u8], elf: &Elf<'_>, go: &str, info: Option<&BuildInfo>) -> Facts {
+    let go = match info {
+        Some(_) => go.to_owned(),
+        None => format!("{go} (by runtime.buildVersion; build info is missing)"),
+    };
+    facts(data, elf, go, info)
+}
+
+fn facts(data: &[u8], elf: &Elf<'_>, go: String, info: Option<&BuildInfo>) -> Facts {
     let mut facts = Facts::new();
     let mut say = |name: &str, value: String| facts.push((name.to_owned(), value));
     say("architecture", format!("{:?}", elf.arch).to_lowercase());
-    say(
-        "go",
-        match (go, info) {
-            (Some(go), Some(_)) => go.to_owned(),
-            (Some(go), None) => format!("{go} (by runtime.buildVersion; build info is missing)"),
-            (None, _) => "unknown: neither build info nor runtime.buildVersion".to_owned(),
-        },
-    );
+    say("go", go);
     let ids = [&elf.build_id, &elf.go_build_id];
     let id = ids.into_iter().flatten().next();
     say("build id", id.cloned().unwrap_or_else(|| "none".into()));
