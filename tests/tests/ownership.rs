@@ -42,86 +42,91 @@ fn unique_of(call: &Value) -> Option<&str> {
     labels.keys().next()?.strip_prefix("u=")
 }
 
+/// Rounds of requests, until one in which no record was lost: on a busy machine some are.
+const MOST_ROUNDS: usize = 5;
+
 /// 500 mixed requests of 20 clients at once, half of them over connections that are used again and again.
 #[test]
 fn none_of_500_mixed_requests_gets_a_call_of_another() {
     each_daemon(|suite, daemon| {
-        let (events, _) = traced(daemon, &[], || {
-            std::thread::scope(|scope| {
-                for client in 0..CLIENTS {
-                    scope.spawn(move || {
-                        let mut kept =
-                            harness::Connection::open(&daemon.socket()).expect("connection");
-                        for n in 0..REQUESTS / CLIENTS {
-                            let unique = format!("{client}-{n}");
-                            let agent = format!("t-{unique}");
-                            match n % 5 {
-                                // disk usage beside it: goroutines of other requests are born all the time; 20.10 refuses a second one
-                                0 => {
-                                    let answer =
-                                        daemon.get_as("/v1.41/system/df", &agent).expect("answer");
-                                    assert!(
-                                        [200, 500].contains(&answer.status),
-                                        "{}",
-                                        answer.status
-                                    );
-                                }
-                                1 => get(daemon, "/v1.41/containers/c1/json?size=1", &agent),
-                                2 => get(daemon, &filtered(&unique), &agent),
-                                _ => {
-                                    let status =
-                                        kept.get(&filtered(&unique), &agent).expect("answer");
-                                    assert_eq!(status, 200);
-                                }
+        let whole = (0..MOST_ROUNDS).any(|_| mixed_requests(suite, daemon));
+        assert!(whole, "{suite}: records were lost in every round");
+    });
+}
+
+/// Whether no record was lost. No call is under another request either way.
+fn mixed_requests(suite: &str, daemon: &Daemon) -> bool {
+    let (events, _) = traced(daemon, &[], || {
+        std::thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                scope.spawn(move || {
+                    let mut kept = harness::Connection::open(&daemon.socket()).expect("connection");
+                    for n in 0..REQUESTS / CLIENTS {
+                        let unique = format!("{client}-{n}");
+                        let agent = format!("t-{unique}");
+                        match n % 5 {
+                            // disk usage beside it: goroutines of other requests are born all the time; 20.10 refuses a second one
+                            0 => {
+                                let answer =
+                                    daemon.get_as("/v1.41/system/df", &agent).expect("answer");
+                                assert!([200, 500].contains(&answer.status), "{}", answer.status);
+                            }
+                            1 => get(daemon, "/v1.41/containers/c1/json?size=1", &agent),
+                            2 => get(daemon, &filtered(&unique), &agent),
+                            _ => {
+                                let status = kept.get(&filtered(&unique), &agent).expect("answer");
+                                assert_eq!(status, 200);
                             }
                         }
-                    });
-                }
-            });
+                    }
+                });
+            }
         });
-        let requests: BTreeMap<u64, &Value> = events
-            .of_type("request")
-            .map(|r| (r["id"].as_u64().expect("id"), r))
-            .collect();
-        let (mut right, mut unknown) = (0, 0);
-        for call in events.of_type("call") {
-            let Some(unique) = unique_of(call) else {
-                continue;
-            };
-            match call["request"].as_u64() {
-                Some(id) => {
-                    assert_eq!(
-                        requests[&id]["user_agent"],
-                        format!("t-{unique}"),
-                        "{suite}: {call}"
-                    );
-                    right += 1;
-                }
-                None => unknown += 1,
-            }
-        }
-        // and calls without that value never belong to a request that has one: not those of disk usage, which list everything
-        for call in events.of_type("call").filter(|c| unique_of(c).is_none()) {
-            if let Some(id) = call["request"].as_u64() {
-                let path = requests[&id]["path"].as_str().expect("path");
-                assert_ne!(path, "/v1.41/containers/json", "{suite}: {call}");
-                if call["params"]["config"]["Size"] == true {
-                    assert_eq!(path, "/v1.41/system/df", "{suite}: {call}");
-                }
-            }
-        }
-        let end = events.end();
-        println!(
-            "{suite}: {right} calls under the right request, 0 under a wrong one, {unknown} unknown; {end}"
-        );
-        assert!(right >= REQUESTS * 3 / 5, "{suite}: {right}");
-        if end["lost"] == 0 {
-            assert_eq!(
-                unknown, 0,
-                "{suite}: nothing was lost, so everything has an owner"
-            );
-        }
     });
+    let requests: BTreeMap<u64, &Value> = events
+        .of_type("request")
+        .map(|r| (r["id"].as_u64().expect("id"), r))
+        .collect();
+    let (mut right, mut unknown) = (0, 0);
+    for call in events.of_type("call") {
+        let Some(unique) = unique_of(call) else {
+            continue;
+        };
+        match call["request"].as_u64() {
+            Some(id) => {
+                assert_eq!(
+                    requests[&id]["user_agent"],
+                    format!("t-{unique}"),
+                    "{suite}: {call}"
+                );
+                right += 1;
+            }
+            None => unknown += 1,
+        }
+    }
+    // and calls without that value never belong to a request that has one: not those of disk usage, which list everything
+    for call in events.of_type("call").filter(|c| unique_of(c).is_none()) {
+        if let Some(id) = call["request"].as_u64() {
+            let path = requests[&id]["path"].as_str().expect("path");
+            assert_ne!(path, "/v1.41/containers/json", "{suite}: {call}");
+            if call["params"]["config"]["Size"] == true {
+                assert_eq!(path, "/v1.41/system/df", "{suite}: {call}");
+            }
+        }
+    }
+    let end = events.end();
+    println!(
+        "{suite}: {right} calls under the right request, 0 under a wrong one, {unknown} unknown; {end}"
+    );
+    if end["lost"] != 0 {
+        return false;
+    }
+    assert!(right >= REQUESTS * 3 / 5, "{suite}: {right}");
+    assert_eq!(
+        unknown, 0,
+        "{suite}: nothing was lost, so everything has an owner"
+    );
+    true
 }
 
 /// `count` disk-usage requests that meet: the run of the first one stands before the directory of a container until all others
