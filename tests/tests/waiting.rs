@@ -73,7 +73,7 @@ fn compare_keeps_only_what_it_waits_for() {
         "second",
         "GET /v1.41/system/df",
         "Size",
-        "the daemon returned the same 20 containers on both paths",
+        "the daemon returned the same 20 containers (by ID) on both paths",
     ] {
         assert!(
             finished.stdout.contains(said),
