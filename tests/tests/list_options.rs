@@ -591,11 +591,12 @@ fn bollard_sends_what_is_decoded() {
     use bollard::query_parameters::ListContainersOptionsBuilder;
     let assets = harness::assets_or_skip!();
     let daemon = Daemon::start(&assets).expect("daemon");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("runtime");
     let (events, _) = traced(&daemon, &[], || {
+        // it keeps its connection for as long as its runtime is there
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("runtime");
         runtime.block_on(async {
             let version = bollard::ClientVersion {
                 major_version: 1,
