@@ -53,7 +53,8 @@ impl Daemon {
             .tempdir_in("/tmp")?;
         let log = File::create(dir.path().join("log"))?;
         let at = |name: &str| dir.path().join(name);
-        let child = Command::new(dockerd)
+        let mut command = Command::new(dockerd);
+        command
             .arg("--data-root")
             .arg(at("data"))
             .arg("--exec-root")
@@ -72,8 +73,8 @@ impl Daemon {
             .env("LD_LIBRARY_PATH", assets.library_path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
+            .stderr(log);
+        let child = crate::tool::spawn(&mut command)
             .with_context(|| format!("starting {}", dockerd.display()))?;
         let mut daemon = Self {
             child,

@@ -20,12 +20,13 @@ impl Fixture {
     /// # Errors
     /// It cannot be run, or says something else.
     pub fn start(path: &Path, args: &[String]) -> Result<Self> {
-        let mut child = Command::new(path)
+        let mut command = Command::new(path);
+        command
             .args(args)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| path.display().to_string())?;
+            .stdout(Stdio::piped());
+        let mut child =
+            crate::tool::spawn(&mut command).with_context(|| path.display().to_string())?;
         let input = child.stdin.take().context("stdin")?;
         let output = BufReader::new(child.stdout.take().context("stdout")?);
         let mut fixture = Self {

@@ -15,6 +15,25 @@ use crate::target_dir;
 /// How long any run may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Starts a program. A copy that was just written may be held open, for a moment, by what another test starts at the same time:
+/// between its fork and its exec.
+///
+/// # Errors
+/// It cannot be run.
+pub fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    const MOST: u32 = 500;
+    let mut tried = 0;
+    loop {
+        match command.spawn() {
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy && tried < MOST => {
+                tried += 1;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// The program under test.
 #[derive(Clone, Debug)]
 pub struct Tool {
@@ -151,12 +170,11 @@ impl Running {
                 Ok(())
             });
         }
-        let mut child = command
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("{command:?}"))?;
+            .stderr(Stdio::piped());
+        let mut child = spawn(&mut command).with_context(|| format!("{command:?}"))?;
         let (stdout, out) = read(child.stdout.take().context("stdout")?);
         let (stderr, err) = read(child.stderr.take().context("stderr")?);
         Ok(Self {
