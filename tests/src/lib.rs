@@ -35,7 +35,7 @@ pub use numbers::Numbers;
 pub use parity::{Counts, parity};
 pub use patch::Patch;
 pub use proxy::Proxy;
-pub use tool::{Finished, Running, Tool, json_lines, words};
+pub use tool::{Finished, Running, Tool, heed_signals, json_lines, words};
 pub use truth::{Tally as TruthTally, truth};
 
 /// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set

@@ -34,6 +34,19 @@ pub fn spawn(command: &mut Command) -> std::io::Result<Child> {
     }
 }
 
+/// What ignores signals here (nohup) must not make the program ignore them.
+pub fn heed_signals(command: &mut Command) {
+    // SAFETY: between fork and exec only `signal` is called, which may be.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
+}
+
 /// The program under test.
 #[derive(Clone, Debug)]
 pub struct Tool {
@@ -160,16 +173,7 @@ impl Running {
     /// # Errors
     /// It cannot be run.
     pub fn start(mut command: Command) -> Result<Self> {
-        // what ignores signals here (nohup) must not make the tool ignore them
-        // SAFETY: between fork and exec only `signal` is called, which may be.
-        unsafe {
-            command.pre_exec(|| {
-                for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-                    libc::signal(signal, libc::SIG_DFL);
-                }
-                Ok(())
-            });
-        }
+        heed_signals(&mut command);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

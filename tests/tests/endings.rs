@@ -165,16 +165,7 @@ impl Doomed<'_> {
         if self.way == Way::PerfLinks {
             command.env("MOBYTRACE_LINKS", "perf");
         }
-        // whoever runs this test may ignore some of them
-        // SAFETY: system calls between fork and exec, no memory touched.
-        unsafe {
-            command.pre_exec(|| {
-                for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-                    libc::signal(signal, libc::SIG_DFL);
-                }
-                Ok(())
-            });
-        }
+        harness::heed_signals(&mut command);
         command
     }
 
