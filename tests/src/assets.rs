@@ -36,7 +36,7 @@ impl Assets {
     /// # Errors
     /// They are not there, or this process is not root.
     pub fn find() -> Result<Self> {
-        if !rustix::process::geteuid().is_root() {
+        if !crate::is_root() {
             bail!("root");
         }
         let docker = target_dir().join("assets/docker-bookworm");

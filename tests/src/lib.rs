@@ -13,12 +13,14 @@ mod http;
 mod matrix;
 mod memory;
 mod namespace;
+mod newer_go;
 mod numbers;
 mod parity;
 mod patch;
 mod proxy;
 mod tool;
 mod truth;
+mod turn;
 
 pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
 pub use daemon::Daemon;
@@ -30,13 +32,15 @@ pub use generate::{BATCHES, go_methods, receivers};
 pub use http::{Answer, Connection, request};
 pub use matrix::{Program, Tally, compare_live, lines, programs, report};
 pub use memory::{changed_code, processor_time, status_kib};
-pub use namespace::{is_inside, run_inside};
+pub use namespace::{is_inside, run_inside, test_name};
+pub use newer_go::program_of_newer_go;
 pub use numbers::Numbers;
 pub use parity::{Counts, parity};
 pub use patch::Patch;
 pub use proxy::Proxy;
-pub use tool::{Finished, Running, Tool, heed_signals, json_lines, words};
+pub use tool::{Finished, Running, Tool, heed_signals, json_lines, spawn, words};
 pub use truth::{Tally as TruthTally, truth};
+pub use turn::turn;
 
 /// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set
 /// (`cargo xtask test --lenient`, or plain `cargo test`), as a skip that is named.
@@ -67,6 +71,24 @@ macro_rules! fixture_or_skip {
             }
         }
     };
+}
+
+/// Ends the test in the same way unless it runs as root.
+#[macro_export]
+macro_rules! root_or_skip {
+    () => {
+        if !$crate::is_root() {
+            assert!(!$crate::is_strict(), "this test needs root");
+            eprintln!("SKIPPED {}: needs root", module_path!());
+            return;
+        }
+    };
+}
+
+/// Whether this process may trace others.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// `cargo xtask test` without `--lenient`: a skip is a failure.

@@ -68,14 +68,9 @@ pub fn programs(name: &str) -> Option<Vec<Program>> {
     if let Ok(only) = std::env::var("MOBYTRACE_ONLY") {
         found.retain(|p| p.to_string().contains(&only));
     }
-    let is_root = rustix::process::geteuid().is_root();
-    if found.is_empty() || !is_root {
-        assert!(
-            !crate::is_strict(),
-            "this test needs root and {}",
-            dir.display()
-        );
-        eprintln!("SKIPPED: needs root and `cargo xtask fixtures`");
+    if found.is_empty() {
+        assert!(!crate::is_strict(), "this test needs {}", dir.display());
+        eprintln!("SKIPPED: needs `cargo xtask fixtures`");
         return None;
     }
     Some(found)

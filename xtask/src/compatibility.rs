@@ -31,14 +31,8 @@ pub fn run() -> Result<()> {
     let tests = exec::run(
         cargo()
             .args(["test", "--locked", "-p", "tests", "--no-fail-fast"])
-            .args([
-                "--test",
-                "releases",
-                "--test",
-                "signatures",
-                "--test",
-                "parity",
-            ])
+            .args(["--test", "fixture", "--test", "offline", "--"])
+            .args(["releases::", "signatures::", "parity::"])
             .env("MOBYTRACE_STRICT", "1")
             .env("MOBYTRACE_BIN", target().join("debug/mobytrace"))
             .env("MOBYTRACE_COMPATIBILITY", results()?),

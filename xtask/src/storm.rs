@@ -18,12 +18,12 @@ pub fn run(runs: u64, calls: u64, pause: u64) -> Result<()> {
         "-p",
         "tests",
         "--test",
-        "storm",
+        "alone",
     ];
     exec::run(cargo().args(build).arg("--no-run"))?;
     let output = cargo()
         .args(build)
-        .args(["--", "--nocapture"])
+        .args(["--", "storm::", "--nocapture"])
         .env("MOBYTRACE_STRICT", "1")
         .env("MOBYTRACE_STORM_RUNS", runs.to_string())
         .env("MOBYTRACE_STORM_CALLS", calls.to_string())
@@ -52,7 +52,7 @@ fn section(runs: u64, made: &str, restarts: &str, again: &str) -> Result<String>
     let date = exec::output(exec::command("date").arg("+%Y-%m-%d"))?;
     let kernel = exec::output(exec::command("uname").arg("-r"))?;
     Ok(format!(
-        "One run of `cargo xtask storm` on {} (Linux {}): `tests/fixtures/go/storm` (Go 1.19) traced by `tests/tests/storm.rs`, built with\n\
+        "One run of `cargo xtask storm` on {} (Linux {}): `tests/fixtures/go/storm` (Go 1.19) traced by `tests/tests/alone/storm.rs`, built with\n\
          optimisation: stack growth, recursion, panics recovered across frames, `runtime.Goexit`, 10,000 calls open at once, preempted loops, forty\n\
          returns and none. The program pauses between its rounds so that decoding keeps up; a slice that lost records is made again, slower.\n\n\
          | calls | slices | made again | records lost | paired wrong | entries met twice (stack growth) |\n\

@@ -1,4 +1,4 @@
-//! Random requests against the four stock daemons (tests/tests/truth.rs), more of them and others than in every test run.
+//! Random requests against the four stock daemons (tests/tests/alone/truth.rs), more of them and others than in every test run.
 
 use anyhow::{Context, Result};
 
@@ -14,8 +14,8 @@ pub fn run(seed: u64, requests: u64) -> Result<()> {
     apt::daemons()?;
     exec::run(cargo().args(["build", "--locked", "-p", "mobytrace"]))?;
     let mut test = cargo();
-    test.args(["test", "--locked", "-p", "tests", "--test", "truth"])
-        .args(["--", "--nocapture"])
+    test.args(["test", "--locked", "-p", "tests", "--test", "alone"])
+        .args(["--", "truth::", "--nocapture"])
         .env("MOBYTRACE_BIN", target().join("debug/mobytrace"))
         .env("MOBYTRACE_STRICT", "1")
         .env("MOBYTRACE_TRUTH_SEED", seed.to_string())

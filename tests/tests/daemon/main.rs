@@ -1,0 +1,19 @@
+//! Root and stock daemons: each test starts its own, and keeps to it.
+
+mod api_errors;
+mod claims;
+mod client;
+mod compare;
+mod failures;
+mod generations;
+mod hostile_text;
+mod ledger;
+mod list_options;
+mod ownership;
+mod prologues;
+mod provenance;
+mod readme;
+mod recording;
+mod secrets;
+mod streams;
+mod thread_pointer;

@@ -1,0 +1,13 @@
+//! Neither root nor a daemon nor the kernel: binaries and recordings, read.
+
+mod dwarf;
+mod every_function;
+mod future_release;
+mod fuzz_regressions;
+mod golden;
+mod inspect;
+mod moduledata;
+mod parity;
+mod relocations;
+mod stock_binaries;
+mod wait_reasons;
