@@ -9,10 +9,8 @@ use std::path::Path;
 use mobytrace::capture::Recording;
 use mobytrace::gobin::{GoBinary, ImageAddr};
 use mobytrace::plan::{PlanRequest, build, explain, short_name, signature_text, wait_reasons};
-use mobytrace::render::{
-    Column, Comparison, Stream, StreamKind, Style, View, list_requests, markdown,
-};
-use mobytrace::replay::replay;
+use mobytrace::render::{Column, Comparison, FORMATS, Style, View, list_requests};
+use mobytrace::session::{Context, Stream, replay};
 
 /// Names of all targets.
 pub const TARGETS: &[&str] = &[
@@ -335,32 +333,29 @@ fn replayed(bytes: &[u8], _: usize) {
         return;
     };
     let trace = replay(&recording);
+    let context = Context::of_recording(&recording);
     let mut out = Vec::new();
-    for kind in [StreamKind::Tree, StreamKind::Table, StreamKind::Jsonl] {
-        let mut stream = Stream::new(
-            kind,
-            Style::new(Some(false)),
-            View::default(),
-            recording.header(),
-        );
-        let _ = stream.header(&mut out);
-        let _ = stream.write(&trace, &mut out);
-        let _ = stream.finish(&trace.summary, &recording.completeness(), &mut out);
-    }
-    let view = View {
-        root: Some("/".to_owned()),
+    let part = View {
         stack: true,
         slow: 0,
         ..View::default()
     };
-    let _ = markdown(&recording, &trace, &view, &mut out);
+    for (view, root) in [(View::default(), None), (part, Some("/".to_owned()))] {
+        for format in FORMATS {
+            let sink = format.sink(&context, Style::new(Some(false)), view.clone());
+            let mut stream = Stream::new(context.clone(), root.clone(), sink);
+            let _ = stream.begin(&mut out);
+            let _ = stream.batch(&trace, &mut out);
+            let _ = stream.finish(&trace.summary, &mut out);
+        }
+    }
     let columns: Vec<Column> = list_requests(&trace)
         .into_iter()
         .take(2)
         .map(|r| Column::one(String::new(), r))
         .collect();
     if columns.len() == 2 {
-        let comparison = Comparison::new(&recording, &trace, &columns);
+        let comparison = Comparison::new(&context, &trace, &columns);
         let _ = comparison.text(Style::new(Some(false)), &mut out);
         let _ = comparison.markdown(&mut out);
     }

@@ -5,7 +5,7 @@
 //! [`plan`] turns wishes and binary into ops for the kernel and a schema for the decoder; `probe`
 //! attaches and collects raw records; `capture` writes and reads recordings; [`decode`] turns
 //! records into typed values; [`correlate`] turns values into calls and requests; [`ledger`] adds them up; [`provenance`] says where their options come
-//! from; `render` shows them.
+//! from; [`session`] is the engine that takes them all the way; `render` shows them.
 
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
@@ -19,5 +19,5 @@ pub mod plan;
 pub mod probe;
 pub mod provenance;
 pub mod render;
-pub mod replay;
+pub mod session;
 pub mod target;

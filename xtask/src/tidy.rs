@@ -123,6 +123,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "tracer/src/session/",
+        &["crate::cli", "crate::render", "crate::ledger"],
+    ),
+    (
         "tracer/src/render/",
         &[
             "std::fs",
@@ -130,6 +134,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::probe",
             "crate::target",
             "crate::cli",
+            "Recording",
         ],
     ),
     (

@@ -2,20 +2,28 @@
 
 use harness::{Daemon, Numbers, Tool, json_lines, request, traced};
 use mobytrace::capture::Recording;
-use mobytrace::render::View;
+use mobytrace::render::{FORMATS, Style, View};
+use mobytrace::session::{Context, Stream};
 
 /// Reads, decodes and correlates; gives how many calls came out.
 fn replay(bytes: &[u8]) -> Option<usize> {
     let recording = Recording::read(bytes).ok()?;
-    let trace = mobytrace::replay::replay(&recording);
+    let trace = mobytrace::session::replay(&recording);
     let mut out = Vec::new();
-    mobytrace::render::markdown(&recording, &trace, &View::default(), &mut out).expect("rendered");
+    let context = Context::of_recording(&recording);
+    for format in FORMATS {
+        let sink = format.sink(&context, Style::new(Some(false)), View::default());
+        let mut stream = Stream::new(context.clone(), None, sink);
+        stream.begin(&mut out).expect("begun");
+        stream.batch(&trace, &mut out).expect("rendered");
+        stream.finish(&trace.summary, &mut out).expect("finished");
+    }
     let columns: Vec<_> = mobytrace::render::list_requests(&trace)
         .into_iter()
         .take(2)
         .map(|r| mobytrace::render::Column::one(String::new(), r))
         .collect();
-    let comparison = mobytrace::render::Comparison::new(&recording, &trace, &columns);
+    let comparison = mobytrace::render::Comparison::new(&context, &trace, &columns);
     comparison.markdown(&mut out).expect("rendered");
     Some(trace.calls.len())
 }

@@ -1,6 +1,7 @@
 //! What header and trailer say.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub struct Header {
     /// Off: the user asked for it, and secrets stand in the records in clear.
     #[serde(default, skip_serializing_if = "Redact::is_on")]
     pub redact: Redact,
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
 }
 
 impl Header {
@@ -81,7 +82,7 @@ impl Header {
             wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
             monotonic_ns: monotonic_ns(),
             redact: Redact::On,
-            plan,
+            plan: Arc::new(plan),
         }
     }
 }

@@ -11,5 +11,5 @@ mod writer;
 
 pub use format::{Completeness, Counters, Daemon, Header, Host, Trailer, monotonic_ns};
 pub use output::{Output, OutputError};
-pub use reader::{Error, Recording};
+pub use reader::{Error, Event, Recording};
 pub use writer::Writer;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::Completeness;
 use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, SAMPLE, TRAILER, Trailer, VERSION};
@@ -36,6 +37,16 @@ impl Error {
             }
         }
     }
+}
+
+/// What was captured, in order.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "almost every event is a part")]
+pub enum Event {
+    /// An entry of the kernel's ring buffer.
+    Part(Part),
+    /// A look at a goroutine.
+    Sample(Sample),
 }
 
 /// A recording in memory.
@@ -117,7 +128,7 @@ impl Recording {
             Frame::Cut(why) => return Err(Error::Header(why)),
         };
         let header = Header {
-            plan: header.plan.lifted(version),
+            plan: Arc::new(Arc::unwrap_or_clone(header.plan).lifted(version)),
             ..header
         };
         let mut recording = Self {
@@ -164,18 +175,6 @@ impl Recording {
         Ok(recording)
     }
 
-    /// A live session seen as a recording, for reports.
-    #[must_use]
-    pub fn of_session(header: Header, trailer: Trailer) -> Self {
-        Self {
-            header,
-            parts: Vec::new(),
-            samples: Vec::new(),
-            trailer: Some(trailer),
-            damage: None,
-        }
-    }
-
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
@@ -207,6 +206,20 @@ impl Recording {
     #[must_use]
     pub fn samples(&self) -> &[(usize, Sample)] {
         &self.samples
+    }
+
+    /// Everything that was captured, in the order in which that happened.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        let mut parts = self.parts.iter().enumerate().peekable();
+        let mut samples = self.samples.iter().peekable();
+        std::iter::from_fn(move || {
+            let next = parts.peek().map(|(index, _)| *index);
+            let due = samples.next_if(|(before, _)| next.is_none_or(|index| *before <= index));
+            match due {
+                Some((_, sample)) => Some(Event::Sample(sample.clone())),
+                None => parts.next().map(|(_, part)| Event::Part(part.clone())),
+            }
+        })
     }
 
     /// Entries lost in the kernel.

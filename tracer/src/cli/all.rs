@@ -3,7 +3,6 @@
 //! What happens to one daemon or its session does not concern the others. Recordings are one for each daemon: whatever reads
 //! them knows one daemon only, and requests are numbered by daemon.
 
-use std::cell::OnceCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -18,7 +17,8 @@ use super::say::say;
 use super::session::{self, Batch, Ended};
 use super::{args, block_on, http, signals, trace};
 use crate::capture::Header;
-use crate::render::{self, Style};
+use crate::render::Style;
+use crate::session::Stream;
 use crate::target::{Process, candidates, no_daemon};
 
 /// Batches that wait to be written, at most; beyond, sessions wait, and the kernel's buffers fill.
@@ -198,30 +198,24 @@ impl Printer<'_> {
         stop: &watch::Sender<bool>,
         out: &mut dyn Write,
     ) -> Result<u64> {
-        let headers: Vec<OnceCell<Header>> = self.pids.iter().map(|_| OnceCell::new()).collect();
-        let mut streams: Vec<Option<render::Stream<'_>>> = self.pids.iter().map(|_| None).collect();
+        let mut streams: Vec<Option<Stream>> = self.pids.iter().map(|_| None).collect();
         let (mut reported, mut seen) = (0, 0u64);
         let mut failures: Vec<(u32, Failure)> = Vec::new();
         let mut broken = None;
         while let Ok((index, said)) = heard.recv() {
-            let (Some(pid), Some(header), Some(stream)) = (
-                self.pids.get(index),
-                headers.get(index),
-                streams.get_mut(index),
-            ) else {
+            let (Some(pid), Some(stream)) = (self.pids.get(index), streams.get_mut(index)) else {
                 continue;
             };
-            let first = header.get().is_none();
+            let first = stream.is_none();
             reported += usize::from(first && !matches!(said, Said::Batch(_)));
             if reported == self.pids.len() {
                 attached.send_replace(true);
             }
             let written = match (said, stream) {
                 (Said::Attached(own), stream) => {
-                    let own = header.get_or_init(|| *own);
-                    let label = (self.pids.len() > 1).then(|| label(own));
-                    let new = trace::stream(self.args, self.style, own, label);
-                    let written = new.header(out).and_then(|()| out.flush());
+                    let label = (self.pids.len() > 1).then(|| label(&own));
+                    let mut new = trace::stream(self.args, self.style, &own, label);
+                    let written = new.begin(out).and_then(|()| out.flush());
                     *stream = Some(new);
                     written.map_err(Into::into)
                 }
@@ -267,18 +261,13 @@ impl Printer<'_> {
         }
     }
 
-    fn end(
-        &self,
-        pid: u32,
-        stream: &mut render::Stream<'_>,
-        ended: Ended,
-        out: &mut dyn Write,
-    ) -> Result<()> {
+    fn end(&self, pid: u32, stream: &mut Stream, ended: Ended, out: &mut dyn Write) -> Result<()> {
         if let Some(what) = ended.stop.of_daemon() {
             say!("dockerd pid {pid}: {what}");
         }
         trace::write(stream, ended.rest, out)?;
-        stream.finish(&ended.summary, &ended.completeness, out)?;
+        stream.context().ended(ended.completeness.clone());
+        stream.finish(&ended.summary, out)?;
         say!("dockerd pid {pid}: {}", ended.completeness);
         out.flush()?;
         match ended.recording {

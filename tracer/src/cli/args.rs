@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::render::{FORMATS, Format};
 
 /// Call tracer for dockerd: which options does each code path really use?
 #[derive(Debug, Parser)]
@@ -80,8 +83,9 @@ pub struct Trace {
     /// Hide secrets, or show and record them in clear
     #[arg(long, value_enum, default_value_t = Redact::On)]
     pub redact: Redact,
-    #[arg(long, value_enum, default_value_t = StreamFormat::Tree)]
-    pub format: StreamFormat,
+    /// Form of the output
+    #[arg(long, value_name = "FORMAT", value_parser = format(true), default_value = FORMATS[0].name)]
+    pub format: &'static Format,
     /// Only requests that reached this function, or whose route holds this
     #[arg(long, value_name = "FUNC|ROUTE")]
     pub root: Option<String>,
@@ -120,13 +124,6 @@ impl From<Redact> for crate::decode::Redact {
             Redact::Off => Self::Off,
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StreamFormat {
-    Tree,
-    Table,
-    Jsonl,
 }
 
 #[derive(Args, Debug)]
@@ -187,8 +184,9 @@ pub struct Show {
     /// Say what kinds of data the recording holds, and nothing else
     #[arg(long)]
     pub what: bool,
-    #[arg(long, value_enum, default_value_t = ShowFormat::Tree)]
-    pub format: ShowFormat,
+    /// Form of the output
+    #[arg(long, value_name = "FORMAT", value_parser = format(false), default_value = FORMATS[0].name)]
+    pub format: &'static Format,
     /// Only requests that reached this function, or whose route holds this
     #[arg(long, value_name = "FUNC|ROUTE")]
     pub root: Option<String>,
@@ -198,14 +196,6 @@ pub struct Show {
     /// What was in flight this long at the end is shown in the table
     #[arg(long, value_name = "T", value_parser = duration, default_value = SLOW)]
     pub slow: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ShowFormat {
-    Tree,
-    Table,
-    Jsonl,
-    Markdown,
 }
 
 #[derive(Args, Debug)]
@@ -258,6 +248,16 @@ pub struct Doctor {
     /// Machine-readable
     #[arg(long)]
     pub json: bool,
+}
+
+/// Takes the name of a format; `live`: of one that can be written while a session goes on.
+fn format(live: bool) -> impl TypedValueParser<Value = &'static Format> {
+    let offered = FORMATS.iter().filter(move |f| f.live || !live);
+    let names = offered.map(|f| PossibleValue::new(f.name).help(f.about));
+    PossibleValuesParser::new(names).try_map(|name| {
+        let found = FORMATS.iter().find(|f| f.name == name);
+        found.ok_or_else(|| format!("no format {name}"))
+    })
 }
 
 /// Nanoseconds; longer than five centuries is that.

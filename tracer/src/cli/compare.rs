@@ -16,9 +16,10 @@ use super::say::say;
 use super::signals;
 use super::wanted::{Sender, Wanted};
 use super::{SETTLE, http};
-use crate::capture::{self, monotonic_ns};
+use crate::capture::monotonic_ns;
 use crate::correlate::Trace;
 use crate::render::{self, Style};
+use crate::session::Context;
 
 /// What is traced.
 const PROFILE: &str = "compare";
@@ -99,8 +100,10 @@ pub async fn run(
         Some(wanted) => wanted.iter().map(|w| w.choose(&trace)).collect(),
         None => columns_of(&trace, &chosen),
     };
-    let recording = capture::Recording::of_session(prepared.header.clone(), trailer);
-    let certain = report(&recording, &trace, columns, args.format, style, out)?;
+    let mut context = Context::new(&prepared.header);
+    context.ended(trailer.completeness());
+    context.name(trailer.symbols);
+    let certain = report(&context, &trace, columns, args.format, style, out)?;
     match unrecorded {
         Some(failure) => {
             out.flush()?;
@@ -283,11 +286,12 @@ fn from_recording(
             .collect::<Result<_, _>>()?
     };
     let whole = recording.is_whole();
-    Ok(report(&recording, &trace, columns, args.format, style, out)? && whole)
+    let context = Context::of_recording(&recording);
+    Ok(report(&context, &trace, columns, args.format, style, out)? && whole)
 }
 
 fn report(
-    recording: &capture::Recording,
+    context: &Context,
     trace: &Trace,
     columns: Vec<render::Column>,
     format: ReportFormat,
@@ -301,7 +305,7 @@ fn report(
         );
         return Ok(false);
     }
-    let comparison = render::Comparison::new(recording, trace, &columns);
+    let comparison = render::Comparison::new(context, trace, &columns);
     match format {
         ReportFormat::Text => comparison.text(style, out)?,
         ReportFormat::Markdown => comparison.markdown(out)?,

@@ -260,7 +260,7 @@ pub struct Live<'p> {
     binary: Rc<GoBinary<'p>>,
     session: Session,
     assembler: Assembler,
-    decoder: Decoder<'p>,
+    decoder: Decoder<&'p Plan>,
     correlator: Correlator,
     recording: Recording,
     /// Return addresses in caller stacks, named at the end.

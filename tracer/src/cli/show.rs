@@ -5,14 +5,14 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::args::{self, ShowFormat};
+use super::args;
 use super::failure::Failure;
 use super::say::say;
 use crate::capture::{Header, Output, Recording};
 use crate::correlate::Trace;
 use crate::decode::Redact;
 use crate::render::{self, Style};
-use crate::replay::{self, Cleaned, replay_as};
+use crate::session::{Cleaned, Context, Stream, clean as cleaned, replay_as};
 
 /// `Ok(false)`: the recording is cut, or nothing is in it.
 pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool> {
@@ -23,7 +23,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
     }
     let trace = replay_as(&recording, redact);
     if args.what {
-        render::what(&recording, &trace, out)?;
+        render::what(&Context::of_recording(&recording), &trace, out)?;
         return Ok(true);
     }
     if redact == Redact::Off {
@@ -36,29 +36,17 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
         );
     }
     let view = render::View {
-        root: args.root.clone(),
         stack: args.stack,
-        symbols: recording.symbols(),
         slow: args::nanoseconds(args.slow),
         redact,
         ..render::View::of_stdout()
     };
-    let kind = match args.format {
-        ShowFormat::Jsonl => Some(render::StreamKind::Jsonl),
-        ShowFormat::Table => Some(render::StreamKind::Table),
-        ShowFormat::Tree => Some(render::StreamKind::Tree),
-        ShowFormat::Markdown => None,
-    };
-    let shown = match kind {
-        Some(kind) => {
-            let mut sink = render::Stream::new(kind, style, view, recording.header());
-            sink.header(out)?;
-            sink.write(&trace, out)?;
-            sink.finish(&trace.summary, &recording.completeness(), out)?;
-            sink.shown()
-        }
-        None => render::markdown(&recording, &trace, &view, out)?,
-    };
+    let context = Context::of_recording(&recording);
+    let sink = args.format.sink(&context, style, view);
+    let mut stream = Stream::new(context, args.root.clone(), sink);
+    stream.begin(out)?;
+    stream.batch(&trace, out)?;
+    stream.finish(&trace.summary, out)?;
     out.flush()?;
     match recording.damage() {
         Some(why) => say!(
@@ -68,7 +56,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
         None => say!("{}", recording.completeness()),
     }
     super::say_masked(trace.summary.masked);
-    Ok(recording.is_whole() && shown > 0)
+    Ok(recording.is_whole() && stream.shown() > 0)
 }
 
 /// Writes a recording anew, secrets hidden.
@@ -86,9 +74,9 @@ fn clean(args: &args::Show, recording: &Recording, path: &Path) -> Result<bool> 
         ..recording.header().clone()
     };
     let mut writer = output.begin(&header).map_err(Failure::from)?;
-    replay::clean(recording, |one| match one {
+    cleaned(recording, |one| match one {
         Cleaned::Record(part) => writer.record(&part.to_stored()),
-        Cleaned::Sample(sample) => writer.sample(sample),
+        Cleaned::Sample(sample) => writer.sample(&sample),
     })?;
     if let Some(trailer) = recording.trailer() {
         writer.finish(trailer)?;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use super::args::{self, StreamFormat};
+use super::args;
 use super::command::Running;
 use super::live::{Destination, Live, Prepared};
 use super::say::say;
@@ -12,6 +12,7 @@ use super::session::{self, Batch};
 use super::signals;
 use crate::capture::Header;
 use crate::render::{self, Style};
+use crate::session::{Context, Stream};
 
 /// `Ok(false)`: nothing was traced.
 pub async fn run(
@@ -32,7 +33,7 @@ pub async fn run(
     live.watch(args.slow);
     let mut sink = stream(args, style, &prepared.header, None);
     // what cannot be written ends the session as any other end does
-    let mut headed = Some(sink.header(out).and_then(|()| out.flush()));
+    let mut headed = Some(sink.begin(out).and_then(|()| out.flush()));
     let socket = prepared.socket.as_deref();
     let ended = session::run(live, until(args, socket), |batch| {
         if let Some(headed) = headed.take() {
@@ -46,7 +47,8 @@ pub async fn run(
         say!("{what}");
     }
     write(&mut sink, ended.rest, out)?;
-    sink.finish(&ended.summary, &ended.completeness, out)?;
+    sink.context().ended(ended.completeness.clone());
+    sink.finish(&ended.summary, out)?;
     out.flush()?;
     say!("{}", ended.completeness);
     super::say_masked(ended.summary.masked);
@@ -66,36 +68,27 @@ fn destination(args: &args::Trace) -> Option<Destination<'_>> {
 
 /// Only tables show time in layer sizes: this one, or that of a recording.
 pub fn wants_layers(args: &args::Trace) -> bool {
-    args.format == StreamFormat::Table || args.output.is_some()
+    args.format.layers || args.output.is_some()
 }
 
 /// The stream that the arguments ask for. `daemon`: what stands in front of what is this one's.
-pub fn stream<'h>(
-    args: &args::Trace,
-    style: Style,
-    header: &'h Header,
-    daemon: Option<String>,
-) -> render::Stream<'h> {
-    let kind = match args.format {
-        StreamFormat::Tree => render::StreamKind::Tree,
-        StreamFormat::Table => render::StreamKind::Table,
-        StreamFormat::Jsonl => render::StreamKind::Jsonl,
-    };
+pub fn stream(args: &args::Trace, style: Style, header: &Header, daemon: Option<String>) -> Stream {
     let view = render::View {
-        root: args.root.clone(),
         stack: args.stack,
         slow: args::nanoseconds(args.slow),
         redact: args.redact.into(),
         daemon,
         ..render::View::of_stdout()
     };
-    render::Stream::new(kind, style, view, header)
+    let context = Context::new(header);
+    let sink = args.format.sink(&context, style, view);
+    Stream::new(context, args.root.clone(), sink)
 }
 
 /// Writes a batch at once.
-pub fn write(sink: &mut render::Stream<'_>, batch: Batch, out: &mut dyn Write) -> Result<()> {
-    sink.name(batch.symbols);
-    sink.write(&batch.trace, out)?;
+pub fn write(sink: &mut Stream, batch: Batch, out: &mut dyn Write) -> Result<()> {
+    sink.context().name(batch.symbols);
+    sink.batch(&batch.trace, out)?;
     if let Some(open) = &batch.open {
         sink.open(open, out)?;
     }

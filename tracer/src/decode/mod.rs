@@ -17,6 +17,8 @@ mod text;
 mod value;
 mod well_known;
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 use tracer_ebpf::wire::limits::LOST_WORD;
 use tracer_ebpf::wire::record::{BAD_STACK, NO_G, NO_SAVED};
@@ -35,10 +37,10 @@ pub use shape::ZERO_TIME;
 pub use text::Text;
 pub use value::{Hit, Value};
 
-/// Turns whole hits into values.
+/// Turns whole hits into values. `P`: a reference to the plan, or a share in it.
 #[derive(Debug)]
-pub struct Decoder<'p> {
-    plan: &'p Plan,
+pub struct Decoder<P> {
+    plan: P,
     marks: Marks,
     load_bias: u64,
     redact: Redact,
@@ -62,13 +64,13 @@ impl Redact {
     }
 }
 
-impl<'p> Decoder<'p> {
+impl<P: Deref<Target = Plan>> Decoder<P> {
     /// `load_bias`: run-time minus image addresses of the traced process.
     #[must_use]
-    pub fn new(plan: &'p Plan, load_bias: u64) -> Self {
+    pub fn new(plan: P, load_bias: u64) -> Self {
         Self {
+            marks: Marks::of(&plan),
             plan,
-            marks: Marks::of(plan),
             load_bias,
             redact: Redact::On,
         }
@@ -94,7 +96,7 @@ impl<'p> Decoder<'p> {
     }
 
     fn read(&self, raw: &RawHit) -> Option<(Hit, Edits, (usize, usize))> {
-        let plan = self.plan;
+        let plan = self.plan.deref();
         let head = raw.parts.first()?.head;
         let site = plan.sites.get(head.site as usize)?;
         let function = plan.functions.get(site.func as usize)?;

@@ -1,19 +1,38 @@
 //! One JSON object per line: `trace`, then `request` and `call` as they finish, `open` for what takes long, `end`. Schema:
 //! docs/events.schema.json.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Clock, open_calls, text};
-use crate::capture::Header;
-use crate::correlate::{
-    Call, CallState, Client, Link, Owner, ProcessName, Request, Summary, Trace,
-};
+use super::time::date_time;
+use super::{open_calls, text};
+use crate::correlate::{Call, CallState, Client, Link, Owner, ProcessName, Request, Trace};
 use crate::decode::{Missing, Text, Value, errno_name, error_text};
 use crate::plan::{Plan, ValueSchema};
 use crate::provenance::{self, Origin, Provenance, WhyUnread};
+use crate::session::{Context, End, Sink};
+
+/// Events as they come; it keeps nothing.
+pub struct JsonLines;
+
+impl Sink for JsonLines {
+    fn begin(&mut self, context: &Context, out: &mut dyn Write) -> io::Result<()> {
+        header(context, out)
+    }
+
+    fn batch(&mut self, context: &Context, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+        write(context, trace, out)
+    }
+
+    fn open(&mut self, context: &Context, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+        open(context, trace, out)
+    }
+
+    fn finish(&mut self, context: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
+        finish(context, end, out)
+    }
+}
 
 fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
     // JSON itself asks for escapes of the first 32 characters only
@@ -22,9 +41,9 @@ fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-pub fn header(header: &Header, clock: &Clock, out: &mut dyn Write) -> io::Result<()> {
-    let d = &header.daemon;
-    let issues: Vec<Json> = header
+fn header(context: &Context, out: &mut dyn Write) -> io::Result<()> {
+    let d = &context.daemon;
+    let issues: Vec<Json> = context
         .plan
         .issues
         .iter()
@@ -32,10 +51,10 @@ pub fn header(header: &Header, clock: &Clock, out: &mut dyn Write) -> io::Result
         .collect();
     let event = json!({
         "type": "trace",
-        "mobytrace": header.mobytrace,
-        "redact": header.redact,
-        "time": clock.date_time(header.monotonic_ns),
-        "host": {"kernel": header.host.kernel, "arch": header.host.arch},
+        "mobytrace": context.mobytrace,
+        "redact": context.redact,
+        "time": date_time(&context.clock, context.clock.monotonic_ns),
+        "host": {"kernel": context.host.kernel, "arch": context.host.arch},
         "daemon": {
             "pid": d.pid,
             "exe": d.exe,
@@ -44,7 +63,7 @@ pub fn header(header: &Header, clock: &Clock, out: &mut dyn Write) -> io::Result
             "version": d.version,
             "socket": d.socket,
         },
-        "functions": header.plan.functions.iter().map(|f| &f.name).collect::<Vec<_>>(),
+        "functions": context.plan.functions.iter().map(|f| &f.name).collect::<Vec<_>>(),
         "issues": issues,
     });
     line(&event, out)
@@ -62,12 +81,12 @@ fn state(state: &CallState) -> &'static str {
 }
 
 /// Requests that are still open, each with the traced calls that it is in.
-pub fn open(header: &Header, clock: &Clock, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+fn open(context: &Context, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
     for (index, r) in trace.requests.iter().enumerate() {
-        let inside: Vec<&str> = open_calls(&header.plan, trace, index)
+        let inside: Vec<&str> = open_calls(&context.plan, trace, index)
             .map(|f| f.short.as_str())
             .collect();
-        let mut event = request("open", header, clock, trace, r);
+        let mut event = request("open", context, trace, r);
         if let Json::Object(fields) = &mut event {
             fields.insert("inside".to_owned(), json!(inside));
         }
@@ -76,22 +95,22 @@ pub fn open(header: &Header, clock: &Clock, trace: &Trace, out: &mut dyn Write) 
     Ok(())
 }
 
-fn request(ty: &str, header: &Header, clock: &Clock, trace: &Trace, r: &Request) -> Json {
+fn request(ty: &str, context: &Context, trace: &Trace, r: &Request) -> Json {
     let in_flight = r.state == CallState::InFlight;
     let age = in_flight.then(|| trace.until.saturating_sub(r.start));
     json!({
             "type": ty,
-            "daemon_pid": header.daemon.pid,
+            "daemon_pid": context.daemon.pid,
             "id": r.id,
             "age_ns": age,
-            "time": clock.date_time(r.start),
+            "time": date_time(&context.clock, r.start),
             "start_ns": r.start,
             "end_ns": r.end,
             "goroutine": r.goid,
             "method": captured(&r.method),
             "path": captured(&r.path),
             "query": captured(&r.query),
-            "unread": unread(&header.plan, r),
+            "unread": unread(&context.plan, r),
             "user_agent": r.user_agent.as_ref().map(captured),
             "api_version": r.api_version,
             "status": r.status,
@@ -119,17 +138,11 @@ fn unread(plan: &Plan, request: &Request) -> Json {
     Json::Array(found.collect())
 }
 
-pub fn write(
-    header: &Header,
-    clock: &Clock,
-    trace: &Trace,
-    symbols: &BTreeMap<u64, Vec<String>>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let plan = &header.plan;
-    let provenance = Provenance::new(plan, trace, symbols);
+fn write(context: &Context, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    let plan = context.plan.as_ref();
+    let provenance = Provenance::new(plan, trace, &context.symbols);
     for r in &trace.requests {
-        line(&request("request", header, clock, trace, r), out)?;
+        line(&request("request", context, trace, r), out)?;
     }
     for (index, c) in trace.calls.iter().enumerate() {
         let Some(f) = plan.functions.get(c.func as usize) else {
@@ -155,7 +168,7 @@ pub fn write(
             .collect();
         let event = json!({
             "type": "call",
-            "daemon_pid": header.daemon.pid,
+            "daemon_pid": context.daemon.pid,
             "index": index,
             "parent": c.parent,
             "function": f.name,
@@ -164,7 +177,7 @@ pub fn write(
             "born_in": c.born_in,
             "shared_with": shared,
             "link": link,
-            "time": clock.date_time(c.start),
+            "time": date_time(&context.clock, c.start),
             "start_ns": c.start,
             "end_ns": c.end,
             "goroutine": c.goid,
@@ -178,22 +191,18 @@ pub fn write(
     Ok(())
 }
 
-pub fn finish(
-    header: &Header,
-    summary: &Summary,
-    completeness: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn finish(context: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
+    let summary = &end.summary;
     let event = json!({
         "type": "end",
-        "daemon_pid": header.daemon.pid,
+        "daemon_pid": context.daemon.pid,
         "hits": summary.hits,
         "unmatched_returns": summary.unmatched_returns,
         "internal": summary.internal,
         "evicted": summary.evicted,
         "lost": summary.lost,
         "masked": summary.masked,
-        "completeness": completeness,
+        "completeness": context.completeness().text,
     });
     line(&event, out)
 }

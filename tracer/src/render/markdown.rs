@@ -3,72 +3,74 @@
 use std::io::{self, Write};
 
 use super::text::escape;
-use super::{Clock, Style, View, lint, root, tree};
-use crate::capture::Recording;
+use super::{Closing, Style, View, lint, tree};
 use crate::correlate::Trace;
-use crate::ledger::{Ledger, Thresholds, Unreached};
+use crate::ledger::Thresholds;
+use crate::session::{Context, End, Sink};
 
-/// The whole trace, or what of it `view` asks for; gives how many calls that is.
-///
-/// # Errors
-/// Writing fails.
-pub fn markdown(
-    recording: &Recording,
-    trace: &Trace,
-    view: &View,
-    out: &mut dyn Write,
-) -> io::Result<u64> {
-    let selected = root::select(recording.plan(), trace, view.root.as_deref());
-    let came = trace.requests.len() as u64;
-    let trace = selected.as_ref();
-    let header = recording.header();
-    let d = &header.daemon;
-    writeln!(
-        out,
-        "**mobytrace {}**: {} ({}, build id {}), Linux {} {}\n",
-        text(&header.mobytrace),
-        text(&escape(&d.exe)),
-        text(&escape(&d.go_version)),
-        text(&escape(d.build_id.as_deref().unwrap_or("none"))),
-        text(&escape(&header.host.kernel)),
-        text(&escape(&header.host.arch)),
-    )?;
-    // a fence longer than any run of backticks inside: values come from the daemon
-    let mut body = Vec::new();
-    tree::write(
-        recording.plan(),
-        &Clock::of(recording.header()),
-        trace,
-        Style::new(Some(false)),
-        &View {
-            symbols: recording.symbols(),
-            stack: view.stack,
+/// A report in one piece: what was traced is kept as text until its end.
+pub struct Markdown {
+    view: View,
+    /// Trees, whatever is in them.
+    body: Vec<u8>,
+    closing: Closing,
+}
+
+impl Markdown {
+    pub fn new(context: &Context, view: View) -> Self {
+        Self {
+            view,
+            body: Vec::new(),
+            closing: Closing::new(&context.plan),
+        }
+    }
+}
+
+impl Sink for Markdown {
+    fn begin(&mut self, context: &Context, out: &mut dyn Write) -> io::Result<()> {
+        let d = &context.daemon;
+        writeln!(
+            out,
+            "**mobytrace {}**: {} ({}, build id {}), Linux {} {}\n",
+            text(&context.mobytrace),
+            text(&escape(&d.exe)),
+            text(&escape(&d.go_version)),
+            text(&escape(d.build_id.as_deref().unwrap_or("none"))),
+            text(&escape(&context.host.kernel)),
+            text(&escape(&context.host.arch)),
+        )
+    }
+
+    fn batch(&mut self, context: &Context, trace: &Trace, _: &mut dyn Write) -> io::Result<()> {
+        self.closing.add(trace);
+        let view = View {
+            stack: self.view.stack,
             ..View::default()
-        },
-        &mut body,
-    )?;
-    let body = String::from_utf8_lossy(&body);
-    let fence = "`".repeat(longest_run(&body, '`').max(2) + 1);
-    writeln!(out, "{fence}text\n{}\n{fence}\n", body.trim_end())?;
-    for issue in &header.plan.issues {
-        writeln!(out, "- {}", text(&escape(&issue.text)))?;
+        };
+        let style = Style::new(Some(false));
+        tree::write(context, trace, style, &view, &mut self.body)
     }
-    let mut ledger = Ledger::new(recording.plan());
-    ledger.add(trace);
-    let mut unreached = Unreached::new(recording.plan());
-    unreached.add(trace);
-    let shown = trace.calls.len() as u64;
-    for line in super::not_shown(&unreached, shown, came, view) {
-        writeln!(out, "- {}", text(&escape(&line)))?;
+
+    fn finish(&mut self, context: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
+        // a fence longer than any run of backticks inside: values come from the daemon
+        let body = String::from_utf8_lossy(&self.body);
+        let fence = "`".repeat(longest_run(&body, '`').max(2) + 1);
+        writeln!(out, "{fence}text\n{}\n{fence}\n", body.trim_end())?;
+        for issue in &context.plan.issues {
+            writeln!(out, "- {}", text(&escape(&issue.text)))?;
+        }
+        for line in self.closing.not_shown(end) {
+            writeln!(out, "- {}", text(&escape(&line)))?;
+        }
+        let slow = self.view.slow;
+        for one in self.closing.ledger.lints(&Thresholds { slow }) {
+            writeln!(out, "- warning: {}", text(&lint::lint(&one)))?;
+        }
+        if let Some(line) = super::secrets(self.view.redact, end.summary.masked) {
+            writeln!(out, "- {}", text(&line))?;
+        }
+        writeln!(out, "- {}", text(&context.completeness().text))
     }
-    for one in ledger.lints(&Thresholds { slow: view.slow }) {
-        writeln!(out, "- warning: {}", text(&lint::lint(&one)))?;
-    }
-    if let Some(line) = super::secrets(view.redact, trace.summary.masked) {
-        writeln!(out, "- {}", text(&line))?;
-    }
-    writeln!(out, "- {}", text(&recording.completeness().text))?;
-    Ok(shown)
 }
 
 fn longest_run(text: &str, of: char) -> usize {

@@ -25,18 +25,6 @@ pub fn route_within(request: &Request, most: usize) -> String {
     shown(&parts, most)
 }
 
-/// Whether `wanted` occurs in the route, as far as it was captured.
-pub fn holds(request: &Request, wanted: &str) -> bool {
-    let mut whole = request.method.captured().to_vec();
-    whole.push(b' ');
-    whole.extend_from_slice(request.path.captured());
-    if !request.query.captured().is_empty() {
-        whole.push(b'?');
-        whole.extend_from_slice(request.query.captured());
-    }
-    Text::Whole(whole).holds(wanted)
-}
-
 /// Unread parameters on a line; a hostile request may have any number.
 const MOST_UNREAD: usize = 4;
 

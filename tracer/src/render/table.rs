@@ -6,10 +6,13 @@ use super::line::{Line, Look};
 use super::lint;
 use super::request::process;
 use super::text::{duration, escape, seconds, short_duration};
-use super::tree::prefix;
-use super::{Clock, Style, View};
+use super::time::time as wall_time;
+use super::tree::{header, prefix};
+use super::{Closing, Style, View};
+use crate::correlate::Trace;
 use crate::ledger::{ClientKey, Containers, Layers, Ledger, Open, OpenCall, Row, Thresholds};
 use crate::plan::GSchema;
+use crate::session::{Clock, Context, End, Sink};
 
 /// Widths of the columns behind the client, each with a blank in front.
 const COLUMNS: [(&str, usize); 7] = [
@@ -26,8 +29,42 @@ const LEAST_CLIENT: usize = 12;
 /// Digits of a container's id that are shown.
 const ID_DIGITS: usize = 12;
 
+/// Requests added up, shown at the end.
+pub struct Table {
+    style: Style,
+    view: View,
+    closing: Closing,
+}
+
+impl Table {
+    pub fn new(context: &Context, style: Style, view: View) -> Self {
+        Self {
+            style,
+            view,
+            closing: Closing::new(&context.plan),
+        }
+    }
+}
+
+impl Sink for Table {
+    fn begin(&mut self, context: &Context, out: &mut dyn Write) -> io::Result<()> {
+        header(context, self.style, &self.view, out)
+    }
+
+    fn batch(&mut self, _: &Context, trace: &Trace, _: &mut dyn Write) -> io::Result<()> {
+        self.closing.add(trace);
+        Ok(())
+    }
+
+    fn finish(&mut self, context: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
+        let (style, view, ledger) = (self.style, &self.view, &self.closing.ledger);
+        write(ledger, &context.plan.g, &context.clock, style, view, out)?;
+        self.closing.table(context, end, style, view, out)
+    }
+}
+
 /// Writes the whole table.
-pub fn write(
+fn write(
     ledger: &Ledger,
     g: &GSchema,
     clock: &Clock,
@@ -185,7 +222,7 @@ fn totals(rows: &[Row], ledger: &Ledger, from: u64, to: u64, clock: &Clock) -> S
         calls + beyond,
         if calls + beyond == 1 { "" } else { "s" },
         duration(to.saturating_sub(from)),
-        clock.time(from)
+        wall_time(clock, from)
     );
     if untimed > 0 {
         text.push_str(&format!("; {untimed} without a known end"));

@@ -7,20 +7,58 @@ use super::call::{arguments, results};
 use super::line::{Line, Look};
 use super::request::{self, route, route_within};
 use super::text::{self, duration, escape};
-use super::{Clock, Style, View, origin};
-use crate::capture::Header;
+use super::time::time;
+use super::{Closing, Style, View, origin};
 use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Trace};
 use crate::decode::Sample;
 use crate::plan::Plan;
 use crate::provenance::Provenance;
+use crate::session::{Context, End, Sink};
 
 /// Deepest nesting shown; only a damaged recording has more.
 const MOST_LEVELS: usize = 64;
 /// How long a request may take before it is shown as open although it reached no traced function, ns.
 const OPEN: u64 = 1_000_000_000;
 
-pub fn header(header: &Header, style: Style, view: &View, out: &mut dyn Write) -> io::Result<()> {
-    let (d, width) = (&header.daemon, view.width);
+/// Requests as trees, as they come.
+pub struct Trees {
+    style: Style,
+    view: View,
+    closing: Closing,
+}
+
+impl Trees {
+    pub fn new(context: &Context, style: Style, view: View) -> Self {
+        Self {
+            style,
+            view,
+            closing: Closing::new(&context.plan),
+        }
+    }
+}
+
+impl Sink for Trees {
+    fn begin(&mut self, context: &Context, out: &mut dyn Write) -> io::Result<()> {
+        header(context, self.style, &self.view, out)
+    }
+
+    fn batch(&mut self, context: &Context, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+        self.closing.add(trace);
+        write(context, trace, self.style, &self.view, out)
+    }
+
+    fn open(&mut self, context: &Context, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+        open(context, trace, self.style, &self.view, out)
+    }
+
+    fn finish(&mut self, context: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
+        self.closing.tree(context, end, self.style, &self.view, out)
+    }
+}
+
+/// What is traced.
+pub fn header(context: &Context, style: Style, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let (d, width) = (&context.daemon, view.width);
     let mut line = Line::default();
     prefix(&mut line, view);
     let version = d
@@ -39,12 +77,12 @@ pub fn header(header: &Header, style: Style, view: &View, out: &mut dyn Write) -
             d.pid,
             escape(&d.go_version),
             escape(d.build_id.as_deref().unwrap_or("none")),
-            escape(&header.host.kernel),
-            escape(&header.host.arch)
+            escape(&context.host.kernel),
+            escape(&context.host.arch)
         ),
     );
     line.put(style, width, "", "  ", out)?;
-    for issue in &header.plan.issues {
+    for issue in &context.plan.issues {
         let mut line = Line::default();
         prefix(&mut line, view);
         line.push(Look::Warn, format!("note: {}", escape(&issue.text)));
@@ -62,26 +100,24 @@ pub fn prefix(line: &mut Line, view: &View) {
 
 /// Writes what a trace holds: requests with their calls, then what no request owns, then what is still open.
 pub fn write(
-    plan: &Plan,
-    clock: &Clock,
+    context: &Context,
     trace: &Trace,
     style: Style,
     view: &View,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    Tree::new(plan, clock, trace, style, view).write(out)
+    Tree::new(context, trace, style, view).write(out)
 }
 
 /// One row for each request that is still open, while the session goes on.
-pub fn open(
-    plan: &Plan,
-    clock: &Clock,
+fn open(
+    context: &Context,
     trace: &Trace,
     style: Style,
     view: &View,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let tree = Tree::new(plan, clock, trace, style, view);
+    let tree = Tree::new(context, trace, style, view);
     for (index, request) in trace.requests.iter().enumerate() {
         tree.still_open(request, index, out)?;
     }
@@ -107,8 +143,8 @@ pub fn client(client: &Client) -> String {
 }
 
 struct Tree<'a> {
+    context: &'a Context,
     plan: &'a Plan,
-    clock: &'a Clock,
     trace: &'a Trace,
     style: Style,
     view: &'a View,
@@ -129,20 +165,15 @@ struct Node {
 }
 
 impl<'a> Tree<'a> {
-    fn new(
-        plan: &'a Plan,
-        clock: &'a Clock,
-        trace: &'a Trace,
-        style: Style,
-        view: &'a View,
-    ) -> Self {
+    fn new(context: &'a Context, trace: &'a Trace, style: Style, view: &'a View) -> Self {
+        let plan = context.plan.as_ref();
         let mut tree = Self {
+            context,
             plan,
-            clock,
             trace,
             style,
             view,
-            provenance: Provenance::new(plan, trace, &view.symbols),
+            provenance: Provenance::new(plan, trace, &context.symbols),
             below: BTreeMap::new(),
             own: BTreeMap::new(),
             shared: BTreeMap::new(),
@@ -456,7 +487,7 @@ impl<'a> Tree<'a> {
     fn stack(&self, call: &Call, indent: &str, more: bool, out: &mut dyn Write) -> io::Result<()> {
         let rail = if more { "│ " } else { "  " };
         for address in &call.stack {
-            let names = self.view.symbols.get(address);
+            let names = self.context.symbols.get(address);
             let frames: Vec<String> = match names {
                 Some(names) if !names.is_empty() => {
                     names.iter().map(|n| escape(text::short_type(n))).collect()
@@ -563,7 +594,10 @@ impl<'a> Tree<'a> {
         if let Some(unread) = request::unread(self.plan, request) {
             line.push(Look::Warn, format!("  [not read: {unread}]"));
         }
-        line.push(Look::Dim, format!("  {}", self.clock.time(request.start)));
+        line.push(
+            Look::Dim,
+            format!("  {}", time(&self.context.clock, request.start)),
+        );
         match (&request.client, &request.user_agent) {
             (Ok(known), _) => line.push(Look::Dim, format!("  {}", client(known))),
             (Err(_), agent @ Some(_)) => {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::text::escape;
-use crate::capture::Recording;
 use crate::correlate::Trace;
 use crate::decode::{Redact, Value};
+use crate::session::Context;
 
 /// Names of fields listed for one function.
 const MOST_NAMES: usize = 12;
@@ -15,13 +15,12 @@ const MOST_NAMES: usize = 12;
 ///
 /// # Errors
 /// The output cannot be written.
-pub fn what(recording: &Recording, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
-    let header = recording.header();
-    let daemon = &header.daemon;
+pub fn what(context: &Context, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    let daemon = &context.daemon;
     let mut row = |kind: &str, text: &str| writeln!(out, "{kind:<11} {}", escape(text));
     row(
         "machine",
-        &format!("kernel {}, {}", header.host.kernel, header.host.arch),
+        &format!("kernel {}, {}", context.host.kernel, context.host.arch),
     )?;
     let socket = daemon.socket.as_deref().unwrap_or("no socket");
     row(
@@ -45,7 +44,7 @@ pub fn what(recording: &Recording, trace: &Trace, out: &mut dyn Write) -> io::Re
     )?;
     let mut functions: BTreeMap<&str, (u64, BTreeSet<String>)> = BTreeMap::new();
     for call in &trace.calls {
-        let Some(f) = recording.plan().functions.get(call.func as usize) else {
+        let Some(f) = context.plan.functions.get(call.func as usize) else {
             continue;
         };
         let (count, names) = functions.entry(&f.name).or_default();
@@ -74,7 +73,7 @@ pub fn what(recording: &Recording, trace: &Trace, out: &mut dyn Write) -> io::Re
         };
         row("values", &format!("of {count} {calls} of {name}: {texts}"))?;
     }
-    match header.redact {
+    match context.redact {
         Redact::On => row(
             "secrets",
             &format!(

@@ -11,13 +11,13 @@ mod returned;
 mod rows;
 mod verdict;
 
-use super::Clock;
 use super::request::{agent, route, unread};
 use super::text::{duration, escape};
-use crate::capture::Recording;
+use super::time::time;
 use crate::correlate::{CallState, Request, Trace};
 use crate::plan::Plan;
 use crate::provenance::Provenance;
+use crate::session::Context;
 use returned::Outcome;
 
 /// What one column is to show: a label, and the requests that can be meant. More than one is ambiguous, and none is picked.
@@ -115,9 +115,9 @@ pub struct Comparison {
 
 impl Comparison {
     #[must_use]
-    pub fn new(recording: &Recording, trace: &Trace, columns: &[Column]) -> Self {
-        let plan = recording.plan();
-        let daemon = &recording.header().daemon;
+    pub fn new(context: &Context, trace: &Trace, columns: &[Column]) -> Self {
+        let plan = context.plan.as_ref();
+        let daemon = &context.daemon;
         let title = format!(
             "{} (pid {}, {})",
             escape(&daemon.exe),
@@ -125,7 +125,7 @@ impl Comparison {
             escape(&daemon.go_version)
         );
         let mut notes: Vec<String> = plan.issues.iter().map(|i| escape(&i.text)).collect();
-        notes.push(recording.completeness().text);
+        notes.push(context.completeness().text);
         let heads = columns
             .iter()
             .enumerate()
@@ -153,16 +153,11 @@ impl Comparison {
             })
             .collect();
         if picked.len() != columns.len() {
-            this.not_unique(recording, trace, columns);
+            this.not_unique(context, trace, columns);
             return this;
         }
-        let symbols = recording.symbols();
-        this.compare(
-            plan,
-            trace,
-            &Provenance::new(plan, trace, &symbols),
-            &picked,
-        );
+        let provenance = Provenance::new(plan, trace, &context.symbols);
+        this.compare(plan, trace, &provenance, &picked);
         this
     }
 
@@ -172,8 +167,7 @@ impl Comparison {
         self.certain
     }
 
-    fn not_unique(&mut self, recording: &Recording, trace: &Trace, columns: &[Column]) {
-        let clock = Clock::of(recording.header());
+    fn not_unique(&mut self, context: &Context, trace: &Trace, columns: &[Column]) {
         for (head, column) in self.heads.iter().zip(columns) {
             if column.candidates.is_empty() {
                 self.verdict
@@ -191,7 +185,7 @@ impl Comparison {
                         "  #{} {}  {}  {}",
                         r.id,
                         route(r),
-                        clock.time(r.start),
+                        time(&context.clock, r.start),
                         agent(r.user_agent.as_ref())
                     ));
                 }

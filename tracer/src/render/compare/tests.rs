@@ -82,7 +82,7 @@ fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool
             go_version: "go1.19.8".into(),
             ..Daemon::default()
         },
-        plan,
+        plan: plan.into(),
         ..Header::default()
     };
     let mut trace = Trace::default();
@@ -109,8 +109,9 @@ fn text_of(width: usize, header: Header, trace: &Trace) -> (String, bool) {
     let columns: Vec<Column> = (0..trace.requests.len())
         .map(|n| Column::one(String::new(), n))
         .collect();
-    let recording = Recording::of_session(header, Trailer::default());
-    let comparison = Comparison::new(&recording, trace, &columns);
+    let mut context = Context::new(&header);
+    context.ended(Trailer::default().completeness());
+    let comparison = Comparison::new(&context, trace, &columns);
     let mut out = Vec::new();
     comparison
         .text_of_width(width, Style::new(Some(false)), &mut out)
@@ -133,7 +134,7 @@ fn two_requests(functions: &[&str], calls: &[(u32, usize)]) -> (Header, Trace) {
         ..Plan::default()
     };
     let header = Header {
-        plan,
+        plan: plan.into(),
         ..Header::default()
     };
     let mut trace = Trace::default();

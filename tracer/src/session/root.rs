@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::request;
-use crate::correlate::{Call, Owner, Trace};
+use crate::correlate::{Call, Owner, Request, Trace};
+use crate::decode::Text;
 use crate::plan::Plan;
 
 /// The part of a trace that is wanted; without a wish all of it.
@@ -20,7 +20,7 @@ pub fn select<'t>(plan: &Plan, trace: &'t Trace, root: Option<&str>) -> Cow<'t, 
         function.is_some_and(|f| f.short == root || crate::plan::matches(root, &f.name))
     };
     let mut wanted: BTreeSet<usize> = (0..trace.requests.len())
-        .filter(|i| request::holds(&trace.requests[*i], root))
+        .filter(|i| holds(&trace.requests[*i], root))
         .collect();
     let outermost = outermost(trace);
     let mut tops: BTreeSet<usize> = BTreeSet::new();
@@ -64,6 +64,18 @@ pub fn select<'t>(plan: &Plan, trace: &'t Trace, root: Option<&str>) -> Cow<'t, 
         .filter(|i| trace.calls[*i].owner == Owner::Internal && tops.contains(&outermost[*i]))
         .collect();
     Cow::Owned(trace.clone().with(&ids, internal))
+}
+
+/// Whether `wanted` occurs in the route, as far as it was captured.
+fn holds(request: &Request, wanted: &str) -> bool {
+    let mut whole = request.method.captured().to_vec();
+    whole.push(b' ');
+    whole.extend_from_slice(request.path.captured());
+    if !request.query.captured().is_empty() {
+        whole.push(b'?');
+        whole.extend_from_slice(request.query.captured());
+    }
+    Text::Whole(whole).holds(wanted)
 }
 
 /// The outermost call around each one.

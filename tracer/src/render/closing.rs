@@ -1,0 +1,98 @@
+//! What is said at the end: requests that are not shown, warnings, secrets, what is missing.
+
+use std::io::{self, Write};
+
+use super::line::{Line, Look};
+use super::{Style, View, escape, lint, secrets, tree, unreached};
+use crate::correlate::Trace;
+use crate::decode::Redact;
+use crate::ledger::{Ledger, Thresholds, Unreached};
+use crate::plan::Plan;
+use crate::session::{Context, End};
+
+/// What is added up for the end.
+pub struct Closing {
+    pub ledger: Ledger,
+    unreached: Unreached,
+}
+
+impl Closing {
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            ledger: Ledger::new(plan),
+            unreached: Unreached::new(plan),
+        }
+    }
+
+    pub fn add(&mut self, trace: &Trace) {
+        self.ledger.add(trace);
+        self.unreached.add(trace);
+    }
+
+    /// What is said of requests that are not shown, and of there being nothing else.
+    pub fn not_shown(&self, end: &End) -> Vec<String> {
+        let line = unreached::line(&self.unreached.counts());
+        let root = end.root.as_deref();
+        let nothing =
+            (end.shown == 0 && line.is_none()).then(|| unreached::nothing(end.came, root));
+        line.into_iter().chain(nothing).collect()
+    }
+
+    /// Below trees.
+    pub fn tree(
+        &self,
+        context: &Context,
+        end: &End,
+        style: Style,
+        view: &View,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        for text in self.not_shown(end) {
+            unreached::write(&text, style, view, out)?;
+        }
+        let slow = view.slow;
+        lint::write(&self.ledger.lints(&Thresholds { slow }), style, view, out)?;
+        // how many were hidden goes to stderr: a tree shows each
+        if view.redact == Redact::Off {
+            write_secrets(end, style, view, out)?;
+        }
+        incomplete(context, style, view, out)
+    }
+
+    /// Below a table.
+    pub fn table(
+        &self,
+        context: &Context,
+        end: &End,
+        style: Style,
+        view: &View,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        write_secrets(end, style, view, out)?;
+        incomplete(context, style, view, out)
+    }
+}
+
+/// Says what became of secrets.
+fn write_secrets(end: &End, style: Style, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    match secrets(view.redact, end.summary.masked) {
+        Some(text) => warn(text, style, view, out),
+        None => Ok(()),
+    }
+}
+
+/// Says what is missing where it would look as if it had never been.
+fn incomplete(context: &Context, style: Style, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let completeness = context.completeness();
+    if !completeness.records_missing {
+        return Ok(());
+    }
+    warn(escape(&completeness.text), style, view, out)
+}
+
+fn warn(text: String, style: Style, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = Line::default();
+    tree::prefix(&mut line, view);
+    line.push(Look::Warn, text);
+    line.put(style, view.width, "", "  ", out)
+}
