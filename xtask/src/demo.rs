@@ -5,6 +5,7 @@ use harness::{Assets, Daemon};
 
 use crate::apt;
 use crate::exec::{self, cargo, make_dir, target};
+use crate::setup::{self, Purpose};
 
 /// Containers of the story that were never started.
 const STOPPED: usize = 84;
@@ -22,6 +23,7 @@ pub fn run(commands: &[String]) -> Result<()> {
         commands
     };
     ensure!(commands.len() > 1, "give two or more commands to compare");
+    setup::check(&[Purpose::Building])?;
     eprintln!("building mobytrace …");
     exec::run(cargo().args(["build", "--quiet", "-p", "mobytrace"]))?;
     apt::docker().context("getting a stock dockerd (Debian's docker.io)")?;

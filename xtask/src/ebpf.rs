@@ -36,12 +36,24 @@ pub fn build() -> Result<()> {
     Ok(())
 }
 
-fn linker() -> Result<PathBuf> {
+fn linker_path() -> PathBuf {
+    target().join("tools/bin/bpf-linker")
+}
+
+/// Whether the linker is there, in the right version.
+pub fn has_linker() -> bool {
+    let version = exec::output(exec::command(linker_path()).arg("--version"));
+    version.is_ok_and(|v| v.contains(BPF_LINKER))
+}
+
+/// The linker, built under `target/tools` if it is not there.
+///
+/// # Errors
+/// It cannot be built.
+pub fn linker() -> Result<PathBuf> {
     let tools = target().join("tools");
-    let linker = tools.join("bin/bpf-linker");
-    let right =
-        exec::output(exec::command(&linker).arg("--version")).is_ok_and(|v| v.contains(BPF_LINKER));
-    if !right {
+    let linker = linker_path();
+    if !has_linker() {
         println!(
             "installing bpf-linker {BPF_LINKER} under {} (about a minute)",
             tools.display()

@@ -12,6 +12,7 @@ mod image;
 mod matrix;
 mod performance;
 mod program;
+mod setup;
 mod soak;
 mod storm;
 mod suite;
@@ -45,8 +46,18 @@ enum Command {
         /// Commands to compare instead of `docker ps -a` and `docker system df`
         commands: Vec<String>,
     },
+    /// Install what the other commands need of this machine: packages of the distribution, parts of the Rust
+    /// toolchain, and the linker of the kernel objects
+    Setup {
+        /// Only name what is missing
+        #[arg(long)]
+        list: bool,
+    },
     /// Every test, those against the real daemon and in virtual machines included
     Test {
+        /// Only what needs neither root, nor a daemon, nor this machine's kernel
+        #[arg(long, conflicts_with_all = ["lenient", "full"])]
+        without_root: bool,
         /// A test that cannot run here is skipped by name instead of failing
         #[arg(long)]
         lenient: bool,
@@ -144,7 +155,11 @@ fn run(command: &Command) -> Result<()> {
         Command::BuildEbpf { check: false } => ebpf::build(),
         Command::BuildEbpf { check: true } => ebpf::check_rebuild(),
         Command::Demo { commands } => demo::run(commands),
-        Command::Test { lenient, full } => suite::run(*lenient, *full),
+        Command::Setup { list } => setup::run(*list),
+        Command::Test {
+            without_root: true, ..
+        } => suite::without_root(),
+        Command::Test { lenient, full, .. } => suite::run(*lenient, *full),
         Command::Daemons => apt::daemons(),
         Command::Fixtures { full } => fixtures::build().and_then(|()| matrix::build(*full)),
         Command::Bench { reading: true } => bench::reading(),

@@ -207,7 +207,7 @@ fn signatures() -> Result<PathBuf> {
 fn emulator() -> Result<()> {
     if !have("aarch64-linux-gnu-gcc") {
         println!(
-            "no aarch64-linux-gnu-gcc: programs for arm64 with C will be missing (`cargo xtask vm-test` installs it)"
+            "no aarch64-linux-gnu-gcc: programs for arm64 with C will be missing (`cargo xtask setup` installs it)"
         );
     }
     let into = target().join("assets/qemu-user");

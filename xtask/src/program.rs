@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::apt;
 use crate::exec::{self, cargo, target};
+use crate::setup::{self, Purpose};
 
 /// How it is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub fn build_static(arch: &str, profile: Profile) -> Result<PathBuf> {
         .env("CARGO_TARGET_DIR", &dir)
         .env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
     if arch == "arm64" {
+        setup::check(&[Purpose::Building, Purpose::Arm64])?;
         build
             .arg("-Zbuild-std=std,panic_abort")
             .env("RUSTC_BOOTSTRAP", "1")

@@ -1,13 +1,19 @@
 //! `cargo xtask test`: checks of the tree, unit tests, live tests, other kernels.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, bail};
 
 use crate::exec::{self, cargo, target};
+use crate::setup::{self, Purpose};
 use crate::{apt, compatibility, ebpf, fixtures, image, matrix, tidy, vm};
 
 /// Runs everything; `full`: fixtures by every Go in every shape, and docs/compatibility.md written anew. Strict: what cannot run here fails; lenient: it is skipped by name.
 pub fn run(lenient: bool, full: bool) -> Result<()> {
     let mut skipped = Vec::new();
+    if !lenient {
+        setup::check(&setup::ALL)?;
+    }
     step("tidy", tidy::run)?;
     step("build", || {
         exec::run(cargo().args(["build", "--workspace", "--locked"]))
@@ -61,6 +67,44 @@ pub fn run(lenient: bool, full: bool) -> Result<()> {
     } else {
         println!("passed, with skips: {}", skipped.join("; "));
     }
+    Ok(())
+}
+
+/// Test programs that need no root.
+const WITHOUT_ROOT: [&str; 2] = ["offline", "hostile_binaries"];
+
+/// Runs what needs no root: the tree, unit tests, and what is read of binaries and recordings. Strict.
+pub fn without_root() -> Result<()> {
+    setup::check(&[Purpose::Tidy, Purpose::Building])?;
+    step("tidy", tidy::run)?;
+    step("build", || {
+        exec::run(cargo().args(["build", "--workspace", "--locked"]))
+    })?;
+    step("daemons", apt::daemons)?;
+    step("Go fixtures", || {
+        fixtures::build()?;
+        matrix::build(false)
+    })?;
+    let strict = |tests: &mut Command| {
+        tests
+            .env("MOBYTRACE_BIN", target().join("debug/mobytrace"))
+            .env("MOBYTRACE_STRICT", "1");
+        exec::run(tests)
+    };
+    step("unit tests", || {
+        let mut units = cargo();
+        units.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+        strict(units.args(["--exclude", "tests"]))
+    })?;
+    step("tests", || {
+        let mut tests = cargo();
+        tests.args(["test", "-p", "tests", "--locked", "--no-fail-fast", "--lib"]);
+        for program in WITHOUT_ROOT {
+            tests.args(["--test", program]);
+        }
+        strict(tests.args(["--", "--test-threads=2"]))
+    })?;
+    println!("passed: what needs no root (the rest: `cargo xtask test`)");
     Ok(())
 }
 

@@ -19,9 +19,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::apt::{self, Apt};
-use crate::exec::{self, have, make_dir, target};
+use crate::exec::{make_dir, target};
 use crate::matrix;
 use crate::program::{self, Profile};
+use crate::setup::{self, Purpose};
 use cases::{Case, Program};
 use cpio::Cpio;
 use guests::{GUESTS, Guest, Programs, SELDOM};
@@ -95,7 +96,7 @@ pub fn run(strict: bool, wanted: &Wanted) -> Result<()> {
                 .join(", ")
         );
     }
-    install_tools()?;
+    setup::check(&[Purpose::Building, Purpose::Arm64, Purpose::OtherKernels])?;
     apt::docker()?;
     if matrix::releases("leaf").is_empty() {
         matrix::build(false)?;
@@ -178,47 +179,6 @@ fn cases_of(programs: Programs) -> Vec<Case> {
             &every.iter().collect::<Vec<_>>(),
         ),
     }
-}
-
-/// qemu and the cross linker come from the distribution; they are installed where they are missing.
-fn install_tools() -> Result<()> {
-    let wanted = [
-        ("qemu-system-x86_64", "qemu-system-x86"),
-        ("qemu-system-aarch64", "qemu-system-arm"),
-        ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
-    ];
-    let mut missing: Vec<&str> = wanted
-        .iter()
-        .filter(|(p, _)| !have(p))
-        .map(|(_, package)| *package)
-        .collect();
-    if !Path::new("/usr/aarch64-linux-gnu/lib/libc.a").exists() {
-        missing.push("libc6-dev-arm64-cross");
-    }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    ensure!(
-        rustix::process::geteuid().is_root() && have("apt-get"),
-        "needed for other kernels: apt-get install --no-install-recommends {}",
-        missing.join(" ")
-    );
-    println!("installing {}", missing.join(" "));
-    exec::output(exec::command("apt-get").args(["-qq", "-o", "Acquire::Retries=3", "update"]))?;
-    exec::output(
-        exec::command("apt-get")
-            .args([
-                "-qq",
-                "-y",
-                "-o",
-                "Acquire::Retries=3",
-                "install",
-                "--no-install-recommends",
-            ])
-            .args(&missing)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )?;
-    Ok(())
 }
 
 fn busybox(arch: &'static str) -> Result<PathBuf> {
