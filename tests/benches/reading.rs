@@ -70,7 +70,7 @@ fn main() {
         "| dockerd | size | `list` | peak RSS | of it anonymous | all profiles | peak RSS | of it anonymous |\n|---|---:|---:|---:|---:|---:|---:|---:|"
     );
     let all: Vec<&str> = PROFILES.iter().map(|(name, _, _)| *name).collect();
-    for suite in ["bullseye", "bookworm", "trixie", "sid"] {
+    for suite in harness::SUITES {
         for arch in ["amd64", "arm64"] {
             let Some(path) = harness::stock_dockerd(suite, arch) else {
                 continue;

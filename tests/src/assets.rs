@@ -92,6 +92,9 @@ pub fn fixture(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Suites of Debian whose `docker.io` is a generation of its own, oldest first: 20.10.5, 20.10.24, 26.1 and 28.5.
+pub const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
+
 /// The stock dockerd of a Debian suite. `None`, named as a skip: the mirror no longer carries it. The one that everything is built
 /// on is not optional.
 #[must_use]

@@ -22,7 +22,7 @@ mod tool;
 mod truth;
 mod turn;
 
-pub use assets::{Assets, fixture, stock_dockerd, target_dir, workspace_root};
+pub use assets::{Assets, SUITES, fixture, stock_dockerd, target_dir, workspace_root};
 pub use daemon::Daemon;
 pub use damage::{Damage, WAYS, Weak, damage};
 pub use events::{Events, keeps_to_its_schema, list_options, the_one, traced, traced_with};

@@ -162,7 +162,7 @@ fn stock_daemons() {
     let _alone = ALONE.lock();
     let ways: Vec<usize> = (0..WAYS).collect();
     let mut seen = Seen::default();
-    for suite in ["bullseye", "bookworm", "trixie", "sid"] {
+    for suite in harness::SUITES {
         for arch in ["amd64", "arm64"] {
             let Some(path) = stock_dockerd(suite, arch) else {
                 continue;

@@ -218,14 +218,12 @@ pub fn docker() -> Result<()> {
     )
 }
 
-/// Suites whose `docker.io` is a generation of its own.
-pub const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 /// Architectures that Debian builds docker for and this project reads.
 pub const ARCHES: [&str; 2] = ["amd64", "arm64"];
 
 /// The stock dockerd of every suite and architecture; one that the mirror no longer carries is named.
 pub fn daemons() -> Result<()> {
-    for suite in SUITES {
+    for suite in harness::SUITES {
         for arch in ARCHES {
             let into = target().join(format!("assets/dockerd-{suite}-{arch}"));
             match Apt::open(suite, arch).and_then(|apt| apt.unpack(&["docker.io"], &into)) {

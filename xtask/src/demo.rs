@@ -1,5 +1,7 @@
 //! The story: what `docker ps -a` and `docker system df` really ask the daemon for.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, ensure};
 use harness::{Assets, Daemon};
 
@@ -9,6 +11,16 @@ use crate::setup::{self, Purpose};
 
 /// Containers of the story that were never started.
 const STOPPED: usize = 84;
+
+/// The tool: the one that tests were given, or built here.
+fn program() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("MOBYTRACE_BIN") {
+        return Ok(given.into());
+    }
+    eprintln!("building mobytrace …");
+    exec::run(cargo().args(["build", "--quiet", "-p", "mobytrace"]))?;
+    Ok(target().join("debug/mobytrace"))
+}
 
 /// Runs it; `commands` replace the story's two.
 pub fn run(commands: &[String]) -> Result<()> {
@@ -24,8 +36,7 @@ pub fn run(commands: &[String]) -> Result<()> {
     };
     ensure!(commands.len() > 1, "give two or more commands to compare");
     setup::check(&[Purpose::Building])?;
-    eprintln!("building mobytrace …");
-    exec::run(cargo().args(["build", "--quiet", "-p", "mobytrace"]))?;
+    let program = program()?;
     apt::docker().context("getting a stock dockerd (Debian's docker.io)")?;
     let assets = Assets::find()?;
     eprintln!("starting a stock dockerd …");
@@ -36,7 +47,7 @@ pub fn run(commands: &[String]) -> Result<()> {
     daemon.run_container("running")?;
     let recording = target().join("demo/story.mobytrace");
     make_dir(&target().join("demo"))?;
-    let mut mobytrace = exec::command(target().join("debug/mobytrace"));
+    let mut mobytrace = exec::command(program);
     mobytrace
         .arg("compare")
         .args(["--socket", &daemon.socket().display().to_string()])

@@ -68,6 +68,7 @@ pub fn run(only: Option<&str>, seconds: u32) -> Result<()> {
             .args(["-print_final_stats=1", "-verbosity=1"])
             .arg(format!("-artifact_prefix={}/", findings.display()))
             .env("RUSTUP_TOOLCHAIN", "nightly")
+            .env("RUSTUP_AUTO_INSTALL", "0")
             .env_remove("CARGO");
         make_dir(&root().join("tests/regressions").join(name))?;
         println!("== fuzz {name}: {seconds} s");

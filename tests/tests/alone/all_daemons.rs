@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use harness::{Assets, Daemon, Finished, Tool, json_lines, stock_dockerd};
+use harness::{Assets, Daemon, Finished, SUITES, Tool, json_lines, stock_dockerd};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 /// List requests for each daemon.
 const REQUESTS: usize = 20;
 

@@ -3,9 +3,7 @@
 //!
 //! `cargo xtask truth --seed N --requests N` makes more of them.
 
-use harness::{TruthTally as Tally, stock_dockerd, truth};
-
-const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
+use harness::{SUITES, TruthTally as Tally, stock_dockerd, truth};
 
 fn number(name: &str, usually: u64) -> u64 {
     let said = std::env::var(format!("MOBYTRACE_TRUTH_{name}")).ok();

@@ -266,7 +266,7 @@ fn daemon_of(assets: &Assets, suite: &str, containers: usize) -> Option<Daemon> 
 
 fn each_daemon(work: impl Fn(&str, &Daemon)) {
     let assets = harness::assets_or_skip!();
-    for suite in ["bullseye", "bookworm", "trixie", "sid"] {
+    for suite in harness::SUITES {
         if let Some(daemon) = daemon_of(&assets, suite, 3) {
             work(suite, &daemon);
         }

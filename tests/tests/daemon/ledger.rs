@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use harness::{Answer, Assets, Daemon, Finished, Gate, Running, Tool, request, stock_dockerd};
+use harness::{
+    Answer, Assets, Daemon, Finished, Gate, Running, SUITES, Tool, request, stock_dockerd,
+};
 use rustix::process::Signal;
 
 /// Containers on each daemon that were never started.
 const CONTAINERS: usize = 7;
-const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 /// Rounds of polls until one is regular.
 const MOST_ROUNDS: u32 = 30;
 /// How often each daemon is asked for sizes; the interval is not the same everywhere, so that it is not a constant of the tool.

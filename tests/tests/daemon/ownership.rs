@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use harness::{Assets, Daemon, Gate, stock_dockerd, traced};
+use harness::{Assets, Daemon, Gate, SUITES, stock_dockerd, traced};
 use serde_json::{Value, json};
 
-const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 const CLIENTS: usize = 20;
 const REQUESTS: usize = 500;
 

@@ -38,7 +38,7 @@ fn probes(daemon: &Daemon, id: &str) -> usize {
 fn odd_types_and_prologues_of_the_daemons_are_traced() {
     let assets = harness::assets_or_skip!();
     let mut seen = 0;
-    for suite in ["bullseye", "bookworm", "trixie", "sid"] {
+    for suite in harness::SUITES {
         let Some(dockerd) = harness::stock_dockerd(suite, "amd64") else {
             continue;
         };

@@ -240,7 +240,7 @@ fn shown_from_the_recording(suite: &str, tool: &Tool, file: &str) {
 fn open_requests_are_told_while_they_are_open() {
     let assets = harness::assets_or_skip!();
     std::thread::scope(|scope| {
-        for suite in ["bullseye", "bookworm", "trixie", "sid"] {
+        for suite in harness::SUITES {
             let assets = &assets;
             scope.spawn(move || on(assets, suite));
         }

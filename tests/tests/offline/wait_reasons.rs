@@ -9,7 +9,7 @@ use object::{Object, ObjectSymbol};
 #[test]
 fn the_table_is_the_one_that_the_symbol_names() {
     let mut named = 0;
-    for suite in ["bullseye", "bookworm", "trixie", "sid"] {
+    for suite in harness::SUITES {
         let Some(dockerd) = stock_dockerd(suite, "amd64") else {
             continue;
         };
@@ -59,7 +59,7 @@ fn both_architectures_name_the_same_reasons() {
         compared += 1;
     }
     assert!(!harness::is_strict() || compared > 5, "{compared} releases");
-    for suite in ["bullseye", "bookworm", "trixie", "sid"] {
+    for suite in harness::SUITES {
         let paths = ["amd64", "arm64"].map(|arch| stock_dockerd(suite, arch));
         let [Some(amd64), Some(arm64)] = paths else {
             continue;
