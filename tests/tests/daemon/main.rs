@@ -7,6 +7,7 @@ mod compare;
 mod failures;
 mod generations;
 mod hostile_text;
+mod interrupts;
 mod ledger;
 mod list_options;
 mod ownership;

@@ -96,7 +96,8 @@ pub struct Trace {
     /// waits for
     #[arg(long, value_name = "T", value_parser = duration, default_value = SLOW)]
     pub slow: Duration,
-    /// Stop after this time, e.g. 10s, 2m
+    /// Stop after this time, e.g. 10s, 2m, also if commands of --cmd still run:
+    /// they get SIGINT
     #[arg(long, value_name = "T", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Stop after this many traced calls

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Result;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::failure::Failure;
 use super::say::say;
 use crate::decode::mask;
 
-/// A command that runs through the shell, its errors on our stderr. Dropping it ends the shell.
+/// A command that runs through the shell, its errors on our stderr. One that still runs when it is dropped gets what
+/// Ctrl-C sends in a terminal: SIGINT, for the shell and whatever it started in its process group.
 #[derive(Debug)]
 pub struct Running<'c> {
     command: &'c str,
@@ -26,7 +28,7 @@ impl<'c> Running<'c> {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
-            .kill_on_drop(true);
+            .process_group(0);
         if let Some(socket) = socket
             && std::env::var_os("DOCKER_HOST").is_none()
         {
@@ -52,6 +54,16 @@ impl<'c> Running<'c> {
             say!("warning: `{}` ended with {status}", shown(self.command));
         }
         Ok(())
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // none: it was waited for
+        let group = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = group.and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::INT);
+        }
     }
 }
 

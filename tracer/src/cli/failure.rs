@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::say::say;
+use crate::decode::mask;
 
 /// What failed and where, and the way out.
 #[derive(Clone, Debug)]
@@ -41,8 +42,9 @@ impl std::error::Error for Failure {}
 
 impl From<crate::target::Error> for Failure {
     fn from(error: crate::target::Error) -> Self {
-        let hint = error.hint();
-        Self::new(error.to_string(), hint)
+        let (message, hint) = (error.to_string(), error.hint());
+        // command lines of daemons stand in it
+        Self::new(mask::command(&message).unwrap_or(message), hint)
     }
 }
 
@@ -59,7 +61,7 @@ pub struct Stopped;
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("stopped before anything was traced; nothing is left attached")
+        f.write_str(super::signals::STOPPED)
     }
 }
 
@@ -79,4 +81,30 @@ pub fn print(error: &anyhow::Error) {
     let failure = Failure::of(error);
     say!("error: {}", one_line(&failure.message));
     say!("hint: {}", one_line(&failure.hint));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Candidate, Error};
+
+    #[test]
+    fn secrets_in_command_lines_of_daemons_are_hidden() {
+        let candidate = |command: &str| Candidate {
+            pid: 7,
+            command: command.to_owned(),
+            socket: None,
+            apart: false,
+        };
+        let found = vec![
+            candidate("dockerd --log-opt splunk-token=hunter2 --label owner=me"),
+            candidate("dockerd --label api-key=hunter3"),
+        ];
+        let failure = Failure::from(Error::Several { found });
+        assert_eq!(
+            failure.message,
+            "several dockerd processes run: 7 (dockerd --log-opt splunk-token=******** \
+             --label owner=me), 7 (dockerd --label api-key=********)"
+        );
+    }
 }

@@ -269,22 +269,22 @@ pub struct Live<'p> {
 }
 
 impl<'p> Live<'p> {
-    /// Opens the recording first (a typo costs nothing), then attaches, then begins it: what was there before is not lost to
-    /// a session that never was.
+    /// Reads the binary, opens the recording (a typo costs no probe), attaches, then begins the recording: what was there
+    /// before is not lost to a session that never was.
     pub fn attach(
         prepared: &'p Prepared,
         output: Option<Destination<'_>>,
         verbose: bool,
     ) -> Result<Self> {
         prepared.require_functions()?;
-        signals::check()?;
+        // before the first probe: nothing waits for it then
+        let binary = Rc::new(parse_binary(&prepared.image)?);
+        prepared.image.check().map_err(Failure::from)?;
+        signals::defer()?;
         let opened = output
             .map(|to| capture::Output::open(to.path, to.force).map_err(Failure::from))
             .transpose()?;
         prepared.process.check().map_err(Failure::from)?;
-        // before the first probe: nothing waits for it then
-        let binary = Rc::new(parse_binary(&prepared.image)?);
-        prepared.image.check().map_err(Failure::from)?;
         let open_before = prepared.open_connections();
         let started = Instant::now();
         let exe = prepared.image.attach_path();

@@ -1,8 +1,9 @@
 //! Signals that end a session: SIGINT, SIGTERM, SIGHUP, SIGQUIT, all in the same way.
 //!
-//! They are caught from the first moment on, and whoever does long work looks at the [`flag`], so that they end
-//! loading and attaching too. Who is asked again a second later does not wait for anything any more: the kernel
-//! takes the probes out when the process is gone.
+//! They are caught from the first moment on. While there is nothing to undo (the daemon is looked for, its binary is
+//! read, the plan is built) the first one ends the process at once. From [`defer`] on it only asks: whoever does long
+//! work looks at the [`flag`], so that loading and attaching end too. Who is asked again a second later does not wait
+//! for anything any more: the kernel takes the probes out when the process is gone.
 
 use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -18,7 +19,14 @@ const CAUGHT: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, lib
 /// A signal that comes sooner after the first one is part of the same wish, ns.
 const AGAIN: u64 = 1_000_000_000;
 
+/// What is said when nothing was attached yet.
+pub const STOPPED: &str = "stopped before anything was traced; nothing is left attached";
+/// The exit status of a session that traced nothing.
+const NOTHING: libc::c_int = 1;
+
 static STOP: AtomicBool = AtomicBool::new(false);
+/// Whether there is something to undo.
+static DEFERRED: AtomicBool = AtomicBool::new(false);
 static FIRST: AtomicU64 = AtomicU64::new(0);
 /// An event descriptor that becomes readable with the first signal, and stays so.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
@@ -42,13 +50,20 @@ pub fn catch() -> io::Result<()> {
     set(libc::SIGXFSZ, libc::SIG_IGN)
 }
 
+/// From now on there is something to undo: a file, probes. A signal asks the session to end and no longer ends the
+/// process. Fails if one came already.
+pub fn defer() -> Result<(), Stopped> {
+    DEFERRED.store(true, Ordering::SeqCst);
+    check()
+}
+
 /// Whether the session is to end.
 pub fn flag() -> &'static AtomicBool {
     &STOP
 }
 
 /// Fails if the session is to end before it has begun.
-pub fn check() -> Result<(), Stopped> {
+fn check() -> Result<(), Stopped> {
     if STOP.load(Ordering::SeqCst) {
         Err(Stopped)
     } else {
@@ -116,6 +131,9 @@ fn is_ignored(signal: libc::c_int) -> io::Result<bool> {
 extern "C" fn caught(signal: libc::c_int) {
     // SAFETY: the address of this thread's own errno.
     let errno = unsafe { *libc::__errno_location() };
+    if !DEFERRED.load(Ordering::SeqCst) {
+        leave();
+    }
     if STOP.swap(true, Ordering::SeqCst) {
         // a closing terminal may say so twice
         let again = monotonic_ns().saturating_sub(FIRST.load(Ordering::SeqCst)) >= AGAIN;
@@ -132,4 +150,14 @@ extern "C" fn caught(signal: libc::c_int) {
     }
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
+}
+
+/// Ends the process with one line on stderr. Only what is safe in a signal handler.
+fn leave() -> ! {
+    for text in [STOPPED, "\n"] {
+        // SAFETY: bytes that live as long as the program. Nobody is left who could be told of a failure.
+        unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
+    }
+    // SAFETY: ends the process, and runs nothing of ours.
+    unsafe { libc::_exit(NOTHING) }
 }

@@ -1,6 +1,7 @@
 //! `mobytrace trace`: live session, recorded with `-o`.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -95,16 +96,28 @@ pub fn write(sink: &mut Stream, batch: Batch, out: &mut dyn Write) -> Result<()>
     Ok(out.flush()?)
 }
 
-/// Runs the commands, then waits: for `--duration`, or, where there are no commands, for ever.
-pub async fn until(args: &args::Trace, socket: Option<&std::path::Path>) -> Result<()> {
-    for command in &args.commands {
+/// Runs the commands, or waits for ever where there are none; both for `--duration` at most.
+pub async fn until(args: &args::Trace, socket: Option<&Path>) -> Result<()> {
+    let Some(most) = args.duration else {
+        return work(&args.commands, socket).await;
+    };
+    let worked = tokio::time::timeout(most, work(&args.commands, socket)).await;
+    worked.unwrap_or_else(|_| {
+        if !args.commands.is_empty() {
+            say!("warning: {most:?} are over before the commands are; what runs got SIGINT");
+        }
+        Ok(())
+    })
+}
+
+async fn work(commands: &[String], socket: Option<&Path>) -> Result<()> {
+    if commands.is_empty() {
+        std::future::pending::<()>().await;
+    }
+    for command in commands {
         Running::start(command, socket)?.wait().await?;
     }
-    match args.duration {
-        Some(duration) => tokio::time::sleep(duration).await,
-        None if args.commands.is_empty() => std::future::pending::<()>().await,
-        // the daemon writes its answer before its handler returns
-        None => tokio::time::sleep(super::SETTLE).await,
-    }
+    // the daemon writes its answer before its handler returns
+    tokio::time::sleep(super::SETTLE).await;
     Ok(())
 }

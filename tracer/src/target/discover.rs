@@ -27,7 +27,7 @@ pub struct Candidate {
     pub command: String,
     /// Where it listens, as it knows that path itself.
     pub socket: Option<PathBuf>,
-    /// It has a mount namespace other than ours: one of us runs in a container.
+    /// It is known to have a mount namespace other than ours: one of us runs in a container.
     pub apart: bool,
 }
 
@@ -65,7 +65,8 @@ pub fn no_daemon() -> Error {
 /// All processes that look like a dockerd, by pid.
 pub fn candidates() -> Vec<Candidate> {
     let seen: Vec<Seen> = pids().into_iter().filter_map(Seen::of).collect();
-    let own = fs::read_link("/proc/self/ns/mnt").ok();
+    let mounts = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let own = mounts("self");
     choose(&seen)
         .into_iter()
         .map(|s| Candidate {
@@ -75,7 +76,9 @@ pub fn candidates() -> Vec<Candidate> {
                 pid: s.pid,
                 start: 0,
             }),
-            apart: fs::read_link(format!("/proc/{}/ns/mnt", s.pid)).ok() != own,
+            apart: mounts(&s.pid.to_string())
+                .zip(own.as_ref())
+                .is_some_and(|(its, own)| its != *own),
         })
         .collect()
 }

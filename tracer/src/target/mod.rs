@@ -17,6 +17,8 @@ pub use process::Process;
 pub use program::Program;
 pub use socket::{api_path, listening_socket};
 
+use rustix::process::geteuid;
+
 /// What can go wrong before anything is attached.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -76,7 +78,7 @@ impl Error {
             }
             _ => false,
         };
-        others && !rustix::process::geteuid().is_root()
+        others && !geteuid().is_root()
     }
 
     /// The way out, for the `hint:` line.
@@ -88,6 +90,9 @@ impl Error {
             Self::NoProcess { .. } | Self::Replaced { .. } => "give the pid of a running dockerd: `pgrep -a dockerd`".into(),
             Self::NoDaemon { contained: true } => "run the container with `--privileged --pid=host`".into(),
             Self::NoDaemon { contained: false } => "start dockerd, or name it with --pid N or --socket PATH".into(),
+            Self::Several { .. } if !geteuid().is_root() => {
+                "run as root, and choose one with --pid N or --socket PATH".into()
+            }
             Self::Several { .. } => "choose one with --pid N or --socket PATH".into(),
             Self::Socket { .. } | Self::NoListener { .. } => "give the socket dockerd itself listens on (a proxy's leads nowhere), or its pid with --pid N; in a container, run that with --pid=host".into(),
             Self::Open { .. } | Self::Proc { .. } => "run as root, in the daemon's or a parent pid namespace".into(),
