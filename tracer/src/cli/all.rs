@@ -11,15 +11,13 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::sync::watch;
 
-use super::failure::{Failure, Stopped};
-use super::live::{Destination, Live, Prepared, Stop};
+use super::failure::Failure;
 use super::say::say;
-use super::session::{self, Batch, Ended};
-use super::{args, block_on, http, signals, trace};
+use super::{args, block_on, http, is_stopped, stop, trace, words};
 use crate::capture::Header;
 use crate::render::Style;
-use crate::session::Stream;
-use crate::target::{Process, candidates, no_daemon};
+use crate::session::{self, Batch, Ended, Live, Prepared, Stop, Stream, signals};
+use crate::target::{Process, Selection, candidates, no_daemon};
 
 /// Batches that wait to be written, at most; beyond, sessions wait, and the kernel's buffers fill.
 const WAITING: usize = 64;
@@ -56,7 +54,7 @@ pub fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write)
                 let tell = |what| said.send((index, what)).is_ok();
                 let end = match block_on(one(args, pid, apart, verbose, stop, &tell)) {
                     Ok(ended) => Said::Ended(Box::new(ended)),
-                    Err(error) if error.is::<Stopped>() => {
+                    Err(error) if is_stopped(&error) => {
                         stop.send_replace(true);
                         Said::Stopped
                     }
@@ -90,30 +88,19 @@ async fn one(
     stop: &watch::Sender<bool>,
     tell: &impl Fn(Said) -> bool,
 ) -> Result<Ended> {
-    let chosen = args::Daemon {
-        pid: Some(pid),
-        socket: None,
-    };
-    let mut prepared = Prepared::daemon(
-        &chosen,
-        &args.profiles,
-        &args.functions,
-        trace::wants_layers(args),
-    )?;
+    let mut prepared = Prepared::new(&trace::wish(args, Selection::Pid(pid)))?;
     if let Some(socket) = &prepared.socket {
         prepared.header.daemon.version = version(socket).await;
     }
-    prepared.label = apart.then(|| label(&prepared.header));
-    prepared.redact(args.redact);
+    let label = apart.then(|| label(&prepared.header));
+    words::warn_of_secrets(label.as_deref(), args.redact);
     let output = args.output.as_deref().map(|path| for_daemon(path, pid));
-    let destination = output.as_deref().map(|path| Destination {
-        path,
-        force: args.force,
-    });
-    let mut live = Live::attach(&prepared, destination, verbose)?;
-    live.watch(args.slow);
+    let options = trace::options(args, output.as_deref(), verbose);
+    let teller = words::teller(label.clone());
+    let live = Live::attach(&prepared, &options, &teller)?;
     if let Some(path) = &output {
-        prepared.say(&format!("recording to {}", path.display()));
+        let text = format!("recording to {}", path.display());
+        words::line(label.as_deref(), &text);
     }
     tell(Said::Attached(Box::new(prepared.header.clone())));
     let mut stopped = stop.subscribe();
@@ -122,7 +109,10 @@ async fn one(
         let _ = stopped.wait_for(|stop| *stop).await;
         Ok(())
     };
-    let ended = session::run(live, until, |batch| Ok(!tell(Said::Batch(Box::new(batch))))).await?;
+    let ended = session::run(live, until, |batch| {
+        anyhow::Ok(!tell(Said::Batch(Box::new(batch))))
+    })
+    .await?;
     if matches!(ended.stop, Stop::Interrupted | Stop::Unread) {
         stop.send_replace(true);
     }
@@ -262,7 +252,7 @@ impl Printer<'_> {
     }
 
     fn end(&self, pid: u32, stream: &mut Stream, ended: Ended, out: &mut dyn Write) -> Result<()> {
-        if let Some(what) = ended.stop.of_daemon() {
+        if let Some(what) = stop::of_daemon(&ended.stop) {
             say!("dockerd pid {pid}: {what}");
         }
         trace::write(stream, ended.rest, out)?;

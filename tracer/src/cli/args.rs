@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::{FORMATS, Format};
+use crate::target::Selection;
 
 /// Call tracer for dockerd: which options does each code path really use?
 #[derive(Debug, Parser)]
@@ -57,6 +58,17 @@ pub struct Daemon {
     /// Socket the daemon listens on; with --pid: socket to send requests to
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+}
+
+impl Daemon {
+    /// How the daemon is to be found.
+    pub fn selection(&self) -> Selection {
+        match (&self.pid, &self.socket) {
+            (Some(pid), _) => Selection::Pid(*pid),
+            (None, Some(path)) => Selection::Socket(path.clone()),
+            (None, None) => Selection::Auto,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -11,15 +11,15 @@ use super::args::{self, ReportFormat};
 use super::command::{Running, shown};
 use super::failure::Failure;
 use super::kept::{self, Kept};
-use super::live::{Destination, Finished, Live, Prepared, Stop};
 use super::say::say;
-use super::signals;
 use super::wanted::{Sender, Wanted};
-use super::{SETTLE, http};
+use super::{SETTLE, http, stop, words};
 use crate::capture::monotonic_ns;
 use crate::correlate::Trace;
 use crate::render::{self, Style};
-use crate::session::Context;
+use crate::session::{
+    self, Context, Destination, Ended, Hooks, Live, Options, Prepared, Stop, Wish, signals,
+};
 
 /// What is traced.
 const PROFILE: &str = "compare";
@@ -52,7 +52,14 @@ pub async fn run(
         }
     }
     signals::catch()?;
-    let mut prepared = Prepared::daemon(&args.daemon, &[PROFILE.to_owned()], &[], false)?;
+    let prepared = Prepared::new(&Wish {
+        daemon: args.daemon.selection(),
+        socket: args.daemon.socket.clone(),
+        profiles: &[PROFILE.to_owned()],
+        functions: &[],
+        layers: false,
+        redact: args.redact.into(),
+    })?;
     if !args.gets.is_empty() && prepared.socket.is_none() {
         return Err(Failure::new(
             "no unix socket of the daemon found for --get",
@@ -60,26 +67,31 @@ pub async fn run(
         )
         .into());
     }
-    prepared.redact(args.redact);
-    let destination = args.output.as_deref().map(|path| Destination {
-        path,
-        force: args.force,
-    });
-    let mut live = Live::attach(&prepared, destination, verbose)?;
-    let mut kept = Kept::default();
-    let wanted = if active > 0 {
-        active_run(args, &prepared, &mut live, &mut kept).await
-    } else {
-        passive_run(args, &mut live, &mut kept).await.map(|()| None)
+    words::warn_of_secrets(None, args.redact);
+    let options = Options {
+        output: args.output.as_deref().map(|path| Destination {
+            path,
+            force: args.force,
+        }),
+        slow: None,
+        verbose,
+        hooks: Hooks::of_environment(),
     };
-    // whatever happened, the probes go and the recording is closed before anything else is said
-    let finished = live.finish();
-    let wanted = wanted?;
-    let Finished {
-        trace: rest,
-        trailer,
-        recording: unrecorded,
-    } = finished?;
+    let tell = words::teller(None);
+    let live = Live::attach(&prepared, &options, &tell)?;
+    let mut context = Context::new(&prepared.header);
+    let mut kept = Kept::default();
+    let (ended, wanted) = if active > 0 {
+        let socket = prepared.socket.as_deref();
+        let (ended, wanted) = active_run(args, socket, live, &mut kept, &mut context).await?;
+        (ended, Some(wanted))
+    } else {
+        let ended = passive_run(args, live, &mut kept, &mut context).await?;
+        (ended, None)
+    };
+    context.name(ended.rest.symbols);
+    context.ended(ended.completeness);
+    let rest = ended.rest.trace;
     match &wanted {
         Some(wanted) => kept.take(rest, usize::MAX, kept::From::All, |trace, index| {
             can_be_meant(wanted, trace, index)
@@ -100,11 +112,8 @@ pub async fn run(
         Some(wanted) => wanted.iter().map(|w| w.choose(&trace)).collect(),
         None => columns_of(&trace, &chosen),
     };
-    let mut context = Context::new(&prepared.header);
-    context.ended(trailer.completeness());
-    context.name(trailer.symbols);
     let certain = report(&context, &trace, columns, args.format, style, out)?;
-    match unrecorded {
+    match ended.recording {
         Some(failure) => {
             out.flush()?;
             Err(failure.into())
@@ -115,11 +124,11 @@ pub async fn run(
 
 async fn active_run(
     args: &args::Compare,
-    prepared: &Prepared,
-    live: &mut Live<'_>,
+    socket: Option<&Path>,
+    live: Live<'_>,
     kept: &mut Kept,
-) -> Result<Option<Vec<Wanted>>> {
-    let socket = prepared.socket.as_deref();
+    context: &mut Context,
+) -> Result<(Ended, Vec<Wanted>)> {
     // what runs now is in there too: its requests are kept as they end
     let wanted: RefCell<Vec<Wanted>> = RefCell::default();
     let begin = |start: u64, label: String, sender: Sender| {
@@ -174,29 +183,23 @@ async fn active_run(
             }),
         }
     };
-    let stop = live
-        .collect(until, |correlator| {
-            let wanted = wanted.borrow();
-            kept.take(
-                correlator.drain_finished(),
-                usize::MAX,
-                kept::From::All,
-                |trace, index| can_be_meant(&wanted, trace, index),
-            );
-            Ok(None)
-        })
-        .await?;
-    match stop {
-        Stop::Done(done) => done?,
+    let ended = session::run(live, until, |batch| {
+        let wanted = wanted.borrow();
+        context.name(batch.symbols);
+        kept.take(batch.trace, usize::MAX, kept::From::All, |trace, index| {
+            can_be_meant(&wanted, trace, index)
+        });
+        anyhow::Ok(false)
+    })
+    .await?;
+    match ended.stop {
+        Stop::Done(()) => Ok((ended, wanted.into_inner())),
         Stop::Interrupted => {
-            return Err(
-                Failure::new("interrupted before the commands ended", "run it again").into(),
-            );
+            Err(Failure::new("interrupted before the commands ended", "run it again").into())
         }
-        Stop::Unread => return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()),
-        Stop::DaemonEnded | Stop::DaemonReplaced => return Err(of_daemon(&stop).into()),
+        Stop::Unread => Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()),
+        Stop::DaemonEnded | Stop::DaemonReplaced => Err(of_daemon(&ended.stop).into()),
     }
-    Ok(Some(wanted.into_inner()))
 }
 
 /// A command or a GET that did not end in time.
@@ -216,7 +219,7 @@ fn can_be_meant(wanted: &[Wanted], trace: &Trace, index: usize) -> bool {
 
 fn of_daemon<T>(stop: &Stop<T>) -> Failure {
     Failure::new(
-        stop.of_daemon().unwrap_or("the session ended early"),
+        stop::of_daemon(stop).unwrap_or("the session ended early"),
         "look at the daemon's own log",
     )
 }
@@ -233,34 +236,40 @@ async fn get(socket: Option<&Path>, path: &str, agent: &str) -> Result<()> {
     Ok(())
 }
 
-async fn passive_run(args: &args::Compare, live: &mut Live<'_>, kept: &mut Kept) -> Result<()> {
+async fn passive_run(
+    args: &args::Compare,
+    live: Live<'_>,
+    kept: &mut Kept,
+    context: &mut Context,
+) -> Result<Ended> {
     say!("run your two commands now (waiting for two list requests)");
     let until = async {
         match args.duration {
             Some(duration) => tokio::time::sleep(duration).await,
             None => std::future::pending().await,
         }
+        anyhow::Ok(())
     };
-    let stop = live
-        .collect(until, |correlator| {
-            let batch = correlator.drain_finished();
-            let routes: Vec<(u32, String)> = batch
-                .requests
-                .iter()
-                .map(|r| (r.id, format!("{} {}", r.method, r.path)))
-                .collect();
-            let fresh = kept.take(batch, 2, kept::From::Calling, |trace, index| {
-                is_awaited(trace, index, &args.routes)
-            });
-            for (_, route) in routes.iter().filter(|(id, _)| fresh.contains(id)) {
-                say!("seen: {route}");
-            }
-            Ok((kept.ids().count() >= 2).then_some(()))
-        })
-        .await?;
-    match stop {
-        Stop::Done(()) | Stop::Interrupted | Stop::Unread => Ok(()),
-        Stop::DaemonEnded | Stop::DaemonReplaced => Err(of_daemon(&stop).into()),
+    let ended = session::run(live, until, |batch| {
+        context.name(batch.symbols);
+        let routes: Vec<(u32, String)> = batch
+            .trace
+            .requests
+            .iter()
+            .map(|r| (r.id, format!("{} {}", r.method, r.path)))
+            .collect();
+        let fresh = kept.take(batch.trace, 2, kept::From::Calling, |trace, index| {
+            is_awaited(trace, index, &args.routes)
+        });
+        for (_, route) in routes.iter().filter(|(id, _)| fresh.contains(id)) {
+            say!("seen: {route}");
+        }
+        anyhow::Ok(kept.ids().count() >= 2)
+    })
+    .await?;
+    match ended.stop {
+        Stop::Done(()) | Stop::Interrupted | Stop::Unread => Ok(ended),
+        Stop::DaemonEnded | Stop::DaemonReplaced => Err(of_daemon(&ended.stop).into()),
     }
 }
 

@@ -5,8 +5,10 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::args;
-use super::live::Prepared;
+use super::failure::Failure;
+use crate::decode::Redact;
 use crate::plan::IssueKind;
+use crate::session::{Prepared, Wish};
 
 #[derive(Debug, Serialize)]
 struct Check {
@@ -202,13 +204,23 @@ fn programs() -> Vec<Check> {
 }
 
 fn daemon(selection: &args::Daemon) -> Vec<Check> {
-    match Prepared::daemon(selection, &[], &[], false) {
+    let wish = Wish {
+        daemon: selection.selection(),
+        socket: selection.socket.clone(),
+        profiles: &[],
+        functions: &[],
+        layers: false,
+        redact: Redact::On,
+    };
+    match Prepared::new(&wish) {
         Err(error) => {
-            let (reason, remedy) = match error.downcast_ref::<super::failure::Failure>() {
-                Some(failure) => (failure.message.clone(), failure.hint.clone()),
-                None => (format!("{error:#}"), String::new()),
-            };
-            vec![check("daemon", Verdict::Fails, reason, remedy)]
+            let failure = Failure::from(&error);
+            vec![check(
+                "daemon",
+                Verdict::Fails,
+                failure.message,
+                failure.hint,
+            )]
         }
         Ok(prepared) => {
             let plan = prepared.plan();

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::say::say;
 use crate::decode::mask;
+use crate::session;
 
 /// What failed and where, and the way out.
 #[derive(Clone, Debug)]
@@ -22,8 +23,10 @@ impl Failure {
 
     /// Any error as a failure.
     pub fn of(error: &anyhow::Error) -> Self {
-        match error.downcast_ref::<Self>() {
-            Some(failure) => Self::new(&failure.message, &failure.hint),
+        let failure = error.downcast_ref::<Self>().cloned();
+        let ended = error.downcast_ref::<session::Error>();
+        match failure.or_else(|| ended.map(Self::from)) {
+            Some(failure) => failure,
             None => Self::new(
                 format!("{error:#}"),
                 "run with -v for details; `mobytrace doctor` checks this machine",
@@ -40,6 +43,19 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl From<&session::Error> for Failure {
+    fn from(error: &session::Error) -> Self {
+        let (message, hint) = (error.to_string(), error.hint());
+        // command lines of daemons stand in what is said of finding one
+        match error {
+            session::Error::Target(_) => {
+                Self::new(mask::command(&message).unwrap_or(message), hint)
+            }
+            _ => Self::new(message, hint),
+        }
+    }
+}
+
 impl From<crate::target::Error> for Failure {
     fn from(error: crate::target::Error) -> Self {
         let (message, hint) = (error.to_string(), error.hint());
@@ -52,26 +68,6 @@ impl From<crate::capture::OutputError> for Failure {
     fn from(error: crate::capture::OutputError) -> Self {
         let hint = error.hint();
         Self::new(error.to_string(), hint)
-    }
-}
-
-/// A signal ended the session before anything was traced: no failure, and nothing was found.
-#[derive(Clone, Copy, Debug)]
-pub struct Stopped;
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(super::signals::STOPPED)
-    }
-}
-
-impl std::error::Error for Stopped {}
-
-/// Why loading or attaching did not come about, as the command line says it.
-pub fn of_probe(error: &crate::probe::Error) -> anyhow::Error {
-    match error {
-        crate::probe::Error::Stopped => Stopped.into(),
-        other => Failure::new(other.to_string(), other.hint()).into(),
     }
 }
 

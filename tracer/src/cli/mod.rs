@@ -9,14 +9,12 @@ mod failure;
 mod http;
 mod inspect;
 mod kept;
-mod live;
 mod say;
-mod session;
 mod show;
-mod signals;
-mod slow;
+mod stop;
 mod trace;
 mod wanted;
+mod words;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,6 +24,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::render::Style;
+use crate::session::{self, signals};
 
 /// How long after a command's end its handlers may take to return.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -54,7 +53,7 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) if error.is::<failure::Stopped>() => {
+        Err(error) if is_stopped(&error) => {
             say::line(&error.to_string());
             ExitCode::from(1)
         }
@@ -120,12 +119,19 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(future)
 }
 
+/// A signal ended the session before anything was traced: no failure, and nothing was found.
+fn is_stopped(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(session::Error::Stopped))
+}
+
 /// Nobody reads what we write: a pipe says so itself, a terminal that was closed by an input/output error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
-            e.kind() == std::io::ErrorKind::BrokenPipe
-                || (e.raw_os_error() == Some(libc::EIO) && signals::stdout_is_gone())
+    // what a session itself fails with is not about our output
+    !error.is::<session::Error>()
+        && error.chain().any(|cause| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|e| {
+                e.kind() == std::io::ErrorKind::BrokenPipe
+                    || (e.raw_os_error() == Some(libc::EIO) && signals::stdout_is_gone())
+            })
         })
-    })
 }

@@ -7,13 +7,14 @@ use anyhow::Result;
 
 use super::args;
 use super::command::Running;
-use super::live::{Destination, Live, Prepared};
 use super::say::say;
-use super::session::{self, Batch};
-use super::signals;
+use super::{stop, words};
 use crate::capture::Header;
 use crate::render::{self, Style};
-use crate::session::{Context, Stream};
+use crate::session::{
+    self, Batch, Context, Destination, Hooks, Live, Options, Prepared, Stream, Wish, signals,
+};
+use crate::target::Selection;
 
 /// `Ok(false)`: nothing was traced.
 pub async fn run(
@@ -23,15 +24,14 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<bool> {
     signals::catch()?;
-    let mut prepared = Prepared::daemon(
-        &args.daemon,
-        &args.profiles,
-        &args.functions,
-        wants_layers(args),
+    let prepared = Prepared::new(&wish(args, args.daemon.selection()))?;
+    words::warn_of_secrets(None, args.redact);
+    let tell = words::teller(None);
+    let live = Live::attach(
+        &prepared,
+        &options(args, args.output.as_deref(), verbose),
+        &tell,
     )?;
-    prepared.redact(args.redact);
-    let mut live = Live::attach(&prepared, destination(args), verbose)?;
-    live.watch(args.slow);
     let mut sink = stream(args, style, &prepared.header, None);
     // what cannot be written ends the session as any other end does
     let mut headed = Some(sink.begin(out).and_then(|()| out.flush()));
@@ -44,7 +44,7 @@ pub async fn run(
         Ok(args.calls.is_some_and(|most| sink.shown() >= most))
     })
     .await?;
-    if let Some(what) = ended.stop.of_daemon() {
+    if let Some(what) = stop::of_daemon(&ended.stop) {
         say!("{what}");
     }
     write(&mut sink, ended.rest, out)?;
@@ -59,17 +59,34 @@ pub async fn run(
     }
 }
 
-/// Where the arguments say to record to.
-fn destination(args: &args::Trace) -> Option<Destination<'_>> {
-    args.output.as_deref().map(|path| Destination {
-        path,
-        force: args.force,
-    })
+/// What the arguments want of one daemon.
+pub fn wish(args: &args::Trace, daemon: Selection) -> Wish<'_> {
+    Wish {
+        daemon,
+        socket: args.daemon.socket.clone(),
+        profiles: &args.profiles,
+        functions: &args.functions,
+        // only tables show time in layer sizes: this one, or that of a recording
+        layers: args.format.layers || args.output.is_some(),
+        redact: args.redact.into(),
+    }
 }
 
-/// Only tables show time in layer sizes: this one, or that of a recording.
-pub fn wants_layers(args: &args::Trace) -> bool {
-    args.format.layers || args.output.is_some()
+/// How the arguments want a session to go.
+pub fn options<'a>(
+    args: &args::Trace,
+    output: Option<&'a std::path::Path>,
+    verbose: bool,
+) -> Options<'a> {
+    Options {
+        output: output.map(|path| Destination {
+            path,
+            force: args.force,
+        }),
+        slow: Some(args.slow),
+        verbose,
+        hooks: Hooks::of_environment(),
+    }
 }
 
 /// The stream that the arguments ask for. `daemon`: what stands in front of what is this one's.

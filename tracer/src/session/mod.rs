@@ -1,16 +1,39 @@
 //! The engine of a trace: what is the same for every command, live or replayed.
 //!
-//! `context` is what is known of a session beside its records; `sink` is how what was traced is
-//! given out; `pipeline` are the stages that a live session and a replay have in common; `replay`
-//! takes a recording through them; `root` chooses what of a trace is wanted.
+//! `prepare` finds the daemon and makes the plan, `attach` brings the probes there, `live` takes
+//! what they record, `run` gives it out batch by batch and ends the session; `record` writes it to
+//! a file, `slow` looks at what has been in flight for long. `pipeline` are the stages that a live
+//! session and a replay have in common; `replay` takes a recording through them. `context` is what
+//! is known of a session beside its records, `sink` how what was traced is given out, `root` what
+//! of it is wanted. `note` is what a session tells meanwhile; `signals` end it; `hooks` are for
+//! tests.
 
+mod attach;
 mod context;
+mod error;
+mod hooks;
+mod live;
+mod note;
 mod pipeline;
+mod prepare;
+mod record;
 mod replay;
 mod root;
+mod run;
+pub mod signals;
 mod sink;
+mod slow;
+mod suggest;
 
+pub use attach::{Destination, Options};
 pub use context::{Clock, Context};
+pub use error::{Error, Meant};
+pub use hooks::Hooks;
+pub use live::{Live, Stop};
+pub use note::{Detached, Note, Slow, Tell};
 pub use pipeline::{Hits, Pipeline};
+pub use prepare::{Prepared, Wish, parse_binary, plan_for, unread};
 pub use replay::{Cleaned, clean, replay, replay_as};
+pub use run::{Batch, Ended, run};
 pub use sink::{End, Sink, Stream};
+pub use suggest::close_to;

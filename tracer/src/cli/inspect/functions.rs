@@ -8,12 +8,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::super::args::InspectArgs;
-use super::super::live::parse_binary;
 use super::super::say::say;
-use super::suggest::close_to;
 use crate::gobin::{Arch, FuncInfo, GoBinary, InlinedAt};
 use crate::plan::{self, ArgPlace, PlaceKind, SignatureSource, Spot, fold};
 use crate::render;
+use crate::session::{close_to, parse_binary};
 use crate::target::Image;
 
 /// So many functions are shown in full; more are listed, one a line.

@@ -2,7 +2,6 @@
 
 mod checked;
 mod functions;
-pub mod suggest;
 mod types;
 
 use std::collections::BTreeMap;
@@ -14,10 +13,10 @@ use serde::Serialize;
 use self::checked::Checked;
 use super::args::{InspectArgs, InspectPlan, InspectWhat};
 use super::failure::Failure;
-use super::live::{parse_binary, plan_for, unread};
 use crate::gobin::{Facts, GoBinary, outline};
 use crate::plan::{self, fold};
 use crate::render;
+use crate::session::{parse_binary, plan_for, unread};
 use crate::target::{Image, Process, Selection, find};
 
 /// Column where values begin.
@@ -59,7 +58,7 @@ fn binary(args: &InspectArgs, image: &Image, out: &mut dyn Write) -> Result<bool
         Ok(binary) => facts.extend(binary.facts()),
         // what does not depend on the tables that cannot be read
         Err(error) if error.leaves_an_outline() => facts.extend(outline(image.bytes())),
-        Err(error) => return Err(unread(image, error).into()),
+        Err(error) => return Err(unread(image, error.clone()).into()),
     }
     if args.json {
         let map: BTreeMap<&str, &str> = facts
@@ -78,7 +77,7 @@ fn binary(args: &InspectArgs, image: &Image, out: &mut dyn Write) -> Result<bool
     }
     match read {
         Ok(_) => Ok(true),
-        Err(error) => Err(unread(image, &error).into()),
+        Err(error) => Err(unread(image, error).into()),
     }
 }
 

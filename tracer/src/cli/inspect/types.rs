@@ -6,12 +6,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::super::args::InspectArgs;
-use super::super::live::parse_binary;
 use super::super::say::say;
-use super::suggest::close_to;
 use crate::gobin::{GoBinary, Method, TypeId, TypeKind};
 use crate::plan::{self, fold};
 use crate::render;
+use crate::session::{close_to, parse_binary};
 use crate::target::Image;
 
 #[derive(Serialize)]

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::failure::Stopped;
+use super::Error;
 use crate::capture::monotonic_ns;
 
 const CAUGHT: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
@@ -33,6 +33,9 @@ static WAKE: AtomicI32 = AtomicI32::new(-1);
 
 /// Catches them from now on. A SIGHUP that the caller ignores (`nohup`) stays ignored. What is written beyond a
 /// limit on file sizes is refused from now on, and ends nothing.
+///
+/// # Errors
+/// The kernel refuses.
 pub fn catch() -> io::Result<()> {
     use rustix::event::{EventfdFlags, eventfd};
     if WAKE.load(Ordering::SeqCst) >= 0 {
@@ -51,27 +54,34 @@ pub fn catch() -> io::Result<()> {
 }
 
 /// From now on there is something to undo: a file, probes. A signal asks the session to end and no longer ends the
-/// process. Fails if one came already.
-pub fn defer() -> Result<(), Stopped> {
+/// process.
+///
+/// # Errors
+/// `Stopped`: one came already.
+pub fn defer() -> Result<(), Error> {
     DEFERRED.store(true, Ordering::SeqCst);
     check()
 }
 
 /// Whether the session is to end.
+#[must_use]
 pub fn flag() -> &'static AtomicBool {
     &STOP
 }
 
 /// Fails if the session is to end before it has begun.
-fn check() -> Result<(), Stopped> {
+fn check() -> Result<(), Error> {
     if STOP.load(Ordering::SeqCst) {
-        Err(Stopped)
+        Err(Error::Stopped)
     } else {
         Ok(())
     }
 }
 
 /// Ends with the first signal. Any number of tasks and threads may wait.
+///
+/// # Errors
+/// No descriptor is free.
 pub async fn asked() -> io::Result<()> {
     let fd = WAKE.load(Ordering::SeqCst);
     if fd < 0 {

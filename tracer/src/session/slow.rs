@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::args::nanoseconds;
-use super::live::Prepared;
+use super::note::{self, Note, Tell};
 use crate::capture::monotonic_ns;
 use crate::correlate::{Correlator, Slow};
 use crate::decode::{Found, Sample};
 use crate::plan::Plan;
 use crate::probe::{Goroutines, Look};
-use crate::render::{escape, seconds};
 
 /// Goroutines looked at at once, longest in flight first; a daemon with more has other troubles, and each look costs two reads.
 const MOST: usize = 256;
@@ -21,7 +19,8 @@ const MOST_SAID: usize = 1 << 12;
 const PAUSE: u64 = 150_000_000;
 
 /// What has been in flight for this long is looked at.
-pub struct Watch {
+pub(super) struct Watch {
+    /// Ns.
     threshold: u64,
     /// When to look again, monotonic ns.
     next: u64,
@@ -31,21 +30,24 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn new(pid: u32, plan: &Plan, threshold: Duration) -> Self {
+    pub(super) fn new(pid: u32, plan: &Plan, threshold: Duration) -> Self {
         Self {
-            threshold: nanoseconds(threshold),
+            // longer than five centuries is that
+            threshold: u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX),
             next: 0,
             said: BTreeSet::new(),
             goroutines: Goroutines::open(pid, &plan.g).map_err(|e| e.to_string()),
         }
     }
 
-    /// Looks at what is due, or, at the end of a session, at everything. What is seen for the first time is said on stderr.
-    pub fn look(
+    /// Looks at what is due, or, at the end of a session, at everything. What is seen for the first
+    /// time is told.
+    pub(super) fn look(
         &mut self,
-        prepared: &Prepared,
         correlator: &mut Correlator,
+        plan: &Plan,
         at_end: bool,
+        tell: Tell<'_>,
     ) -> Vec<Sample> {
         let now = monotonic_ns();
         if now < self.next && !at_end {
@@ -62,24 +64,23 @@ impl Watch {
                     goid: one.goid,
                     found: self.found(&one),
                 };
-                correlator.observe(sample.clone());
                 (one, sample)
             })
             .collect();
         if !at_end {
-            self.say(prepared, &looks);
+            self.tell(plan, &looks, tell);
         }
         looks.into_iter().map(|(_, sample)| sample).collect()
     }
 
-    /// One line for each request, and for each call without one, when they are seen for the first time: of the goroutine that began last,
+    /// Tells of each request, and of each call without one, when they are seen for the first time: of the goroutine that began last,
     /// because those that began before it wait for it.
-    fn say(&mut self, prepared: &Prepared, looks: &[(Slow, Sample)]) {
+    fn tell(&mut self, plan: &Plan, looks: &[(Slow, Sample)], tell: Tell<'_>) {
         for (at, (slow, sample)) in looks.iter().enumerate() {
             let later = looks.iter().skip(at + 1);
             let Some(id) = slow.request else {
                 if slow.first {
-                    say(prepared, slow, slow.since, sample);
+                    tell(note(plan, slow, slow.since, sample));
                 }
                 continue;
             };
@@ -90,12 +91,8 @@ impl Watch {
                 self.said.pop_first();
             }
             let earliest = looks.iter().find(|(other, _)| other.request == Some(id));
-            say(
-                prepared,
-                slow,
-                earliest.map_or(slow.since, |(e, _)| e.since),
-                sample,
-            );
+            let since = earliest.map_or(slow.since, |(e, _)| e.since);
+            tell(note(plan, slow, since, sample));
         }
     }
 
@@ -116,24 +113,13 @@ impl Watch {
     }
 }
 
-fn say(prepared: &Prepared, slow: &Slow, since: u64, sample: &Sample) {
-    let plan = prepared.plan();
-    let function = slow
-        .func
-        .and_then(|f| plan.functions.get(f as usize))
-        .map(|f| escape(&f.short));
-    let route = slow.route.as_ref();
-    let route = route.map(|(method, path)| escape(&format!("{method} {path}")));
-    let what = match (slow.request, route, &function) {
-        (Some(id), Some(route), Some(f)) => format!("#{id} {route}, in {f},"),
-        (Some(id), Some(route), None) => format!("#{id} {route}"),
-        (Some(id), None, Some(f)) => format!("{f} of #{id}"),
-        (None, _, Some(f)) => f.clone(),
-        _ => "a call".to_owned(),
-    };
-    prepared.say(&format!(
-        "slow: {what} in flight for {}: {}",
-        seconds(sample.at.saturating_sub(since)),
-        escape(&sample.text(&plan.g))
-    ));
+fn note(plan: &Plan, slow: &Slow, since: u64, sample: &Sample) -> Note {
+    let function = slow.func.and_then(|f| plan.functions.get(f as usize));
+    Note::Slow(note::Slow {
+        request: slow.request,
+        route: slow.route.clone(),
+        function: function.map(|f| f.short.clone()),
+        age: sample.at.saturating_sub(since),
+        waits: sample.text(&plan.g),
+    })
 }

@@ -1,17 +1,12 @@
 //! One daemon traced: what is given out as the session goes on, and how it ends.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-
-use super::failure::Failure;
-use super::live::{self, Live, Stop};
+use super::Error;
+use super::live::{Finished, Live, Stop};
 use crate::capture::{Completeness, monotonic_ns};
 use crate::correlate::{Correlator, Summary, Trace};
-use crate::gobin::GoBinary;
-use crate::target::Image;
 
 /// A request that has been open for so long is told while the session goes on, once.
 const LONG: Duration = Duration::from_secs(5);
@@ -19,11 +14,9 @@ const LONG: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(500);
 /// Open requests told at once, at most; the others follow.
 const MOST_TOLD: usize = 64;
-/// Addresses that get names, at most: a program has few, damaged stacks may have any.
-const MOST_NAMES: usize = 1 << 16;
 
 /// What came since the last one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Batch {
     /// What is over.
     pub trace: Trace,
@@ -42,75 +35,57 @@ pub struct Ended {
     pub summary: Summary,
     pub completeness: Completeness,
     /// Why the recording is not whole.
-    pub recording: Option<Failure>,
+    pub recording: Option<Error>,
 }
 
-/// Runs an attached session until `until` ends, the user interrupts, the daemon ends, or `give` says that it is enough.
-pub async fn run(
+/// Runs an attached session until `until` ends, the user interrupts, the daemon ends, or `give`
+/// says by `true` that it is enough. However it ends, the probes go and the recording is closed
+/// before anything is returned.
+///
+/// # Errors
+/// What `until` and `give` fail with, or the session itself.
+pub async fn run<E: From<Error>>(
     mut live: Live<'_>,
-    until: impl Future<Output = Result<()>>,
-    mut give: impl FnMut(Batch) -> Result<bool>,
-) -> Result<Ended> {
-    let mut names = Names {
-        binary: live.binary(),
-        image: live.image(),
-        known: BTreeSet::new(),
-    };
+    until: impl Future<Output = Result<(), E>>,
+    mut give: impl FnMut(Batch) -> Result<bool, E>,
+) -> Result<Ended, E> {
     let mut watch = OpenRequests::default();
     let stop = live
-        .collect(until, |correlator| {
-            let trace = correlator.drain_finished();
-            let batch = Batch {
-                symbols: names.of(&trace),
-                open: watch.look(correlator),
+        .collect(until, |live| {
+            let (trace, symbols) = live.drain_finished();
+            give(Batch {
+                open: watch.look(live.correlator()),
                 trace,
-            };
-            Ok(give(batch)?.then_some(Ok(())))
+                symbols,
+            })
         })
         .await;
-    // whatever happened, the probes go and the recording is closed before anything else is said
     let finished = live.finish();
     let stop = match stop? {
-        Stop::Done(result) => Stop::Done(result?),
-        Stop::DaemonEnded => Stop::DaemonEnded,
-        Stop::DaemonReplaced => Stop::DaemonReplaced,
-        Stop::Interrupted => Stop::Interrupted,
-        Stop::Unread => Stop::Unread,
+        None => Stop::Done(()),
+        Some(Stop::Done(result)) => Stop::Done(result?),
+        Some(Stop::DaemonEnded) => Stop::DaemonEnded,
+        Some(Stop::DaemonReplaced) => Stop::DaemonReplaced,
+        Some(Stop::Interrupted) => Stop::Interrupted,
+        Some(Stop::Unread) => Stop::Unread,
     };
-    let live::Finished {
+    let Finished {
         trace,
-        trailer,
+        symbols,
+        completeness,
         recording,
     } = finished?;
     Ok(Ended {
         stop,
         summary: trace.summary.clone(),
         rest: Batch {
-            symbols: names.of(&trace),
-            open: None,
             trace,
+            open: None,
+            symbols,
         },
-        completeness: trailer.completeness(),
+        completeness,
         recording,
     })
-}
-
-/// Names return addresses, each once: they tell who made a value.
-struct Names<'p> {
-    binary: Rc<GoBinary<'p>>,
-    image: &'p Image,
-    known: BTreeSet<u64>,
-}
-
-impl Names<'_> {
-    fn of(&mut self, trace: &Trace) -> Vec<(u64, Vec<String>)> {
-        if self.known.len() >= MOST_NAMES {
-            return Vec::new();
-        }
-        let all = trace.calls.iter().flat_map(|c| &c.stack).copied();
-        let fresh: BTreeSet<u64> = all.filter(|a| self.known.insert(*a)).collect();
-        live::symbols(self.image, &self.binary, fresh)
-    }
 }
 
 /// Finds requests that have been open for long.

@@ -1,0 +1,303 @@
+//! A live session: records are taken as they come, written, decoded and correlated.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use tokio::io::unix::AsyncFd;
+
+use super::attach::{Attached, Options, attach};
+use super::note::{Detached, Note, Tell};
+use super::pipeline::Pipeline;
+use super::prepare::{DaemonState, Prepared};
+use super::record::Recording;
+use super::slow::Watch;
+use super::{Context, Error, signals};
+use crate::capture::{self, Completeness, Event};
+use crate::correlate::{Correlator, Trace};
+use crate::decode::{Hit, Part, RawHit};
+use crate::gobin::{GoBinary, ImageAddr};
+use crate::probe::{self, Session};
+use crate::target::Image;
+
+/// Different return addresses that are named, at most: a program has few, damaged stacks may have
+/// any.
+const MOST_NAMED: usize = 1 << 16;
+/// How often the daemon is checked for being alive, and slow goroutines may be looked at.
+const ALIVE: Duration = Duration::from_millis(200);
+
+/// Why collecting stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop<T> {
+    Done(T),
+    Interrupted,
+    /// Nobody reads stdout any more.
+    Unread,
+    DaemonEnded,
+    /// The process runs another program by now.
+    DaemonReplaced,
+}
+
+/// Probes attached, records flowing.
+pub struct Live<'p> {
+    prepared: &'p Prepared,
+    binary: GoBinary<'p>,
+    session: Session,
+    pipeline: Pipeline,
+    store: Store<'p>,
+    watch: Option<Watch>,
+    /// Return addresses whose names were given out.
+    named: BTreeSet<u64>,
+    tell: Tell<'p>,
+}
+
+/// Names of return addresses, innermost inlined frame first.
+pub(super) type Symbols = Vec<(u64, Vec<String>)>;
+
+/// What is kept of every hit: the recording, and the return addresses to be named at the end.
+struct Store<'p> {
+    recording: Recording,
+    callers: BTreeSet<u64>,
+    tell: Tell<'p>,
+}
+
+impl Store<'_> {
+    fn hit(&mut self, raw: &RawHit, hit: Option<&Hit>) {
+        for part in &raw.parts {
+            let write = |writer: &mut capture::Writer| writer.record(&part.to_stored());
+            self.recording.write(self.tell, write);
+        }
+        if let Some(hit) = hit
+            && self.callers.len() < MOST_NAMED
+        {
+            self.callers.extend(&hit.stack);
+        }
+    }
+}
+
+/// What a session left.
+pub(super) struct Finished {
+    /// What was not given out before, what is still open included.
+    pub(super) trace: Trace,
+    /// Names that it needs.
+    pub(super) symbols: Symbols,
+    pub(super) completeness: Completeness,
+    /// Why the recording is not whole.
+    pub(super) recording: Option<Error>,
+}
+
+impl<'p> Live<'p> {
+    /// Attaches the probes. `tell` is given what the user may want to know, now and later.
+    ///
+    /// # Errors
+    /// Nothing can be traced, or not now; nothing is left attached then.
+    pub fn attach(
+        prepared: &'p Prepared,
+        options: &Options<'_>,
+        tell: Tell<'p>,
+    ) -> Result<Self, Error> {
+        let Attached {
+            binary,
+            session,
+            recording,
+        } = attach(prepared, options, tell)?;
+        let context = Context::new(&prepared.header);
+        let pid = prepared.process.pid;
+        Ok(Self {
+            prepared,
+            binary,
+            session,
+            pipeline: Pipeline::new(&context, prepared.header.redact),
+            store: Store {
+                recording,
+                callers: BTreeSet::new(),
+                tell,
+            },
+            watch: options
+                .slow
+                .map(|threshold| Watch::new(pid, prepared.plan(), threshold)),
+            named: BTreeSet::new(),
+            tell,
+        })
+    }
+
+    /// Reads records until `until` ends, the user interrupts, or the daemon ends. `each` is called
+    /// after every batch and ends the collection by `true`.
+    pub(super) async fn collect<T, E: From<Error>>(
+        &mut self,
+        until: impl Future<Output = T>,
+        mut each: impl FnMut(&mut Self) -> Result<bool, E>,
+    ) -> Result<Option<Stop<T>>, E> {
+        tokio::pin!(until);
+        let asked = signals::asked();
+        tokio::pin!(asked);
+        let mut alive = tokio::time::interval(ALIVE);
+        let ring = self.session.ring_fd().map_err(Error::Wait)?;
+        // SAFETY: the descriptor is owned by the AsyncFd and stays open as long as it is registered.
+        let fd = unsafe { AsyncFd::register_with_interest(ring, tokio::io::Interest::READABLE) }
+            .map_err(|e| Error::Wait(e.into_parts().1))?;
+        loop {
+            let stop = tokio::select! {
+                ready = fd.readable() => {
+                    ready.map_err(Error::Wait)?.clear_ready();
+                    None
+                }
+                value = &mut until => Some(Stop::Done(value)),
+                asked = &mut asked => {
+                    asked.map_err(Error::Wait)?;
+                    Some(Stop::Interrupted)
+                }
+                _ = alive.tick() => match self.prepared.daemon_state() {
+                    DaemonState::Ended => Some(Stop::DaemonEnded),
+                    DaemonState::Replaced => Some(Stop::DaemonReplaced),
+                    DaemonState::Runs => signals::stdout_is_gone().then_some(Stop::Unread),
+                },
+            };
+            self.drain();
+            self.look(false);
+            if each(self)? {
+                return Ok(None);
+            }
+            if stop.is_some() {
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// What is over and was not given out before, and names of return addresses in it that were
+    /// not given out either.
+    pub(super) fn drain_finished(&mut self) -> (Trace, Symbols) {
+        let trace = self.pipeline.drain();
+        let fresh = fresh(&mut self.named, &trace);
+        let symbols = symbols(&self.prepared.image, &self.binary, fresh);
+        (trace, symbols)
+    }
+
+    pub(super) fn correlator(&self) -> &Correlator {
+        self.pipeline.correlator()
+    }
+
+    /// Looks at slow goroutines.
+    fn look(&mut self, at_end: bool) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        let plan = self.prepared.plan();
+        let seen = watch.look(self.pipeline.correlator_mut(), plan, at_end, self.tell);
+        for sample in seen {
+            self.store
+                .recording
+                .write(self.tell, |writer| writer.sample(&sample));
+            self.pipeline.take(Event::Sample(sample), |_, _| ());
+        }
+    }
+
+    /// Takes all records that are there.
+    fn drain(&mut self) {
+        let Self {
+            session,
+            pipeline,
+            store,
+            tell,
+            ..
+        } = self;
+        let mut damaged = None;
+        session.drain(|bytes| match Part::from_ring(bytes) {
+            Ok(part) => pipeline.take(Event::Part(part), |raw, hit| store.hit(raw, hit)),
+            Err(error) => damaged = Some(error),
+        });
+        if let Some(error) = damaged {
+            tell(Note::Damaged(error));
+        }
+        // what happens to us now does not cost what was seen
+        store.recording.write(self.tell, capture::Writer::flush);
+    }
+
+    /// Detaches, checks that the daemon's code is as before, closes the recording.
+    pub(super) fn finish(mut self) -> Result<Finished, Error> {
+        self.drain();
+        let store = &mut self.store;
+        self.pipeline.settle(|raw, hit| store.hit(raw, hit));
+        self.look(true);
+        let counters = self.session.counters();
+        let ended = capture::monotonic_ns();
+        let Self {
+            prepared,
+            binary,
+            session,
+            pipeline,
+            store,
+            mut named,
+            tell,
+            ..
+        } = self;
+        let sites = session.attach_report().attached();
+        tell(Note::Detaching { sites });
+        let started = Instant::now();
+        session.detach()?;
+        tell(Note::Detached(check_code(
+            prepared,
+            started.elapsed(),
+            tell,
+        )));
+        let counters = counters?;
+        let trace = pipeline.finish(counters.iter().map(|c| c.drops).sum(), ended);
+        let mut trailer = capture::Trailer::new(&counters, Vec::new(), ended);
+        trailer.symbols = symbols(&prepared.image, &binary, store.callers);
+        let fresh = fresh(&mut named, &trace);
+        Ok(Finished {
+            symbols: symbols(&prepared.image, &binary, fresh),
+            trace,
+            completeness: trailer.completeness(),
+            recording: store.recording.finish(tell, &trailer),
+        })
+    }
+}
+
+/// Looks whether the daemon's code is as before.
+fn check_code(prepared: &Prepared, took: Duration, tell: Tell<'_>) -> Detached {
+    match prepared.daemon_state() {
+        DaemonState::Runs => {}
+        DaemonState::Ended => return Detached::Ended,
+        DaemonState::Replaced => return Detached::Replaced,
+    }
+    let plan = prepared.plan();
+    match probe::check_bytes(prepared.process.pid, prepared.load_bias(), plan) {
+        Ok(bytes) => {
+            for m in &bytes.mismatches {
+                tell(Note::Mismatch(m.to_string()));
+            }
+            Detached::Checked {
+                took,
+                sites: plan.sites.len(),
+                breakpoints: bytes.breakpoints,
+                mismatches: bytes.mismatches.len(),
+            }
+        }
+        Err(error) => Detached::Unchecked {
+            why: error.to_string(),
+        },
+    }
+}
+
+/// Return addresses of a batch that have no names yet.
+fn fresh(named: &mut BTreeSet<u64>, trace: &Trace) -> BTreeSet<u64> {
+    if named.len() >= MOST_NAMED {
+        return BTreeSet::new();
+    }
+    let all = trace.calls.iter().flat_map(|c| &c.stack).copied();
+    all.filter(|a| named.insert(*a)).collect()
+}
+
+/// Names of return addresses, inlined frames expanded; none if the file is not any more what it
+/// was.
+fn symbols(image: &Image, binary: &GoBinary<'_>, addresses: BTreeSet<u64>) -> Symbols {
+    // a return address points after its call
+    let named = addresses
+        .into_iter()
+        .map(|a| (a, binary.inline_frames(ImageAddr(a.saturating_sub(1)))))
+        .collect();
+    match image.check() {
+        Ok(()) => named,
+        Err(_) => Vec::new(),
+    }
+}
