@@ -2,7 +2,7 @@
 
 use super::model::{Body, Call, CallState, Length, Link, Owner, Request};
 use super::request::api_version;
-use crate::decode::{Missing, Value};
+use crate::decode::{Hit, Missing, Value};
 
 pub fn request(method: &str, path: &str, query: &str) -> Request {
     Request {
@@ -51,5 +51,27 @@ pub fn call(func: u32, params: Vec<Value>, parent: Option<usize>) -> Call {
         born_in: None,
         sample: None,
         shared_with: Vec::new(),
+    }
+}
+
+pub fn hit() -> Hit {
+    Hit {
+        site: 0,
+        func: 0,
+        kind: 0,
+        ktime: 9,
+        tgid: 1,
+        tid: 1,
+        goid: Some(1),
+        g: 0,
+        parent_goid: None,
+        lost_before: 0,
+        on_own_stack: true,
+        depth: 1,
+        stack: Vec::new(),
+        values: Vec::new(),
+        out: Vec::new(),
+        incomplete: None,
+        masked: 0,
     }
 }

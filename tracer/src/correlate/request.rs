@@ -339,7 +339,7 @@ mod tests {
             let response = fields(vec![("status", Value::Int(status)), ("conn", conn)]);
             let hit = Hit {
                 out: vec![response],
-                ..hit()
+                ..super::super::examples::hit()
             };
             super::ended(&mut request, &hit);
             request.status
@@ -348,28 +348,6 @@ mod tests {
         assert_eq!(ended(404, Some(false)), Some(404));
         assert_eq!(ended(0, Some(true)), None);
         assert_eq!(ended(0, None), None);
-    }
-
-    fn hit() -> Hit {
-        Hit {
-            site: 0,
-            func: 0,
-            kind: 0,
-            ktime: 9,
-            tgid: 1,
-            tid: 1,
-            goid: Some(1),
-            g: 0,
-            parent_goid: None,
-            lost_before: 0,
-            on_own_stack: true,
-            depth: 1,
-            stack: Vec::new(),
-            values: Vec::new(),
-            out: Vec::new(),
-            incomplete: None,
-            masked: 0,
-        }
     }
 
     #[test]

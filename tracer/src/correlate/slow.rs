@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::correlator::{Correlator, Frame, What};
-use super::model::CallState;
+use super::correlator::Correlator;
+use super::pairing::{Frame, What};
 use crate::decode::{Sample, Text};
 
 /// When each goroutine is looked at next: when what it does reaches the threshold, then each time its age has doubled.
@@ -34,23 +34,25 @@ impl Correlator {
     /// Goroutines on which a request or a call has been in flight for `threshold` ns or longer, and that are due to be looked at; `all`: due
     /// or not.
     pub fn slow(&mut self, now: u64, threshold: u64, all: bool) -> Vec<Slow> {
-        let Self { looks, open, .. } = self;
-        looks.next.retain(|goid, _| open.contains_key(goid));
+        let Self { looks, pairing, .. } = self;
+        looks
+            .next
+            .retain(|goid, _| !pairing.frames(*goid).is_empty());
         let mut found = Vec::new();
-        for (goid, frames) in &self.open {
+        for (goid, frames) in pairing.goroutines() {
             let Some(outermost) = frames.iter().find(|f| is_shown(f)) else {
-                looks.next.remove(goid);
+                looks.next.remove(&goid);
                 continue;
             };
             let age = now.saturating_sub(outermost.start);
-            let next = looks.next.get(goid).copied();
+            let next = looks.next.get(&goid).copied();
             // a goroutine serves one request after another
             let first = next.is_none_or(|next| next < outermost.start);
             if age < threshold || (!all && !first && next.is_some_and(|next| now < next)) {
                 continue;
             }
-            looks.next.insert(*goid, now.saturating_add(age));
-            found.push((*goid, *outermost, first));
+            looks.next.insert(goid, now.saturating_add(age));
+            found.push((goid, *outermost, first));
         }
         let mut slow: Vec<Slow> = found
             .into_iter()
@@ -61,55 +63,38 @@ impl Correlator {
     }
 
     fn describe(&self, goid: u64, outermost: &Frame, first: bool) -> Slow {
-        let frames = self.open.get(&goid).map_or(&[][..], Vec::as_slice);
+        let frames = self.pairing.frames(goid);
         let call = frames.iter().rev().find_map(|f| match f.what {
-            What::Call(serial) => self.calls.get(&serial),
+            What::Call(serial) => self.delivery.call(serial),
             _ => None,
         });
         let request = match outermost.what {
             What::Request(id) => Some(id),
-            _ => call.and_then(|c| Some(c.request?.0)),
+            _ => call.and_then(|(_, request)| request),
         };
         Slow {
             goid,
             g: frames.iter().map(|f| f.g).find(|g| *g != 0).unwrap_or(0),
             since: outermost.start,
             request,
-            route: request
-                .and_then(|id| self.requests.get(&id))
-                .map(|r| (r.method.clone(), r.path.clone())),
-            func: call.map(|c| c.call.func),
+            route: request.and_then(|id| self.delivery.route(id)),
+            func: call.map(|(func, _)| func),
             first,
         }
     }
 
     /// Takes a look at a goroutine: it says what the innermost call there does, or the request if there is none.
     pub fn observe(&mut self, sample: Sample) {
-        let Some(frames) = self.open.get(&sample.goid) else {
-            return;
-        };
-        let calls = frames.iter().rev().filter(|f| is_shown(f));
-        let Some(innermost) = calls.clone().next() else {
+        let frames = self.pairing.frames(sample.goid);
+        let Some(innermost) = frames.iter().rev().find(|f| is_shown(f)) else {
             return;
         };
         if innermost.start > sample.at {
             return;
         }
         match innermost.what {
-            What::Call(serial) => {
-                if let Some(open) = self.calls.get_mut(&serial)
-                    && open.call.state == CallState::InFlight
-                {
-                    open.call.sample = Some(sample);
-                }
-            }
-            What::Request(id) => {
-                if let Some(request) = self.requests.get_mut(&id)
-                    && request.state == CallState::InFlight
-                {
-                    request.sample = Some(sample);
-                }
-            }
+            What::Call(serial) => self.delivery.observe_call(serial, sample),
+            What::Request(id) => self.delivery.observe_request(id, sample),
             What::Join(_) | What::Hijack | What::Layer(_) => {}
         }
     }
