@@ -14,8 +14,9 @@ use crate::plan::Plan;
 pub const MAGIC: &[u8; 8] = b"MOBYTRC\n";
 /// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops and types for the client of a request. 3: functions
 /// by which handlers take connections over; what the daemon says of itself. 4: functions of role `layers`; looks at
-/// goroutines. 5: words instead of sentences where a plan gives a reason; what a value means to its call.
-pub const VERSION: u32 = 5;
+/// goroutines. 5: words instead of sentences where a plan gives a reason; what a value means to its call. 6: what is known of singleflight
+/// groups.
+pub const VERSION: u32 = 6;
 /// Frame kinds.
 pub const HEADER: u32 = 1;
 pub const RECORD: u32 = 2;

@@ -13,17 +13,15 @@ use super::pairing::{Left, Pairing, What};
 use super::request::{Parameters, recovered};
 use super::slow::Looks;
 use crate::decode::Hit;
-use crate::plan::{Plan, Role};
+use crate::plan::{GroupSchema, Plan, Role};
 
 /// What of a function's schema is looked at.
 #[derive(Clone, Copy, Debug)]
 struct Function {
     role: Role,
     parameters: Parameters,
-    /// `Do` of a group whose calls all have the same key.
-    only_key: bool,
-    /// A result is known by two words (an interface), not one (a pointer).
-    two_words: bool,
+    /// Whose `Do` it is.
+    group: Option<GroupSchema>,
 }
 
 /// Ties hits together.
@@ -49,8 +47,7 @@ impl Correlator {
             .map(|f| Function {
                 role: f.role,
                 parameters: Parameters::of(f),
-                only_key: f.name.contains(".(*Group[go.shape.struct {},"),
-                two_words: f.name.contains("x/sync/singleflight"),
+                group: f.group,
             })
             .collect();
         let of_role = |role| functions.iter().position(|f| f.role == role);
@@ -84,7 +81,7 @@ impl Correlator {
             (Role::Birth, false) => self.birth_ends(&hit),
             (Role::Request, true) => self.request_begins(&hit, function.parameters),
             (Role::Call, true) => self.call_begins(hit),
-            (Role::Join, true) => self.join_begins(&hit, function.only_key),
+            (Role::Join, true) => self.join_begins(&hit, function.group),
             (Role::Hijack, true) => {
                 self.overwritten(&hit);
                 self.pairing.enter(&hit, What::Hijack);
@@ -171,11 +168,11 @@ impl Correlator {
         }
     }
 
-    fn join_begins(&mut self, hit: &Hit, only_key: bool) {
+    fn join_begins(&mut self, hit: &Hit, group: Option<GroupSchema>) {
         self.overwritten(hit);
         self.adopt(hit);
         let work = hit.goid.and_then(|goid| self.work_of(goid));
-        let Some(serial) = self.ownership.join_begins(hit, only_key, work) else {
+        let Some(serial) = self.ownership.join_begins(hit, group, work) else {
             return;
         };
         if !self.pairing.enter(hit, What::Join(serial)) {
@@ -223,9 +220,7 @@ impl Correlator {
                 self.ownership.request_ended(id, hit.goid, hit.ktime);
             }
             Some(What::Call(serial)) => self.delivery.call_returned(serial, hit),
-            Some(What::Join(serial)) => {
-                self.ownership.join_ends(serial, &hit, function.two_words);
-            }
+            Some(What::Join(serial)) => self.ownership.join_ends(serial, &hit),
             Some(What::Hijack) => {
                 if let Some(work) = hit.goid.and_then(|goid| self.work_of(goid)) {
                     self.delivery.hijacked(work.request);

@@ -6,24 +6,44 @@
 
 use std::collections::BTreeMap;
 
+use super::lineage::Work;
+use crate::plan::{GroupKeys, GroupResult, GroupSchema};
+
 /// Joins remembered, at most; beyond, the oldest are forgotten.
 const MOST: usize = 4096;
 /// How long a finished join is remembered, monotonic ns.
 const MEMORY: u64 = 60 * 1_000_000_000;
 
+/// A group, and what its type says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Where it is, in the process.
+    pub address: u64,
+    pub of: GroupSchema,
+}
+
+impl Group {
+    /// The words by which a result is told from another one; `None`: they were not captured, or are
+    /// the same for every result of its kind (nil).
+    fn identity(self, words: [Option<u64>; 2]) -> Option<[u64; 2]> {
+        let first = words[0].filter(|word| *word != 0)?;
+        match self.of.result {
+            GroupResult::Pointer | GroupResult::Other => Some([first, 0]),
+            GroupResult::Interface => Some([first, words[1]?]),
+        }
+    }
+}
+
 /// One call of `Group.Do`.
 #[derive(Clone, Debug)]
-pub struct Join {
-    /// Address of the group.
-    pub group: u64,
-    pub request: Option<u32>,
+struct Join {
+    group: Group,
+    request: Option<u32>,
     /// The traced call that made it.
-    pub within: Option<u64>,
-    /// All calls of this group have one key: whoever comes while another runs waits for it.
-    pub only_key: bool,
-    pub start: u64,
-    pub end: Option<u64>,
-    /// Words by which a result is known; `None`: not returned, or nothing that could be told from another result.
+    within: Option<u64>,
+    start: u64,
+    end: Option<u64>,
+    /// Words by which its result is known.
     result: Option<[u64; 2]>,
     /// Traced calls made under it.
     calls: u64,
@@ -47,23 +67,16 @@ pub struct Waiter {
 }
 
 impl Joins {
-    pub fn begin(
-        &mut self,
-        group: u64,
-        only_key: bool,
-        request: Option<u32>,
-        within: Option<u64>,
-        now: u64,
-    ) -> u64 {
+    /// `Do` is entered, for that work; gives its serial.
+    pub fn begin(&mut self, group: Group, work: Option<Work>, now: u64) -> u64 {
         let serial = self.next;
         self.next += 1;
         self.all.insert(
             serial,
             Join {
                 group,
-                request,
-                within,
-                only_key,
+                request: work.map(|w| w.request),
+                within: work.and_then(|w| w.call),
                 start: now,
                 end: None,
                 result: None,
@@ -90,11 +103,11 @@ impl Joins {
         }
     }
 
-    /// It returned. A first word of 0 is no identity.
-    pub fn finish(&mut self, serial: u64, result: Option<[u64; 2]>, now: u64) {
+    /// It returned; `words`: the first two of its result, as far as they were captured.
+    pub fn finish(&mut self, serial: u64, words: [Option<u64>; 2], now: u64) {
         if let Some(join) = self.all.get_mut(&serial) {
             join.end = Some(now);
-            join.result = result.filter(|r| r[0] != 0);
+            join.result = join.group.identity(words);
         }
     }
 
@@ -172,7 +185,7 @@ impl Joins {
 
     /// (waiting request, request whose execution runs), of groups with one key only.
     pub fn waiting(&self) -> Vec<(u32, u32)> {
-        let open = |j: &&Join| j.end.is_none() && !j.broken && j.only_key;
+        let open = |j: &&Join| j.end.is_none() && !j.broken && j.group.of.keys == GroupKeys::One;
         let mut found = Vec::new();
         for waiter in self.all.values().filter(open).filter(|j| j.calls == 0) {
             let run = self
@@ -190,18 +203,51 @@ impl Joins {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Link;
     use super::*;
+    use crate::plan::GroupPackage;
+
+    const GROUP: Group = Group {
+        address: 0x1000,
+        of: GroupSchema {
+            package: GroupPackage::Resenje,
+            keys: GroupKeys::One,
+            result: GroupResult::Pointer,
+        },
+    };
+
+    fn work(request: u32, call: Option<u64>) -> Option<Work> {
+        Some(Work {
+            request,
+            link: Link::SameGoroutine,
+            call,
+            join: None,
+        })
+    }
+
+    #[test]
+    fn results_that_tell_one_execution() {
+        let of = |result, words| {
+            let of = GroupSchema { result, ..GROUP.of };
+            Group { of, ..GROUP }.identity(words)
+        };
+        use GroupResult::{Interface, Pointer};
+        assert_eq!(of(Pointer, [Some(7), None]), Some([7, 0]));
+        assert_eq!(of(Pointer, [Some(0), Some(7)]), None, "nil");
+        assert_eq!(of(Interface, [Some(7), Some(8)]), Some([7, 8]));
+        assert_eq!(of(Interface, [Some(7), None]), None, "a type alone");
+    }
 
     fn two(first_result: u64, second_result: u64) -> (Joins, u64, u64) {
         let mut joins = Joins::default();
-        let a = joins.begin(0x1000, true, Some(1), Some(7), 10);
+        let a = joins.begin(GROUP, work(1, Some(7)), 10);
         joins.works(a);
-        let b = joins.begin(0x1000, true, Some(2), Some(8), 20);
+        let b = joins.begin(GROUP, work(2, Some(8)), 20);
         assert_eq!(joins.waiting(), [(2, 1)]);
         assert!(joins.awaits_sharers(a));
-        joins.finish(a, Some([first_result, 1]), 30);
+        joins.finish(a, [Some(first_result), None], 30);
         assert!(joins.awaits_sharers(a));
-        joins.finish(b, Some([second_result, 1]), 31);
+        joins.finish(b, [Some(second_result), None], 31);
         assert!(!joins.awaits_sharers(a));
         (joins, a, b)
     }
@@ -242,17 +288,17 @@ mod tests {
     fn who_meets_a_waiter_with_the_result_shares_it() {
         let (mut joins, a, _) = two(0xc000, 0xc000);
         let begin =
-            |joins: &mut Joins, request, from| joins.begin(0x1000, true, Some(request), None, from);
+            |joins: &mut Joins, request, from| joins.begin(GROUP, work(request, None), from);
         let late = begin(&mut joins, 3, 29);
-        joins.finish(late, Some([0xc000, 1]), 40);
+        joins.finish(late, [Some(0xc000), None], 40);
         let latest = begin(&mut joins, 4, 35);
         assert!(joins.awaits_sharers(a));
-        joins.finish(latest, Some([0xc000, 1]), 41);
+        joins.finish(latest, [Some(0xc000), None], 41);
         let other = begin(&mut joins, 5, 36);
-        joins.finish(other, Some([0xd000, 1]), 60);
+        joins.finish(other, [Some(0xd000), None], 60);
         // it met only one with another result
         let apart = begin(&mut joins, 6, 50);
-        joins.finish(apart, Some([0xc000, 1]), 51);
+        joins.finish(apart, [Some(0xc000), None], 51);
         let of: Vec<u32> = joins.waiters(a).iter().map(|w| w.request).collect();
         assert_eq!(of, [2, 3, 4]);
         assert!(!joins.awaits_sharers(a));
@@ -261,12 +307,12 @@ mod tests {
     #[test]
     fn one_after_the_other_is_not_shared() {
         let mut joins = Joins::default();
-        let a = joins.begin(0x1000, true, Some(1), None, 10);
+        let a = joins.begin(GROUP, work(1, None), 10);
         joins.works(a);
-        joins.finish(a, Some([0xc000, 0]), 20);
-        let b = joins.begin(0x1000, true, Some(2), None, 30);
+        joins.finish(a, [Some(0xc000), None], 20);
+        let b = joins.begin(GROUP, work(2, None), 30);
         assert!(!joins.awaits_sharers(a));
-        joins.finish(b, Some([0xc000, 0]), 40);
+        joins.finish(b, [Some(0xc000), None], 40);
         assert_eq!(joins.waiters(a), []);
     }
 }

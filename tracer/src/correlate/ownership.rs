@@ -5,12 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::joins::Joins;
+use super::joins::{Group, Joins};
 use super::lineage::{Lineage, Work};
 use super::model::Link;
 use super::pairing::{Frame, What};
 use super::request::goid_of;
 use crate::decode::{Hit, Value};
+use crate::plan::GroupSchema;
 
 /// Threads in the middle of making a goroutine, at most.
 const MOST_BIRTHS: usize = 1 << 12;
@@ -127,27 +128,31 @@ impl Ownership {
         }
     }
 
-    /// `Group.Do` is entered; gives its serial. `None`: its group was not captured.
-    pub fn join_begins(&mut self, hit: &Hit, only_key: bool, work: Option<Work>) -> Option<u64> {
-        let (Some(_), Some(Value::Address(group))) = (hit.goid, hit.values.first()) else {
+    /// `Group.Do` is entered; gives its serial. `None`: nothing is known of its group, or where it is
+    /// was not captured.
+    pub fn join_begins(
+        &mut self,
+        hit: &Hit,
+        group: Option<GroupSchema>,
+        work: Option<Work>,
+    ) -> Option<u64> {
+        let (Some(_), Some(Value::Address(address))) = (hit.goid, hit.values.first()) else {
             return None;
         };
-        let (request, within) = (work.map(|w| w.request), work.and_then(|w| w.call));
-        let serial = self
-            .joins
-            .begin(*group, only_key, request, within, hit.ktime);
-        Some(serial)
+        let group = Group {
+            address: *address,
+            of: group?,
+        };
+        Some(self.joins.begin(group, work, hit.ktime))
     }
 
     /// `Group.Do` returns.
-    pub fn join_ends(&mut self, serial: u64, hit: &Hit, two_words: bool) {
+    pub fn join_ends(&mut self, serial: u64, hit: &Hit) {
         let word = |i: usize| match hit.values.get(i) {
             Some(Value::Address(word)) => Some(*word),
             _ => None,
         };
-        let second = if two_words { word(1) } else { Some(0) };
-        let result = word(0).zip(second).map(|(a, b)| [a, b]);
-        self.joins.finish(serial, result, hit.ktime);
+        self.joins.finish(serial, [word(0), word(1)], hit.ktime);
     }
 
     /// What was forgotten to stay within bounds.

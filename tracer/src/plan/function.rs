@@ -152,6 +152,7 @@ pub fn add(
         results: Vec::new(),
         out: Vec::new(),
         inlined_at: Vec::new(),
+        group: roles::group_of(&f.name).filter(|_| role == Role::Join),
     };
     let (mut entry_blocks, mut return_blocks) = (SiteBlocks::default(), SiteBlocks::default());
     if role == Role::Join {

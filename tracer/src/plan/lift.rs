@@ -1,10 +1,13 @@
 //! Plans in older recordings, lifted to what this build goes by.
 
-use super::schema::{Meaning, Plan};
+use super::roles;
+use super::schema::{Meaning, Plan, Role};
 use super::values::ERROR;
 
 /// Format of recordings from which on a value says what it means.
 const MEANINGS: u32 = 5;
+/// Format from which on `Do` of a singleflight group says what is known of the group.
+const GROUPS: u32 = 6;
 
 impl Plan {
     /// The plan of a recording of that format, with what it said in another way then.
@@ -17,12 +20,19 @@ impl Plan {
                 error.meaning = Meaning::Error;
             }
         }
+        if format < GROUPS {
+            let joins = self.functions.iter_mut().filter(|f| f.role == Role::Join);
+            for join in joins {
+                join.group = roles::group_of(&join.name);
+            }
+        }
         self
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::FuncSchema;
     use super::*;
     use crate::provenance::examples::{function, schema};
 
@@ -44,6 +54,31 @@ mod tests {
         };
         assert_eq!(of(4), (Some(1), false));
         assert_eq!(of(5), (None, false));
+    }
+
+    #[test]
+    fn the_group_of_an_old_plan_is_known_by_its_symbol() {
+        use super::super::schema::{GroupKeys, GroupPackage, GroupResult, GroupSchema};
+        let name = "resenje.org/singleflight.(*Group[go.shape.struct {},go.shape.*uint8]).Do";
+        let of = |format| {
+            let join = FuncSchema {
+                role: Role::Join,
+                ..function(name, &[])
+            };
+            let plan = Plan {
+                functions: vec![join, function(name, &[])],
+                ..Plan::default()
+            };
+            let plan = plan.lifted(format);
+            (plan.functions[0].group, plan.functions[1].group)
+        };
+        let known = GroupSchema {
+            package: GroupPackage::Resenje,
+            keys: GroupKeys::One,
+            result: GroupResult::Pointer,
+        };
+        assert_eq!(of(5), (Some(known), None), "a traced call is no join");
+        assert_eq!(of(6), (None, None));
     }
 
     #[test]

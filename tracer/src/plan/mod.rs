@@ -37,9 +37,10 @@ pub use error::Error;
 pub use explain::{explain, fold};
 pub use profile::{PROFILES, PlanRequest, Wanted, Wish, matches};
 pub use schema::{
-    ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, Issue, IssueKind, Leaf, MapSchema,
-    Meaning, OpSchema, PlaceKind, Plan, Role, Secret, SignatureSource, SiteSchema, TypeKindSchema,
-    TypeSchema, Undescribed, Unplaced, ValueSchema,
+    ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, GroupKeys, GroupPackage,
+    GroupResult, GroupSchema, Issue, IssueKind, Leaf, MapSchema, Meaning, OpSchema, PlaceKind,
+    Plan, Role, Secret, SignatureSource, SiteSchema, TypeKindSchema, TypeSchema, Undescribed,
+    Unplaced, ValueSchema,
 };
 pub use signature::type_text;
 pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};

@@ -2,7 +2,10 @@
 
 use super::abi::Abi;
 use super::lower::Lowering;
-use super::schema::{ArgPlace, Leaf, Meaning, PlaceKind, Role, TypeKindSchema, ValueSchema};
+use super::schema::{
+    ArgPlace, GroupKeys, GroupPackage, GroupResult, GroupSchema, Leaf, Meaning, PlaceKind, Role,
+    TypeKindSchema, ValueSchema,
+};
 use crate::gobin::symbol::Symbol;
 use crate::gobin::{FuncInfo, GoBinary};
 
@@ -20,7 +23,10 @@ const RECOVERY: &str = "runtime.recovery";
 /// that it was before, and one that comes after (`hijackLocked`, net/http/server.go, Go 1.13 to 1.27).
 const HIJACK: &str = "net/http.(*response).Hijack";
 /// Packages with a `Group` whose `Do` runs a function once for all who ask at the same time.
-const SINGLEFLIGHT: &[&str] = &["resenje.org/singleflight", "golang.org/x/sync/singleflight"];
+const SINGLEFLIGHT: &[(&str, GroupPackage)] = &[
+    ("resenje.org/singleflight", GroupPackage::Resenje),
+    ("golang.org/x/sync/singleflight", GroupPackage::XSync),
+];
 
 /// Find out how large layers are, in both image services: the writable layer of a container (for `size=1` and disk usage; it walks
 /// directories or asks the snapshotter), and all layers. `ImageDiskUsage` lists images with their sizes up to 27 and adds up layers from 28 on.
@@ -81,12 +87,68 @@ pub fn supporting(
 
 /// `Do` of a singleflight group.
 fn is_join(name: &str) -> bool {
+    group_of(name).is_some()
+}
+
+/// What the symbol of a group's `Do` says of the group; `None`: it is none.
+pub fn group_of(name: &str) -> Option<GroupSchema> {
     // most names are passed over by their end
-    name.ends_with(").Do")
-        && Symbol::parse(name).is_some_and(|symbol| {
-            let group = symbol.method_of().is_some_and(|of| of.name == "Group");
-            group && SINGLEFLIGHT.contains(&symbol.import_path().as_ref())
-        })
+    let symbol = name.ends_with(").Do").then(|| Symbol::parse(name))??;
+    let group = symbol.method_of().filter(|of| of.name == "Group")?;
+    let path = symbol.import_path();
+    let (_, package) = SINGLEFLIGHT.iter().find(|(known, _)| *known == path)?;
+    // `Group[K, V]`, or one whose keys are strings and whose results are of any type
+    let (keys, result) = match group.arguments.and_then(two_arguments) {
+        Some((key, result)) => (keys_of(key), result_of(result)),
+        None => (GroupKeys::Many, GroupResult::Interface),
+    };
+    Some(GroupSchema {
+        package: *package,
+        keys,
+        result,
+    })
+}
+
+/// Type arguments of a symbol: split at the comma that lies in no brackets.
+fn two_arguments(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0u32;
+    let at = text.char_indices().find(|(_, c)| {
+        match c {
+            '[' | '(' | '{' => depth += 1,
+            ']' | ')' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        *c == ',' && depth == 0
+    });
+    let (key, result) = text.split_at_checked(at?.0)?;
+    Some((key, result.strip_prefix(',')?))
+}
+
+/// The type that a type argument stands for in code that instances share. Go 1.18 numbers the
+/// arguments: `go.shape.int_0` (cmd/compile/internal/typecheck/subr.go).
+fn shape(argument: &str) -> &str {
+    let Some(of) = argument.strip_prefix("go.shape.") else {
+        return argument;
+    };
+    let numbered = of
+        .rsplit_once('_')
+        .filter(|(_, number)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    numbered.map_or(of, |(of, _)| of)
+}
+
+fn keys_of(argument: &str) -> GroupKeys {
+    match shape(argument) {
+        "struct {}" => GroupKeys::One,
+        _ => GroupKeys::Many,
+    }
+}
+
+fn result_of(argument: &str) -> GroupResult {
+    match shape(argument) {
+        of if of.starts_with('*') => GroupResult::Pointer,
+        of if of.starts_with("interface {") || of == "error" => GroupResult::Interface,
+        _ => GroupResult::Other,
+    }
 }
 
 /// `Do` of every group: of generic ones the code that all instances share (`go.shape`), which their wrappers call.
@@ -128,4 +190,60 @@ pub fn join_values(
         vec![word("group", receiver)],
         vec![word("word0", 0), word("word1", 1)],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_by_their_symbols() {
+        use GroupKeys::{Many, One};
+        use GroupPackage::{Resenje, XSync};
+        use GroupResult::{Interface, Other, Pointer};
+        let resenje = |arguments: &str| {
+            let name = format!("resenje.org/singleflight.(*Group[{arguments}]).Do");
+            group_of(&name).map(|g| (g.package, g.keys, g.result))
+        };
+        for (arguments, keys, result) in [
+            ("go.shape.struct {},go.shape.*uint8", One, Pointer),
+            ("go.shape.struct {}_0,go.shape.*uint8_1", One, Pointer),
+            ("go.shape.struct {},go.shape.int64", One, Other),
+            ("go.shape.struct {},go.shape.[]*a/b.Container", One, Other),
+            ("go.shape.bool,go.shape.*uint8", Many, Pointer),
+            (
+                "go.shape.string,go.shape.interface { A() }",
+                Many,
+                Interface,
+            ),
+            (
+                "go.shape.struct { A, B int },go.shape.*uint8",
+                Many,
+                Pointer,
+            ),
+            (
+                "go.shape.map[string]a.B[int,bool],go.shape.*uint8",
+                Many,
+                Pointer,
+            ),
+        ] {
+            assert_eq!(
+                resenje(arguments),
+                Some((Resenje, keys, result)),
+                "{arguments}"
+            );
+        }
+        let plain = "github.com/docker/docker/vendor/golang.org/x/sync/singleflight.(*Group).Do";
+        let found = group_of(plain).map(|g| (g.package, g.keys, g.result));
+        assert_eq!(found, Some((XSync, Many, Interface)));
+        for other in [
+            "internal/singleflight.(*Group).Do",
+            "golang.org/x/sync/singleflight.(*Group).DoChan",
+            "golang.org/x/sync/singleflight.(*Group).Do.func1",
+            "golang.org/x/sync/singleflight.(*Call).Do",
+            "resenje.org/singleflight.(*Group[",
+        ] {
+            assert_eq!(group_of(other), None, "{other}");
+        }
+    }
 }

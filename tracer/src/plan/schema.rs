@@ -154,6 +154,50 @@ pub struct FuncSchema {
     pub out: Vec<ValueSchema>,
     /// Callers that inlined it: calls from there are invisible.
     pub inlined_at: Vec<String>,
+    /// Of `Do` of a singleflight group ([`Role::Join`]): what is known of the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupSchema>,
+}
+
+/// A singleflight group: when two callers of its `Do` certainly got the result of one execution.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct GroupSchema {
+    pub package: GroupPackage,
+    pub keys: GroupKeys,
+    pub result: GroupResult,
+}
+
+/// Where a group comes from.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupPackage {
+    /// `resenje.org/singleflight`: the function runs on a goroutine of its own, and its result is
+    /// handed out for as long as anyone takes it.
+    Resenje,
+    /// `golang.org/x/sync/singleflight`: it runs on the first caller's goroutine, and whoever comes
+    /// after its end starts another run.
+    XSync,
+}
+
+/// The keys of a group's calls.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupKeys {
+    /// Their type has one value only: whoever comes while another one runs waits for it.
+    One,
+    Many,
+}
+
+/// What a group's result is, as far as one can be told from another by it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupResult {
+    /// A pointer: its word.
+    Pointer,
+    /// An interface: its two words.
+    Interface,
+    /// Anything else (a number, a slice): two executions may return the same words.
+    Other,
 }
 
 impl FuncSchema {

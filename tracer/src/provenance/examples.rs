@@ -31,6 +31,7 @@ pub fn function(name: &str, params: &[&str]) -> FuncSchema {
         results: Vec::new(),
         out: Vec::new(),
         inlined_at: Vec::new(),
+        group: None,
     }
 }
 

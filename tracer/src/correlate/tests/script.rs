@@ -15,12 +15,15 @@
 //! | `lose` | a hit is lost here |
 //! | `drain` | what is finished is given out |
 //!
-//! Functions: `R` serves a request, `D` is `Do` of a group with one key, `K` of one with several, `H` takes
-//! the connection over, `L` finds out layer sizes, `f`, `g` and `h` are traced calls.
+//! Functions: `R` serves a request, `D` is `Do` of a group with one key, `K` of one with several,
+//! `N` of one with several whose results are numbers, `X` of one of x/sync, `H` takes the connection over, `L` finds out layer sizes, `f`, `g` and `h` are traced calls.
 
 use crate::correlate::examples;
 use crate::decode::{Hit, Value};
-use crate::plan::{FuncSchema, Plan, Role, SignatureSource};
+use crate::plan::GroupPackage::{Resenje, XSync};
+use crate::plan::{
+    FuncSchema, GroupKeys, GroupPackage, GroupResult, GroupSchema, Plan, Role, SignatureSource,
+};
 use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 
 /// Names in scripts, symbols, roles.
@@ -29,24 +32,33 @@ const FUNCTIONS: &[(&str, &str, Role)] = &[
     ("f", "main.f", Role::Call),
     ("g", "main.g", Role::Call),
     ("h", "main.h", Role::Call),
-    (
-        "D",
-        "resenje.org/singleflight.(*Group[go.shape.struct {},go.shape.*uint8]).Do",
-        Role::Join,
-    ),
-    (
-        "K",
-        "resenje.org/singleflight.(*Group[go.shape.bool,go.shape.*uint8]).Do",
-        Role::Join,
-    ),
+    ("D", "D", Role::Join),
+    ("K", "K", Role::Join),
+    ("N", "N", Role::Join),
+    ("X", "X", Role::Join),
     ("H", "net/http.(*response).Hijack", Role::Hijack),
     ("L", "main.LayerDiskUsage", Role::Layers),
     ("exits", "runtime.Goexit", Role::Recovery),
     ("recovers", "runtime.recovery", Role::Recovered),
     ("makes", "runtime.newproc1", Role::Birth),
 ];
+/// The groups whose `Do` they are.
+const GROUPS: &[(&str, GroupSchema)] = &[
+    ("D", group(Resenje, GroupKeys::One, GroupResult::Pointer)),
+    ("K", group(Resenje, GroupKeys::Many, GroupResult::Pointer)),
+    ("N", group(Resenje, GroupKeys::Many, GroupResult::Other)),
+    ("X", group(XSync, GroupKeys::Many, GroupResult::Pointer)),
+];
 /// Thread that makes all goroutines.
 const MAKER: u32 = 9;
+
+const fn group(package: GroupPackage, keys: GroupKeys, result: GroupResult) -> GroupSchema {
+    GroupSchema {
+        package,
+        keys,
+        result,
+    }
+}
 
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -69,6 +81,7 @@ pub fn plan_of_all(births: bool) -> Plan {
         results: Vec::new(),
         out: Vec::new(),
         inlined_at: Vec::new(),
+        group: GROUPS.iter().find(|g| g.0 == *short).map(|g| g.1),
     });
     Plan {
         functions: functions.collect(),
