@@ -69,6 +69,7 @@ impl Correlator {
         delivery.summary.masked += u64::from(hit.masked);
         delivery.until = delivery.until.max(hit.ktime);
         self.lost_before = self.lost_before.max(hit.lost_before);
+        self.ownership.joins.lost_before = self.lost_before;
         if let Some(goid) = hit.goid {
             self.distrust(goid, hit.lost_before);
         }

@@ -270,6 +270,7 @@ impl Delivery {
             .values()
             .filter(|c| c.is_open() || c.join.is_some_and(|j| joins.awaits_sharers(j)))
             .filter_map(|c| c.request.map(|(id, _)| id))
+            .chain(joins.awaiting_runs())
             .collect();
         let over = self
             .requests

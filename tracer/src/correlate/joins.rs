@@ -4,10 +4,10 @@
 //! are one execution if they were made on one group, overlap in time (or both with others of it), came back with the same result, and
 //! traced calls were made under one of them only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lineage::Work;
-use crate::plan::{GroupKeys, GroupResult, GroupSchema};
+use crate::plan::{GroupKeys, GroupPackage, GroupResult, GroupSchema};
 
 /// Joins remembered, at most; beyond, the oldest are forgotten.
 const MOST: usize = 4096;
@@ -27,9 +27,12 @@ impl Group {
     /// the same for every result of its kind (nil).
     fn identity(self, words: [Option<u64>; 2]) -> Option<[u64; 2]> {
         let first = words[0].filter(|word| *word != 0)?;
-        match self.of.result {
-            GroupResult::Pointer | GroupResult::Other => Some([first, 0]),
-            GroupResult::Interface => Some([first, words[1]?]),
+        match (self.of.result, self.of.keys) {
+            (GroupResult::Pointer, _) => Some([first, 0]),
+            (GroupResult::Interface, _) => Some([first, words[1]?]),
+            // equal numbers tell only where whoever overlaps has the same key
+            (GroupResult::Other, GroupKeys::One) => Some([first, 0]),
+            (GroupResult::Other, GroupKeys::Many) => None,
         }
     }
 }
@@ -49,6 +52,8 @@ struct Join {
     calls: u64,
     /// It, or what came after it, may have been lost.
     broken: bool,
+    /// Hits lost before its entry.
+    lost_before: u64,
 }
 
 /// All joins that may still matter.
@@ -57,6 +62,8 @@ pub struct Joins {
     all: BTreeMap<u64, Join>,
     next: u64,
     pub forgotten: u64,
+    /// Hits lost until now.
+    pub lost_before: u64,
 }
 
 /// A request that gets the result of an execution.
@@ -82,6 +89,7 @@ impl Joins {
                 result: None,
                 calls: 0,
                 broken: false,
+                lost_before: self.lost_before,
             },
         );
         if self.all.len() > MOST {
@@ -124,8 +132,8 @@ impl Joins {
         a.group == b.group && before(a, b) && before(b, a)
     }
 
-    /// A run, and the calls that came back with its result: each overlaps with it, or with another one of them. (A group may hold a
-    /// result for as long as anyone still takes it, so that the last to come need not have met the first.)
+    /// A run, and the calls that came back with its result: each overlaps with it, or, where a group
+    /// hands its result out for as long as anyone still takes it, with another one of them.
     fn one_execution(&self, serial: u64) -> Vec<&Join> {
         let Some(run) = self.all.get(&serial) else {
             return Vec::new();
@@ -142,7 +150,8 @@ impl Joins {
             .map(|(_, j)| j)
             .collect();
         let mut met = 0;
-        while let Some(one) = found.get(met).copied() {
+        let handed_on = run.group.of.package == GroupPackage::Resenje;
+        while let Some(one) = found.get(met).copied().filter(|_| met == 0 || handed_on) {
             let (more, others) = rest.into_iter().partition(|j| Self::overlap(one, j));
             let more: Vec<&Join> = more;
             found.extend(more);
@@ -183,6 +192,21 @@ impl Joins {
         })
     }
 
+    /// Requests that came back with a result while a run which they met has not come back: it may
+    /// turn out to be their run. A run that began before hits were lost may never be seen coming back.
+    pub fn awaiting_runs(&self) -> BTreeSet<u32> {
+        let is_run = |j: &&Join| {
+            j.end.is_none() && !j.broken && j.calls > 0 && j.lost_before == self.lost_before
+        };
+        let runs: Vec<&Join> = self.all.values().filter(is_run).collect();
+        self.all
+            .values()
+            .filter(|j| j.calls == 0 && !j.broken && j.result.is_some())
+            .filter(|j| runs.iter().any(|run| Self::overlap(run, j)))
+            .filter_map(|j| j.request)
+            .collect()
+    }
+
     /// (waiting request, request whose execution runs), of groups with one key only.
     pub fn waiting(&self) -> Vec<(u32, u32)> {
         let open = |j: &&Join| j.end.is_none() && !j.broken && j.group.of.keys == GroupKeys::One;
@@ -205,7 +229,6 @@ impl Joins {
 mod tests {
     use super::super::model::Link;
     use super::*;
-    use crate::plan::GroupPackage;
 
     const GROUP: Group = Group {
         address: 0x1000,
@@ -231,11 +254,20 @@ mod tests {
             let of = GroupSchema { result, ..GROUP.of };
             Group { of, ..GROUP }.identity(words)
         };
-        use GroupResult::{Interface, Pointer};
+        use GroupResult::{Interface, Other, Pointer};
         assert_eq!(of(Pointer, [Some(7), None]), Some([7, 0]));
         assert_eq!(of(Pointer, [Some(0), Some(7)]), None, "nil");
         assert_eq!(of(Interface, [Some(7), Some(8)]), Some([7, 8]));
         assert_eq!(of(Interface, [Some(7), None]), None, "a type alone");
+        assert_eq!(of(Other, [Some(7), None]), Some([7, 0]), "the only key");
+        let many = GroupSchema {
+            keys: GroupKeys::Many,
+            result: Other,
+            ..GROUP.of
+        };
+        let many = Group { of: many, ..GROUP };
+        let chance = many.identity([Some(7), None]);
+        assert_eq!(chance, None, "another key may have the same number");
     }
 
     fn two(first_result: u64, second_result: u64) -> (Joins, u64, u64) {

@@ -48,6 +48,24 @@ const CASES: &[(&str, &str, &[&str])] = &[
         &["", "", "#1[f] #2[]", ""],
     ),
     (
+        "who got a finished result may be over before its run has come back",
+        "1 +R@10; 2 +R@10; 1 +D@20=a0; 1 makes; made 3; 3 +f@20; 3 -f@20; 2 +D@20=a0; \
+         2 -D@20=c0; 2 -R@10; drain; 1 -D@20=c0; drain; 1 -R@10; drain",
+        &["", "", "#1[f] #2[]", ""],
+    ),
+    (
+        "a run that turns out to be another one",
+        "1 +R@10; 2 +R@10; 1 +K@20=a0; 1 makes; made 3; 3 +f@20; 2 +K@20=a0; 2 -K@20=d0; \
+         2 -R@10; drain; 3 -f@20; 1 -K@20=c0; drain; 1 -R@10; drain",
+        &["", "#2[]", "#1[f]", ""],
+    ),
+    (
+        "nobody waits for a run that began before a loss",
+        "1 +R@10; 1 +D@20=a0; 1 makes; made 3; 3 +f@20; 3 -f@20; lose; 2 +R@10; 2 +D@20=a0; \
+         2 -D@20=c0; 2 -R@10; drain",
+        &["#2[]", "#1![f]"],
+    ),
+    (
         "who waited may be over first",
         "1 +R@10; 2 +R@10; 1 +D@20=a0; 1 makes; made 3; 3 +f@20; 2 +D@20=a0; 3 -f@20; \
          1 -D@20=c0; 2 -D@20=c0; 2 -R@10; drain; 1 -R@10; drain",

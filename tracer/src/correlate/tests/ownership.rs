@@ -104,6 +104,24 @@ const CASES: &[(&str, &str, &str)] = &[
         "f=#1+1",
     ),
     (
+        "a result that is handed on: the last met only a waiter",
+        "1 +R@10; 2 +R@10; 3 +R@10; 1 +K@20=a0; 1 makes; made 4; 4 +f@20; 4 -f@20; 2 +K@20=a0; \
+         1 -K@20=c0; 3 +K@20=a0; 2 -K@20=c0; 3 -K@20=c0",
+        "f=#1+1&#2&#3",
+    ),
+    (
+        "x/sync hands on nothing: the last one ran for itself",
+        "1 +R@10; 2 +R@10; 3 +R@10; 1 +X@20=a0; 1 +f@30; 2 +X@20=a0; 1 -f@30; \
+         1 -X@20=c0; 3 +X@20=a0; 2 -X@20=c0; 3 -X@20=c0",
+        "f=#1&#2",
+    ),
+    (
+        "many keys: equal numbers tell nothing",
+        "1 +R@10; 2 +R@10; 1 +N@20=a0; 1 makes; made 3; 3 +f@20; 2 +N@20=a0; 3 -f@20; \
+         1 -N@20=c0; 2 -N@20=c0",
+        "f=#1+1",
+    ),
+    (
         "many keys: the same result tells",
         "1 +R@10; 2 +R@10; 1 +K@20=a0; 1 makes; made 3; 3 +f@20; 2 +K@20=a0; 3 -f@20; \
          1 -K@20=c0; 2 -K@20=c0",
