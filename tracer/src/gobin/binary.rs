@@ -28,6 +28,11 @@ pub struct GoBinary<'data> {
     pub(super) roots: OnceCell<Vec<TypeId>>,
     /// (interface, concrete type).
     pub(super) itabs: OnceCell<Vec<(TypeId, TypeId)>>,
+    /// Concrete type of each itab and its place in `itabs`, sorted.
+    pub(super) itabs_by_concrete: OnceCell<Vec<(TypeId, usize)>>,
+    thread_local: OnceCell<Option<i32>>,
+    /// Instantiated types by the names in front of their type arguments, sorted.
+    pub(super) instantiations: OnceCell<Vec<(String, TypeId)>>,
     pub(super) listed_names: OnceCell<NameIndex>,
     pub(super) all_names: OnceCell<NameIndex>,
     data: &'data [u8],
@@ -102,6 +107,9 @@ impl<'data> GoBinary<'data> {
             types: RefCell::default(),
             roots: OnceCell::new(),
             itabs: OnceCell::new(),
+            itabs_by_concrete: OnceCell::new(),
+            thread_local: OnceCell::new(),
+            instantiations: OnceCell::new(),
             listed_names: OnceCell::new(),
             all_names: OnceCell::new(),
             data,
@@ -229,7 +237,9 @@ impl<'data> GoBinary<'data> {
             return None;
         }
         let Some((size, align)) = self.elf.tls else {
-            return self.thread_local_of_code();
+            return *self
+                .thread_local
+                .get_or_init(|| self.thread_local_of_code());
         };
         (size == 8 && align <= 64)
             .then(|| size.checked_next_multiple_of(align.max(1)))

@@ -53,6 +53,7 @@ impl GoBinary<'_> {
     pub fn inlined_at(&self, names: &[&str]) -> Result<BTreeMap<String, Vec<InlinedAt>>, Error> {
         let mut found: BTreeMap<String, Vec<InlinedAt>> = BTreeMap::new();
         let mut budget = MOST_INLINED;
+        let wanted: HashSet<&str> = names.iter().copied().collect();
         for index in self.may_inline(names) {
             let Some((record, entry)) = self.record(index) else {
                 continue;
@@ -69,7 +70,7 @@ impl GoBinary<'_> {
             let mut here: BTreeSet<&str> = BTreeSet::new();
             for i in 0..tree.len(&mut budget) {
                 if let Some(name) = tree.name_off(i).and_then(|o| self.table.name(o))
-                    && names.contains(&name)
+                    && wanted.contains(name)
                 {
                     here.insert(name);
                 }

@@ -167,6 +167,29 @@ impl<'data> GoBinary<'data> {
             .collect())
     }
 
+    /// Instantiations of a generic type among the types reachable from the roots, by address. `name` is the full name in front of
+    /// the type arguments; a leading `*` asks for pointers to them.
+    #[must_use]
+    pub fn instantiations(&self, name: &str) -> Vec<TypeId> {
+        let all = self.instantiations.get_or_init(|| {
+            let reader = self.type_reader();
+            let mut found: Vec<(String, TypeId)> = self
+                .reachable()
+                .into_iter()
+                .filter(|id| reader.short_name(*id).is_some_and(|n| generic(n).is_some()))
+                .filter_map(|id| Some((generic(&reader.name_of(id)?)?.to_owned(), id)))
+                .filter(|(_, id)| self.read_type(*id).is_ok())
+                .collect();
+            found.sort_unstable();
+            found
+        });
+        let from = all.partition_point(|(known, _)| known.as_str() < name);
+        let rest = all.get(from..).unwrap_or_default().iter();
+        rest.take_while(|(known, _)| known == name)
+            .map(|(_, id)| *id)
+            .collect()
+    }
+
     fn all_itabs(&self) -> &[(TypeId, TypeId)] {
         self.itabs.get_or_init(|| self.type_reader().itabs())
     }
@@ -174,8 +197,28 @@ impl<'data> GoBinary<'data> {
     /// Interfaces of which the file holds an itab for one of these types.
     #[must_use]
     pub fn interfaces_of(&self, concrete: &[TypeId]) -> Vec<(TypeId, TypeId)> {
-        let all = self.all_itabs().iter();
-        all.filter(|(_, c)| concrete.contains(c)).copied().collect()
+        let by_concrete = self.itabs_by_concrete.get_or_init(|| {
+            let all = self.all_itabs().iter().enumerate();
+            let mut sorted: Vec<(TypeId, usize)> = all.map(|(i, (_, c))| (*c, i)).collect();
+            sorted.sort_unstable();
+            sorted
+        });
+        let mut places: Vec<usize> = concrete
+            .iter()
+            .flat_map(|wanted| {
+                let from = by_concrete.partition_point(|(c, _)| c < wanted);
+                let rest = by_concrete.get(from..).unwrap_or_default();
+                rest.iter().take_while(move |(c, _)| c == wanted)
+            })
+            .map(|(_, place)| *place)
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        let all = self.all_itabs();
+        places
+            .into_iter()
+            .filter_map(|place| all.get(place).copied())
+            .collect()
     }
 
     /// Concrete types of which the file holds an itab for that interface, by address.
@@ -229,6 +272,12 @@ impl<'data> GoBinary<'data> {
     pub fn itabs(&self) -> Result<Vec<(TypeId, TypeId)>, Error> {
         Ok(self.all_itabs().to_vec())
     }
+}
+
+/// `a/b.T[int]` → `a/b.T`; `None` for types that have no name of their own.
+fn generic(name: &str) -> Option<&str> {
+    let (before, _) = name.split_once('[')?;
+    before.contains('.').then_some(before)
 }
 
 /// Sizes and offsets that sums of them cannot overflow.

@@ -27,9 +27,9 @@ pub fn candidates(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Vec<Candidate>,
         return Ok(Vec::new());
     };
     let star = if of.by_pointer { "*" } else { "" };
-    let prefix = format!("{star}{}.{}[", name.path(), of.name);
+    let generic = format!("{star}{}.{}", name.path(), of.name);
     let mut instances = Vec::new();
-    for receiver in binary.find_types(&mut |known| known.starts_with(&prefix))? {
+    for receiver in binary.instantiations(&generic) {
         for method in binary.methods(receiver)? {
             let (true, Some(ty)) = (method.name == name.function, method.ty) else {
                 continue;

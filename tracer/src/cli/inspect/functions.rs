@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::super::args::InspectArgs;
 use super::super::say::say;
 use crate::gobin::{Arch, FuncInfo, GoBinary, InlinedAt};
-use crate::plan::{self, ArgPlace, PlaceKind, SignatureSource, Spot, fold};
+use crate::plan::{self, ArgPlace, PlaceKind, SignatureSource, Spot, Spots, fold};
 use crate::render;
 use crate::session::{close_to, parse_binary};
 use crate::target::Image;
@@ -100,15 +100,12 @@ pub fn run(args: &InspectArgs, image: &Image, out: &mut dyn Write) -> Result<boo
     }
     let names: Vec<&str> = found.iter().map(|f| f.name.as_str()).collect();
     let inlined = binary.inlined_at(&names)?;
-    let rows = found
-        .iter()
-        .map(|f| in_full(&binary, f, &inlined))
-        .collect::<Result<Vec<_>>>()?;
+    let rows = found.iter().map(|f| in_full(&binary, f, &inlined));
     if args.json {
-        super::json(out, &rows)?;
+        super::json_array(out, rows)?;
     } else {
-        for row in &rows {
-            show(row, out)?;
+        for row in rows {
+            show(&row, out)?;
         }
     }
     Ok(true)
@@ -121,9 +118,7 @@ fn list(
     out: &mut dyn Write,
 ) -> Result<bool> {
     if json {
-        let rows: Vec<FunctionJson> = functions.map(|f| plain(binary, &f)).collect();
-        super::json(out, &rows)?;
-        return Ok(!rows.is_empty());
+        return Ok(super::json_array(out, functions.map(|f| plain(binary, &f)))? > 0);
     }
     let mut any = false;
     for f in functions {
@@ -146,11 +141,12 @@ fn plain(binary: &GoBinary<'_>, f: &FuncInfo) -> FunctionJson {
     }
 }
 
+/// What is damaged of one function is said of that function.
 fn in_full(
     binary: &GoBinary<'_>,
     f: &FuncInfo,
     inlined: &BTreeMap<String, Vec<InlinedAt>>,
-) -> Result<FunctionJson> {
+) -> FunctionJson {
     let mut row = plain(binary, f);
     row.inlined_at = inlined
         .get(&f.name)
@@ -166,7 +162,7 @@ fn in_full(
         wrapper: f.wrapper,
         assembly: f.assembly,
     };
-    match plan::signature_of(binary, f)? {
+    match plan::signature_of(binary, f).unwrap_or_else(|why| Err(vec![why.to_string()])) {
         Ok(verified) => {
             let value = |name: String, ty, place: &ArgPlace| ValueJson {
                 name,
@@ -193,7 +189,15 @@ fn in_full(
         }
         Err(refused) => detail.signature_refused = refused,
     }
-    let spots = plan::spots(binary, f)?;
+    match plan::spots(binary, f) {
+        Ok(spots) => add_spots(binary, spots, &mut detail),
+        Err(why) => detail.not_probed.push(why.to_string()),
+    }
+    row.detail = Some(detail);
+    row
+}
+
+fn add_spots(binary: &GoBinary<'_>, spots: Spots, detail: &mut Detail) {
     let site = |kind, spot: Spot| SiteJson {
         kind,
         addr: spot.addr,
@@ -214,8 +218,6 @@ fn in_full(
             .extend(returns.into_iter().map(|spot| site("return", spot))),
         Err(why) => detail.not_probed.push(why.to_string()),
     }
-    row.detail = Some(detail);
-    Ok(row)
 }
 
 /// Registers by name, or the stack.

@@ -97,3 +97,40 @@ fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     Ok(writeln!(out, "{}", render::escape_json(&text))?)
 }
+
+/// An array whose elements are made one by one; the same text as [`json`] of all of them.
+fn json_array<T: Serialize>(out: &mut dyn Write, rows: impl Iterator<Item = T>) -> Result<usize> {
+    let mut count = 0;
+    for row in rows {
+        write!(out, "{}", if count == 0 { "[" } else { "," })?;
+        let text = serde_json::to_string_pretty(&row)?;
+        // line breaks within strings are escaped
+        for line in render::escape_json(&text).lines() {
+            write!(out, "\n  {line}")?;
+        }
+        count += 1;
+    }
+    writeln!(out, "{}", if count == 0 { "[]" } else { "\n]" })?;
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    #[test]
+    fn an_array_reads_the_same_whether_made_whole_or_one_by_one() {
+        let rows = [
+            json!({"a\nb": [1, {}], "c": "\u{1b}\u{2028}"}),
+            json!([]),
+            Value::Null,
+        ];
+        for most in 0..=rows.len() {
+            let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+            super::json(&mut whole, &rows[..most].to_vec()).expect("json");
+            let count = super::json_array(&mut pieces, rows[..most].iter()).expect("json");
+            assert_eq!(count, most);
+            assert_eq!(whole, pieces);
+        }
+    }
+}
