@@ -238,7 +238,7 @@ fn table(binary: &GoBinary<'_>, name: &str) -> usize {
 }
 
 fn offset(binary: &GoBinary<'_>, addr: u64) -> Option<usize> {
-    usize::try_from(binary.file_offset(ImageAddr(addr))?).ok()
+    usize::try_from(binary.file_offset(ImageAddr(addr))?.0).ok()
 }
 
 /// The pclntab's header, and the tables that it points to.
@@ -267,9 +267,9 @@ fn about(binary: &GoBinary<'_>) {
     let _ = (binary.version(), binary.build_info(), binary.unverified());
     let _ = (binary.lowest_vaddr(), binary.only_thread_local());
     for segment in binary.load_segments() {
-        let _ = binary.file_offset(ImageAddr(segment.vaddr));
-        let _ = binary.read_word(ImageAddr(segment.vaddr));
-        let _ = binary.bytes_at(ImageAddr(segment.vaddr), 64);
+        let _ = binary.file_offset(segment.vaddr);
+        let _ = binary.read_word(segment.vaddr);
+        let _ = binary.bytes_at(segment.vaddr, 64);
     }
 }
 

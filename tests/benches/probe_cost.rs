@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use harness::{Assets, Daemon, Fixture, Tool};
+use mobytrace::addr::LoadBias;
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{Plan, PlanRequest, Role, build};
 use mobytrace::probe::{Links, Session, SessionOptions, TargetProc, Variant};
@@ -47,7 +48,7 @@ fn entry_only(plan: &Plan, first: bool) -> Plan {
     if first {
         let entry = plan.functions[wanted].entry;
         for site in &mut plan.sites {
-            site.file_offset -= site.addr - entry;
+            site.file_offset.0 -= site.addr.since(entry);
             site.addr = entry;
             site.cond = 0;
         }
@@ -66,7 +67,7 @@ fn per_hit() -> Vec<(String, f64)> {
     let pid = spin.pid();
     let target = TargetProc {
         pid,
-        load_bias: 0,
+        load_bias: LoadBias::default(),
         exe: &path,
     };
     let base: Vec<f64> = (0..ROUNDS).map(|_| round(&mut spin)).collect();
@@ -158,7 +159,7 @@ fn hundred_sites(links: Links) -> (f64, f64) {
     let fixture = Fixture::start(&path, &[]).expect("fixture");
     let target = TargetProc {
         pid: fixture.pid(),
-        load_bias: 0,
+        load_bias: LoadBias::default(),
         exe: &path,
     };
     let options = SessionOptions {

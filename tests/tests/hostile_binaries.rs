@@ -40,7 +40,7 @@ fn weak(patch: &Patch) -> Weak {
         let hex = value.trim_start_matches("0x");
         let end = hex.find(|c: char| !c.is_ascii_hexdigit());
         let addr = u64::from_str_radix(&hex[..end.unwrap_or(hex.len())], 16).expect("address");
-        let offset = binary.file_offset(ImageAddr(addr)).expect("offset") as usize;
+        let offset = binary.file_offset(ImageAddr(addr)).expect("offset").0 as usize;
         tables.extend([offset, offset + 65_536]);
     }
     // words of moduledata are relocations in a PIE

@@ -9,6 +9,8 @@
 
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
+pub mod addr;
+pub mod arch;
 pub mod capture;
 pub mod cli;
 pub mod correlate;

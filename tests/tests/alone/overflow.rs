@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use harness::Fixture;
+use mobytrace::addr::LoadBias;
 use mobytrace::correlate::{CallState, Correlator};
 use mobytrace::decode::{Assembler, Decoder, Part};
 use mobytrace::gobin::GoBinary;
@@ -62,7 +63,7 @@ fn lost_records_are_counted_and_said() {
     let pid = spin.pid();
     let target = TargetProc {
         pid,
-        load_bias: 0,
+        load_bias: LoadBias::default(),
         exe: &path,
     };
     let options = SessionOptions {
@@ -188,7 +189,7 @@ impl Seen {
 
 /// What is said to have returned did: its result is its own. `apart`: entries that were kept and whose returns were lost.
 fn nothing_is_paired_across_a_loss(plan: &Plan, records: Vec<Part>, apart: u64) {
-    let decoder = Decoder::new(plan, 0);
+    let decoder = Decoder::new(plan, LoadBias::default());
     let mut assembler = Assembler::default();
     let mut correlator = Correlator::new(plan);
     let mut hits: Vec<_> = records

@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use harness::Fixture;
+use mobytrace::addr::LoadBias;
 use mobytrace::correlate::{Call, CallState, Correlator, Trace};
 use mobytrace::decode::{Assembler, Decoder, Part, Value};
 use mobytrace::gobin::GoBinary;
@@ -99,7 +100,7 @@ fn take(plan: &Plan, trace: &Trace, seen: &mut BTreeMap<String, Seen>) {
 /// Everything that the ring buffer gave, and the trace of what was left at the end.
 fn decode(plan: &Plan, parts: Receiver<Part>) -> (BTreeMap<String, Seen>, Trace) {
     let mut assembler = Assembler::default();
-    let decoder = Decoder::new(plan, 0);
+    let decoder = Decoder::new(plan, LoadBias::default());
     let mut correlator = Correlator::new(plan);
     let mut seen = BTreeMap::new();
     for (n, part) in (1u64..).zip(parts) {
@@ -200,7 +201,7 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
     let pid = fixture.pid();
     let target = TargetProc {
         pid,
-        load_bias: 0,
+        load_bias: LoadBias::default(),
         exe: path,
     };
     let mut session = Session::start(&plan, &target, &SessionOptions::default()).expect("attached");
@@ -243,7 +244,7 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
     let counters = session.counters().expect("counters");
     session.detach().expect("detached");
     assert_eq!(
-        check_bytes(pid, 0, &plan).expect("memory"),
+        check_bytes(pid, LoadBias::default(), &plan).expect("memory"),
         SiteBytes::default()
     );
     fixture.tell("").expect("it lives");

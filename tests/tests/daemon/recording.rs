@@ -99,7 +99,7 @@ fn live_and_replayed_are_the_same_and_damage_is_survived() {
     let mut named = 0;
     for head in recording.parts().iter().map(|p| &p.head) {
         for address in &head.stack[..head.stack_len as usize] {
-            let names = symbols.get(&(address - bias)).expect("symbol");
+            let names = symbols.get(&(address - bias.0)).expect("symbol");
             assert!(!names.is_empty());
             named += 1;
         }

@@ -174,7 +174,7 @@ fn returns_by_disassembly_are_those_of_the_sp_table() {
             compared += 1;
             match spots.returns {
                 Ok(found) => {
-                    let found: Vec<u64> = found.iter().map(|s| s.addr).collect();
+                    let found: Vec<u64> = found.iter().map(|s| s.addr.0).collect();
                     returns += found.len();
                     if found != by_table && !is_assembly(&f) {
                         different.push(format!("{}: {found:x?}, by table {by_table:x?}", f.name));
@@ -209,10 +209,10 @@ impl Jumps {
         }
     }
 
-    fn leads_to(&self, from: u64, to: ImageAddr) -> bool {
+    fn leads_to(&self, from: ImageAddr, to: ImageAddr) -> bool {
         self.branches
             .iter()
-            .any(|(f, t, _)| (*f, *t) == (from, to.0))
+            .any(|(f, t, _)| (*f, *t) == (from.0, to.0))
     }
 
     fn amd64(code: &[u8], entry: u64) -> Self {
@@ -271,13 +271,13 @@ fn unsound(
     morestack: Option<u64>,
     spot: &Spot,
 ) -> Option<String> {
-    let behind = spot.addr + spot.len as u64;
+    let behind = spot.addr.0 + spot.len as u64;
     if let Some(call) = morestack {
         // branches into the block that ends in the call, from its first instruction on: all lead to the same one
         let probed = jumps
             .branches
             .iter()
-            .find(|(from, _, _)| *from == spot.addr);
+            .find(|(from, _, _)| *from == spot.addr.0);
         let Some((_, block, true)) = probed else {
             return Some("the entry is no conditional branch".to_owned());
         };
@@ -290,7 +290,7 @@ fn unsound(
             .filter(into_block)
             .map(|(from, _, _)| *from)
             .max();
-        if last != Some(spot.addr) || !matches!(spot.why, Why::StackCheck(_)) {
+        if last != Some(spot.addr.0) || !matches!(spot.why, Why::StackCheck(_)) {
             return Some(format!(
                 "the last branch to the call at {call:x} is at {last:x?}"
             ));
@@ -309,7 +309,7 @@ fn unsound(
     let mut pc = behind;
     while pc < f.end.0.min(behind + 256) {
         let range = restarts.iter().find(|r| (r.start.0..r.end.0).contains(&pc));
-        if range.is_some_and(|r| r.to.0 <= spot.addr) {
+        if range.is_some_and(|r| r.to <= spot.addr) {
             return Some(format!("preemption at {pc:x} goes back"));
         }
         pc += 1;

@@ -343,7 +343,7 @@ fn every_function_of_lists_and_disk_usage() {
             let spots = plan::spots(binary, &f).expect("code");
             let entry = spots.entry.expect("entry");
             assert!(
-                (f.entry.0..f.end.0).contains(&entry.addr) && entry.cond != 0,
+                (f.entry..f.end).contains(&entry.addr) && entry.cond != 0,
                 "{name}: {function}: {entry:?}"
             );
             let returns = spots.returns.expect("returns");
@@ -351,7 +351,7 @@ fn every_function_of_lists_and_disk_usage() {
             assert!(
                 returns
                     .iter()
-                    .all(|r| (entry.addr..f.end.0).contains(&r.addr)),
+                    .all(|r| (entry.addr..f.end).contains(&r.addr)),
                 "{name}: {function}: {returns:?}"
             );
             let verified = match plan::signature_of(binary, &f).expect("types") {

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tracer_ebpf::wire::counters::SiteCounters;
 
+use crate::addr::LoadBias;
 use crate::decode::Redact;
 use crate::plan::Plan;
 
@@ -33,8 +34,7 @@ pub struct Daemon {
     pub exe: String,
     pub go_version: String,
     pub build_id: Option<String>,
-    /// Run-time minus image addresses.
-    pub load_bias: u64,
+    pub load_bias: LoadBias,
     /// Version of dockerd, as it says itself over its API; not asked for except with `--all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

@@ -9,6 +9,7 @@ use tracer_ebpf::wire::record::{
 
 use super::missing::{Limit, Misfit, Missing};
 use super::record::{RawHit, read};
+use crate::addr::{ImageAddr, LoadBias, ProcessAddr};
 use crate::plan::Plan;
 
 /// Blocks nested in each other; the kernel's machine has 16 frames.
@@ -77,7 +78,7 @@ pub enum Node {
     },
     Iface {
         status: u8,
-        type_addr: u64,
+        type_addr: ImageAddr,
         data: Option<Bytes>,
         /// Index into `Plan::dyn_types` and its items.
         dynamic: Option<(usize, Block)>,
@@ -103,7 +104,7 @@ pub struct MapEnd {
 pub struct Parser<'a> {
     plan: &'a Plan,
     hit: &'a RawHit,
-    load_bias: u64,
+    load_bias: LoadBias,
     part: usize,
     at: usize,
     nested: u32,
@@ -117,7 +118,7 @@ struct Next {
 }
 
 impl<'a> Parser<'a> {
-    pub fn new(plan: &'a Plan, hit: &'a RawHit, load_bias: u64) -> Self {
+    pub fn new(plan: &'a Plan, hit: &'a RawHit, load_bias: LoadBias) -> Self {
         Self {
             plan,
             hit,
@@ -398,7 +399,7 @@ impl<'a> Parser<'a> {
 
     fn iface(&mut self, table: u32, next: Next) -> Node {
         let (status, value) = (next.item.status, next.item.value);
-        let type_addr = value.wrapping_sub(self.load_bias);
+        let type_addr = self.load_bias.to_image(ProcessAddr(value));
         let dynamic = (status == OK).then(|| {
             self.plan
                 .dyn_types

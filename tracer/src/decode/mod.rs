@@ -24,6 +24,7 @@ use tracer_ebpf::wire::limits::LOST_WORD;
 use tracer_ebpf::wire::record::{BAD_STACK, NO_G, NO_SAVED};
 use tracer_ebpf::wire::site::SITE_ENTRY;
 
+use crate::addr::{LoadBias, ProcessAddr};
 use crate::plan::secrets::Marks;
 use crate::plan::{Plan, Secret, ValueSchema};
 use build::Builder;
@@ -42,7 +43,7 @@ pub use value::{Hit, Value};
 pub struct Decoder<P> {
     plan: P,
     marks: Marks,
-    load_bias: u64,
+    load_bias: LoadBias,
     redact: Redact,
 }
 
@@ -65,9 +66,9 @@ impl Redact {
 }
 
 impl<P: Deref<Target = Plan>> Decoder<P> {
-    /// `load_bias`: run-time minus image addresses of the traced process.
+    /// `load_bias`: that of the daemon's image in the traced process.
     #[must_use]
-    pub fn new(plan: P, load_bias: u64) -> Self {
+    pub fn new(plan: P, load_bias: LoadBias) -> Self {
         Self {
             marks: Marks::of(&plan),
             plan,
@@ -153,7 +154,7 @@ impl<P: Deref<Target = Plan>> Decoder<P> {
             depth: head.depth,
             stack: head.stack[..stack_len]
                 .iter()
-                .map(|a| a.wrapping_sub(self.load_bias))
+                .map(|a| self.load_bias.to_image(ProcessAddr(*a)).0)
                 .collect(),
             values,
             out,

@@ -7,13 +7,15 @@ use super::buildinfo::{self, BuildInfo};
 use super::dwarf::Dwarf;
 use super::elf::{Elf, Segment};
 use super::error::Error;
-use super::model::{Arch, GoVersion, ImageAddr, Type, TypeId};
+use super::model::{GoVersion, Type, TypeId};
 use super::moduledata::{self, ModuleData};
 use super::names::NameIndex;
 use super::outline::{self, Facts};
 use super::pages::Pages;
 use super::pclntab::{self, Header, Pclntab};
 use super::release::Release;
+use crate::addr::{FileOffset, ImageAddr};
+use crate::arch::Arch;
 
 /// A Go binary. Tables are searched where they lie; nothing large is copied.
 #[derive(Debug)]
@@ -212,8 +214,11 @@ impl<'data> GoBinary<'data> {
 
     /// Lowest PT_LOAD address, page aligned.
     #[must_use]
-    pub fn lowest_vaddr(&self) -> u64 {
-        self.elf.segments.first().map_or(0, |s| s.vaddr & !0xfff)
+    pub fn lowest_vaddr(&self) -> ImageAddr {
+        self.elf
+            .segments
+            .first()
+            .map_or(ImageAddr(0), |s| ImageAddr(s.vaddr.0 & !0xfff))
     }
 
     #[must_use]
@@ -222,7 +227,7 @@ impl<'data> GoBinary<'data> {
     }
 
     #[must_use]
-    pub fn file_offset(&self, addr: ImageAddr) -> Option<u64> {
+    pub fn file_offset(&self, addr: ImageAddr) -> Option<FileOffset> {
         self.elf.file_offset(addr)
     }
 
@@ -233,7 +238,7 @@ impl<'data> GoBinary<'data> {
     /// linker makes without dynamic linking have no such block (cmd/link/internal/ld/elf.go); there the code says the offset.
     #[must_use]
     pub fn only_thread_local(&self) -> Option<i32> {
-        if self.elf.arch != Arch::Amd64 {
+        if !self.elf.arch.properties().thread_local_g {
             return None;
         }
         let Some((size, align)) = self.elf.tls else {
@@ -248,14 +253,10 @@ impl<'data> GoBinary<'data> {
             .map(|offset| -offset)
     }
 
-    /// The offset in `mov %fs:OFFSET,%rcx`, with which the stack check of Go ≤ 1.16 loads g, of a function that every program has.
+    /// The offset with which the stack check of a function that every program has loads g.
     fn thread_local_of_code(&self) -> Option<i32> {
         let main = self.function_named("runtime.main").into_iter().next()?;
-        let rest = self
-            .code(&main)
-            .ok()?
-            .strip_prefix(&[0x64, 0x48, 0x8b, 0x0c, 0x25])?;
-        Some(i32::from_le_bytes(*rest.first_chunk()?)).filter(|offset| *offset < 0)
+        self.elf.arch.thread_local_offset(self.code(&main).ok()?)
     }
 
     /// File bytes, not relocated.

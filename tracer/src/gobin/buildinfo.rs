@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::elf::Elf;
-use super::model::{GoVersion, ImageAddr};
+use super::model::GoVersion;
 use super::reader::{Reader, u64_at};
+use crate::addr::ImageAddr;
 
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 /// Longest text accepted.
@@ -33,9 +34,9 @@ pub fn find(elf: &Elf<'_>) -> Option<BuildInfo> {
         .filter(|s| s.writable)
         .chain(elf.segments.iter().filter(|s| !s.writable))
     {
-        let bytes = elf.bytes_from(ImageAddr(segment.vaddr)).unwrap_or_default();
+        let bytes = elf.bytes_from(segment.vaddr).unwrap_or_default();
         for at in elf.pages.occurrences(bytes, MAGIC) {
-            let addr = segment.vaddr.checked_add(at as u64)?;
+            let addr = segment.vaddr.checked_add(at as u64)?.0;
             if addr % 16 == 0
                 && let Some(info) = bytes.get(at..).and_then(|b| parse(elf, b, addr))
             {
@@ -119,14 +120,14 @@ pub fn find_build_version(elf: &Elf<'_>) -> Option<GoVersion> {
     let mut texts: BTreeMap<u64, &[u8]> = BTreeMap::new();
     // linkers may put constants beside the code
     for segment in &elf.segments {
-        let bytes = elf.bytes_from(ImageAddr(segment.vaddr)).unwrap_or_default();
+        let bytes = elf.bytes_from(segment.vaddr).unwrap_or_default();
         for at in elf.pages.occurrences(bytes, b"go1.").take(MOST_TEXTS) {
             let text = bytes.get(at..).unwrap_or_default();
             if let (Some(addr), Some(text)) = (
                 segment.vaddr.checked_add(at as u64),
                 text.get(..text.len().min(LONGEST_TEXT)),
             ) {
-                texts.insert(addr, text);
+                texts.insert(addr.0, text);
             }
         }
     }

@@ -5,17 +5,18 @@ use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::error::Error;
-use super::model::{Arch, ImageAddr};
 use super::pages::Pages;
 use super::reader::{c_str, u64_at};
 use super::relocations::{Image, Places, Relocations};
+use crate::addr::{FileOffset, ImageAddr};
+use crate::arch::Arch;
 
 /// A PT_LOAD segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    pub vaddr: u64,
+    pub vaddr: ImageAddr,
     pub memsz: u64,
-    pub offset: u64,
+    pub offset: FileOffset,
     pub filesz: u64,
     pub writable: bool,
     pub executable: bool,
@@ -100,12 +101,12 @@ impl<'data> Elf<'data> {
         }
         if let Some(s) = segments
             .iter()
-            .find(|s| s.offset.saturating_add(s.filesz) > data.len() as u64)
+            .find(|s| s.offset.0.saturating_add(s.filesz) > data.len() as u64)
         {
             return Err(damaged(&format!(
                 "the segment at 0x{:x} ends at file offset 0x{:x}, the file has 0x{:x} bytes (truncated?)",
                 s.vaddr,
-                s.offset.saturating_add(s.filesz),
+                s.offset.0.saturating_add(s.filesz),
                 data.len()
             )));
         }
@@ -191,9 +192,9 @@ impl<'data> Elf<'data> {
         self.image().is_mapped(addr, len)
     }
 
-    pub fn file_offset(&self, addr: ImageAddr) -> Option<u64> {
+    pub fn file_offset(&self, addr: ImageAddr) -> Option<FileOffset> {
         let s = self.segment_at(addr.0)?;
-        let delta = addr.0 - s.vaddr;
+        let delta = addr.since(s.vaddr);
         (delta < s.filesz).then_some(s.offset.checked_add(delta)?)
     }
 
@@ -235,12 +236,10 @@ impl<'data> Elf<'data> {
         let mut found: Vec<(ImageAddr, u64)> = self.relocations.values(&image, &wanted).collect();
         self.pages.moved_on();
         for s in self.segments.iter().filter(|s| s.writable) {
-            let Some(bytes) =
-                self.bytes_at(ImageAddr(s.vaddr), usize::try_from(s.filesz).unwrap_or(0))
-            else {
+            let Some(bytes) = self.bytes_at(s.vaddr, usize::try_from(s.filesz).unwrap_or(0)) else {
                 continue;
             };
-            let skew = s.vaddr.wrapping_neg() & 7;
+            let skew = s.vaddr.0.wrapping_neg() & 7;
             let aligned = usize::try_from(skew)
                 .ok()
                 .and_then(|skew| bytes.get(skew..))
@@ -250,7 +249,7 @@ impl<'data> Elf<'data> {
                 found.extend(words.iter().zip(0u64..).filter_map(|(word, i)| {
                     let word = u64::from_le_bytes(*word);
                     let start = s.vaddr.checked_add(skew)?.checked_add(from as u64)?;
-                    wanted(word).then_some((ImageAddr(start.checked_add(8 * i)?), word))
+                    wanted(word).then_some((start.checked_add(8 * i)?, word))
                 }));
             }
         }
@@ -271,15 +270,15 @@ impl<'a, 'data> File<'a, 'data> {
     fn segment_at(&self, addr: u64) -> Option<&'a Segment> {
         self.segments
             .iter()
-            .find(|s| addr >= s.vaddr && addr - s.vaddr < s.memsz)
+            .find(|s| addr >= s.vaddr.0 && addr - s.vaddr.0 < s.memsz)
     }
 
     fn bytes_from(&self, addr: ImageAddr) -> Option<&'data [u8]> {
         let s = self.segment_at(addr.0)?;
-        let start = s.offset.checked_add(addr.0 - s.vaddr)?;
+        let start = s.offset.checked_add(addr.since(s.vaddr))?;
         let end = s.offset.checked_add(s.filesz)?;
         self.data
-            .get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+            .get(usize::try_from(start.0).ok()?..usize::try_from(end.0).ok()?)
     }
 }
 
@@ -290,16 +289,16 @@ impl<'data> Image<'data> for File<'_, 'data> {
 
     fn is_mapped(&self, addr: u64, len: u64) -> bool {
         self.segment_at(addr)
-            .is_some_and(|s| len <= s.memsz - (addr - s.vaddr))
+            .is_some_and(|s| len <= s.memsz - (addr - s.vaddr.0))
     }
 }
 
 fn segment(header: &ProgramHeader64<LE>) -> Segment {
     let flags = header.p_flags(LE);
     Segment {
-        vaddr: header.p_vaddr(LE),
+        vaddr: ImageAddr(header.p_vaddr(LE)),
         memsz: header.p_memsz(LE),
-        offset: header.p_offset(LE),
+        offset: FileOffset(header.p_offset(LE)),
         filesz: header.p_filesz(LE),
         writable: flags.0 & 2 != 0,
         executable: flags.0 & 1 != 0,

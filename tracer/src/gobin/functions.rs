@@ -3,19 +3,13 @@
 use super::binary::GoBinary;
 use super::error::Error;
 use super::layout::{UNSAFE_POINT_RESTART, UNSAFE_POINT_RESTART_AT_ENTRY, wrapper_id};
-use super::model::{ArgInfo, FuncInfo, ImageAddr};
+use super::model::{ArgInfo, FuncInfo};
 use super::pclntab::FuncRecord;
+use crate::addr::ImageAddr;
+use crate::arch::SpRange;
 
 /// `_func.flag`: assembly function (1.18+).
 const FLAG_ASM: u8 = 4;
-
-/// SP delta of a range of a function: bytes that SP is below its value at entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpRange {
-    pub start: ImageAddr,
-    pub end: ImageAddr,
-    pub delta: i32,
-}
 
 /// Instructions at which asynchronous preemption does not go on, but goes back (runtime/preempt.go:
 /// isAsyncSafePoint).

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::binary::GoBinary;
 use super::error::Error;
 use super::layout::inline_entry;
-use super::model::{ImageAddr, InlinedAt};
+use super::model::InlinedAt;
 use super::pclntab::Pclntab;
 use super::reader::u32_at;
+use crate::addr::ImageAddr;
 
 /// Ranges and entries of inline trees that are counted exactly in one walk; stock daemons have a thousandth of that.
 const MOST_INLINED: usize = 1 << 24;

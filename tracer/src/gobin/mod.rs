@@ -33,9 +33,12 @@ pub use buildinfo::BuildInfo;
 pub use dwarf::{DwarfFunction, DwarfParam, EntryPiece, EntryPlace};
 pub use elf::Segment;
 pub use error::Error;
-pub use functions::{Restart, SpRange};
+pub use functions::Restart;
 pub use model::{
-    Arch, ArgInfo, Field, FuncInfo, GoVersion, ImageAddr, InlinedAt, MapGeometry, MapImpl, Method,
-    Signature, Type, TypeId, TypeKind,
+    ArgInfo, Field, FuncInfo, GoVersion, InlinedAt, MapGeometry, MapImpl, Method, Signature, Type,
+    TypeId, TypeKind,
 };
 pub use outline::{Facts, outline};
+
+pub use crate::addr::ImageAddr;
+pub use crate::arch::{Arch, SpRange};

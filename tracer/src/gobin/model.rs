@@ -1,23 +1,6 @@
 //! The one model of functions and types that every source (descriptors, DWARF) produces.
 
-use std::fmt;
-
-/// Virtual address in the image as linked (load bias 0).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct ImageAddr(pub u64);
-
-impl fmt::Display for ImageAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{:x}", self.0)
-    }
-}
-
-/// Processor architecture of the binary.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Arch {
-    Amd64,
-    Arm64,
-}
+use crate::addr::ImageAddr;
 
 /// Go release of the binary, e.g. `go1.19.8` → minor 19.
 #[derive(Clone, PartialEq, Eq, Debug)]

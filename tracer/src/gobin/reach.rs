@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{ImageAddr, TypeId};
+use super::model::TypeId;
 use super::reader::i32_at;
 use super::rtype::{MOST_MEMBERS, Types};
+use crate::addr::ImageAddr;
 
 /// Types that one walk visits; stock daemons have a tenth of that.
 const MOST_TYPES: usize = 1 << 20;

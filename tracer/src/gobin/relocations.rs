@@ -8,8 +8,9 @@ use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, SectionHeader};
 
 use super::error::Error;
-use super::model::{Arch, ImageAddr};
 use super::reader::{u32_at, u64_at};
+use crate::addr::ImageAddr;
+use crate::arch::Arch;
 
 const RELA_SIZE: usize = 24;
 const SYM_SIZE: u64 = 24;
@@ -239,13 +240,10 @@ impl<'data> Relocations<'data> {
     fn value(&self, entry: &[u8], image: &impl Image<'data>) -> Option<u64> {
         let info = u64_at(entry, 8)?;
         let addend = u64_at(entry, 16)?;
-        let (relative, absolute) = match self.arch {
-            Arch::Amd64 => (8, 1),
-            Arch::Arm64 => (1027, 257),
-        };
+        let properties = self.arch.properties();
         match info & 0xffff_ffff {
-            kind if kind == relative => Some(addend),
-            kind if kind == absolute => {
+            kind if kind == properties.relative => Some(addend),
+            kind if kind == properties.absolute => {
                 // value of a defined symbol; the symbol's *name* is never looked at
                 let symbol = (info >> 32).checked_mul(SYM_SIZE)?;
                 let symbol = ImageAddr(self.symtab?.checked_add(symbol)?);

@@ -6,9 +6,10 @@ use super::layout::{
     direct_iface_in_tflag, field_offset_is_plain, map_flags_offset, map_type_size,
     name_len_is_varint,
 };
-use super::model::{Field, ImageAddr, MapGeometry, MapImpl, Method, Type, TypeId, TypeKind};
+use super::model::{Field, MapGeometry, MapImpl, Method, Type, TypeId, TypeKind};
 use super::moduledata::{ItabPlace, ModuleData};
 use super::reader::{Reader, i32_at, u16_at, u32_at, u64_at};
+use crate::addr::ImageAddr;
 
 /// Common part of a descriptor.
 const COMMON: u64 = 48;

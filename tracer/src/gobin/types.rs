@@ -252,7 +252,7 @@ impl<'data> GoBinary<'data> {
     fn index(&self, types: impl Iterator<Item = TypeId>) -> NameIndex {
         let reader = self.type_reader();
         let names = types.filter_map(|id| Some((id, reader.short_name(id)?)));
-        let index = NameIndex::new(self.lowest_vaddr(), names);
+        let index = NameIndex::new(self.lowest_vaddr().0, names);
         self.elf.pages.moved_on();
         index
     }

@@ -23,22 +23,18 @@ pub struct Abi {
 }
 
 impl Abi {
-    /// Registers from Go 1.17 on amd64, from 1.18 on arm64 (`internal/abi/abi_*.go`).
     #[must_use]
     pub fn of(arch: Arch, version: &GoVersion) -> Self {
-        match (arch, version.minor) {
-            (Arch::Amd64, 17..) => Self {
-                int_regs: 9,
-                float_regs: 15,
-            },
-            (Arch::Arm64, 18..) => Self {
-                int_regs: 16,
-                float_regs: 16,
-            },
-            _ => Self {
+        let properties = arch.properties();
+        if version.minor < properties.register_abi {
+            return Self {
                 int_regs: 0,
                 float_regs: 0,
-            },
+            };
+        }
+        Self {
+            int_regs: properties.integers.len() as u8,
+            float_regs: properties.floats,
         }
     }
 

@@ -365,11 +365,7 @@ fn compare_one(
                 }
             }
             EntryPiece::Stack { offset, size } => {
-                // arguments start one word above SP, which is the frame address where a call pushes the return address
-                let base = match arch {
-                    Arch::Amd64 => 0,
-                    Arch::Arm64 => 8,
-                };
+                let base = arch.properties().first_argument;
                 let expected = i64::from(place.offset) + base;
                 let on_stack = place.kind == PlaceKind::Stack;
                 let behind = offset
@@ -418,16 +414,14 @@ fn compare_one(
     }
 }
 
-/// DWARF's number of a register of Go's argument sequences (`cmd/internal/obj/{x86,arm64}`: `…DWARFRegisters`).
+/// DWARF's number of a register of Go's argument sequences.
 fn dwarf_register(arch: Arch, float: bool, index: u8) -> Option<u16> {
-    // RAX, RBX, RCX, RDI, RSI, R8 … R11
-    const AMD64: [u16; 9] = [0, 3, 2, 5, 4, 8, 9, 10, 11];
-    match (arch, float) {
-        (Arch::Amd64, false) => AMD64.get(usize::from(index)).copied(),
-        (Arch::Amd64, true) => Some(17 + u16::from(index)),
-        (Arch::Arm64, false) => Some(u16::from(index)),
-        (Arch::Arm64, true) => Some(64 + u16::from(index)),
+    let properties = arch.properties();
+    if float {
+        return Some(properties.first_float + u16::from(index));
     }
+    let register = properties.integers.get(usize::from(index))?;
+    Some(register.dwarf)
 }
 
 /// Why a verified placement cannot be believed: DWARF places a parameter elsewhere, or a type differently.

@@ -13,6 +13,7 @@ use super::lower::{Lowering, is_plain};
 use super::policy::Policy;
 use super::schema::{DynTypeSchema, Issue, IssueKind, TypeKindSchema};
 use super::values::ERROR;
+use crate::addr::ImageAddr;
 use crate::gobin::{Error, GoBinary, TypeId, TypeKind};
 
 /// Dynamic types described for any interface but `error`; of further ones the name is shown.
@@ -291,7 +292,7 @@ impl Lowering<'_, '_, '_> {
         };
         self.plan.dyn_types.push(DynTypeSchema {
             table,
-            type_addr: id.0,
+            type_addr: ImageAddr(id.0),
             ops: 0,
             count: 0,
             ty,
@@ -345,7 +346,7 @@ impl Lowering<'_, '_, '_> {
         };
         self.plan.dyn_types.push(DynTypeSchema {
             table,
-            type_addr: id.0,
+            type_addr: ImageAddr(id.0),
             ops,
             count,
             ty: index,

@@ -64,7 +64,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
                 out,
                 "  {kind:<10} 0x{:x} (+0x{:x})  {}",
                 site.addr,
-                site.addr.saturating_sub(f.entry),
+                site.addr.since(f.entry),
                 site.insn
             )?;
             if site.kind == SITE_ENTRY {

@@ -14,8 +14,8 @@ use super::schema::{
 use super::sites::{self, Spot};
 use super::values::{FunctionMaker, Ranges, SiteBlocks};
 use super::{Error, roles, short_name, verify};
+use crate::gobin::FuncInfo;
 use crate::gobin::symbol::Symbol;
-use crate::gobin::{FuncInfo, ImageAddr};
 
 /// Adds a function to the plan, or an issue that says why not.
 ///
@@ -146,8 +146,8 @@ pub fn add(
         role,
         signature: String::new(),
         signature_source: SignatureSource::None,
-        entry: f.entry.0,
-        end: f.end.0,
+        entry: f.entry,
+        end: f.end,
         params: Vec::new(),
         results: Vec::new(),
         out: Vec::new(),
@@ -208,9 +208,9 @@ pub fn add(
         func,
         kind,
         addr: spot.addr,
-        file_offset: binary.file_offset(ImageAddr(spot.addr)).unwrap_or(0),
+        file_offset: binary.file_offset(spot.addr).unwrap_or_default(),
         bytes: binary
-            .bytes_at(ImageAddr(spot.addr), spot.len)
+            .bytes_at(spot.addr, spot.len)
             .unwrap_or_default()
             .iter()
             .map(|b| format!("{b:02x}"))

@@ -15,6 +15,7 @@ use super::schema::{
     FieldSchema, MapSchema, OpSchema, Plan, TypeKindSchema, TypeSchema, Undescribed,
 };
 use super::secrets;
+use crate::addr::ImageAddr;
 use crate::gobin::{Error, Field, GoBinary, MapGeometry, MapImpl, Type, TypeId, TypeKind};
 
 /// Most bytes of one string.
@@ -133,12 +134,18 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         (start, count)
     }
 
-    /// Adds a type; `addr` is that of its descriptor, 0 if it has none.
-    pub fn add_type(&mut self, name: &str, size: u64, addr: u64, kind: TypeKindSchema) -> u32 {
+    /// Adds a type; `addr` is that of its descriptor, if it has one.
+    pub fn add_type(
+        &mut self,
+        name: &str,
+        size: u64,
+        addr: Option<ImageAddr>,
+        kind: TypeKindSchema,
+    ) -> u32 {
         self.plan.types.push(TypeSchema {
             name: name.to_owned(),
             size,
-            addr,
+            addr: addr.unwrap_or_default(),
             kind,
         });
         narrow(self.plan.types.len() as u64 - 1)
@@ -146,7 +153,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
 
     /// Adds a type that has a descriptor.
     pub(super) fn add_described(&mut self, ty: &Type, kind: TypeKindSchema) -> u32 {
-        let addr = ty.id.descriptor().map_or(0, |a| a.0);
+        let addr = ty.id.descriptor();
         self.add_type(&ty.name, ty.size, addr, kind)
     }
 
@@ -155,7 +162,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         if let Some(index) = self.opaque {
             return index;
         }
-        let index = self.add_type("", 0, 0, TypeKindSchema::Opaque);
+        let index = self.add_type("", 0, None, TypeKindSchema::Opaque);
         self.opaque = Some(index);
         index
     }
@@ -165,7 +172,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         if let Some(index) = self.deep {
             return index;
         }
-        let index = self.add_type("", 0, 0, TypeKindSchema::Deep);
+        let index = self.add_type("", 0, None, TypeKindSchema::Deep);
         self.deep = Some(index);
         index
     }
@@ -183,7 +190,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
     ) -> Result<u32, Error> {
         let name = format!("*{}", self.binary.type_by_id(elem)?.name);
         let elem_index = self.follow_pointer(elem, policy, at, block)?;
-        Ok(self.add_type(&name, 8, 0, TypeKindSchema::Pointer { elem: elem_index }))
+        Ok(self.add_type(&name, 8, None, TypeKindSchema::Pointer { elem: elem_index }))
     }
 
     /// A value of a function begins: what is behind one type alone is bounded.
@@ -194,7 +201,7 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
 
     /// A type whose values are missing for that reason.
     pub fn undescribed(&mut self, why: Undescribed) -> u32 {
-        self.add_type("", 0, 0, TypeKindSchema::Undescribed { why })
+        self.add_type("", 0, None, TypeKindSchema::Undescribed { why })
     }
 
     fn is_undescribed(&self, ty: u32) -> bool {

@@ -84,9 +84,9 @@ impl FunctionMaker<'_, '_, '_, '_> {
     ) -> Result<ValueSchema, Error> {
         let name = "client".to_owned();
         let mut value = self.value(name, rw, place, CLIENT, blocks)?;
-        value.ty = self
-            .lowering
-            .add_type("client", 0, 0, TypeKindSchema::Reached { by: value.ty });
+        value.ty =
+            self.lowering
+                .add_type("client", 0, None, TypeKindSchema::Reached { by: value.ty });
         Ok(value)
     }
 
@@ -110,7 +110,7 @@ impl FunctionMaker<'_, '_, '_, '_> {
         let ty = self.lowering.add_type(
             "net/http.ResponseWriter",
             16,
-            0,
+            None,
             TypeKindSchema::Interface { empty: false },
         );
         Ok(Some(ValueSchema {

@@ -166,7 +166,7 @@ pub fn join_values(
     lowering: &mut Lowering<'_, '_, '_>,
     f: &FuncInfo,
 ) -> (Vec<ValueSchema>, Vec<ValueSchema>) {
-    let ty = lowering.add_type("unsafe.Pointer", 8, 0, TypeKindSchema::UnsafePointer);
+    let ty = lowering.add_type("unsafe.Pointer", 8, None, TypeKindSchema::UnsafePointer);
     let word = |name: &str, reg: u8| ValueSchema {
         name: name.to_owned(),
         ty,

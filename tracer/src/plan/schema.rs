@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::addr::{FileOffset, ImageAddr};
+
 /// A complete plan for one binary.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 pub struct Plan {
@@ -145,8 +147,8 @@ pub struct FuncSchema {
     pub signature: String,
     pub signature_source: SignatureSource,
     /// Image addresses.
-    pub entry: u64,
-    pub end: u64,
+    pub entry: ImageAddr,
+    pub end: ImageAddr,
     /// Receiver and parameters, in order.
     pub params: Vec<ValueSchema>,
     pub results: Vec<ValueSchema>,
@@ -306,8 +308,8 @@ pub struct SiteSchema {
     /// `SITE_ENTRY` or `SITE_RETURN`.
     pub kind: u8,
     /// Image address of the instruction, and its offset in the file.
-    pub addr: u64,
-    pub file_offset: u64,
+    pub addr: ImageAddr,
+    pub file_offset: FileOffset,
     /// Bytes of the instruction in the file, hex: what must be there before and after tracing.
     pub bytes: String,
     /// The instruction in text.
@@ -359,7 +361,7 @@ pub struct MapSchema {
 pub struct DynTypeSchema {
     pub table: u32,
     /// Image address of the descriptor.
-    pub type_addr: u64,
+    pub type_addr: ImageAddr,
     pub ops: u32,
     pub count: u32,
     /// Index into `Plan::types`.
@@ -375,7 +377,7 @@ pub struct TypeSchema {
     pub name: String,
     pub size: u64,
     /// Image address of the descriptor (0 if none): dynamic types are looked up by it.
-    pub addr: u64,
+    pub addr: ImageAddr,
     pub kind: TypeKindSchema,
 }
 

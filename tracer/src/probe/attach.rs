@@ -43,7 +43,7 @@ pub fn by_multi(
                 .zip(0u64..)
                 .filter(|(site, _)| wanted(site))
                 .map(|(site, index)| Spot {
-                    offset: site.file_offset,
+                    offset: site.file_offset.0,
                     cookie: index,
                 })
                 .collect();
@@ -90,7 +90,7 @@ pub fn by_perf(
                 .ok_or(ProgramError::NotLoaded)?
                 .try_into()?;
             let point = UProbeAttachPoint {
-                location: UProbeAttachLocation::AbsoluteOffset(site.file_offset),
+                location: UProbeAttachLocation::AbsoluteOffset(site.file_offset.0),
                 cookie: cookies.then_some(index as u64),
             };
             program.attach(point, target.exe, scope)

@@ -5,20 +5,15 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::addr::{LoadBias, ProcessAddr};
+use crate::arch::Arch;
 use crate::plan::Plan;
-
-/// What a breakpoint of the kernel puts over an instruction: `int3`, or `brk` with the number of uprobes.
-#[cfg(target_arch = "x86_64")]
-const BREAKPOINT: &[u8] = &[0xcc];
-#[cfg(target_arch = "aarch64")]
-const BREAKPOINT: &[u8] = &[0xa0, 0x00, 0x20, 0xd4];
 
 /// A site whose bytes in memory are not the file's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteByteMismatch {
     pub function: String,
-    /// Run-time address.
-    pub addr: u64,
+    pub addr: ProcessAddr,
     pub expected: String,
     pub found: String,
 }
@@ -45,13 +40,13 @@ pub struct SiteBytes {
 ///
 /// # Errors
 /// The process' memory cannot be read.
-pub fn check_bytes(pid: u32, load_bias: u64, plan: &Plan) -> io::Result<SiteBytes> {
+pub fn check_bytes(pid: u32, load_bias: LoadBias, plan: &Plan) -> io::Result<SiteBytes> {
     let memory = File::open(format!("/proc/{pid}/mem"))?;
     let mut all = SiteBytes::default();
     for site in &plan.sites {
-        let addr = load_bias.wrapping_add(site.addr);
+        let addr = load_bias.to_process(site.addr);
         let mut bytes = vec![0u8; site.bytes.len() / 2];
-        memory.read_exact_at(&mut bytes, addr)?;
+        memory.read_exact_at(&mut bytes, addr.0)?;
         let found = hex(&bytes);
         if found == site.bytes {
             continue;
@@ -80,7 +75,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Whether memory has a breakpoint where the file has something else, and the file's bytes behind it.
 fn is_breakpoint(found: &str, expected: &str) -> bool {
-    let breakpoint = hex(BREAKPOINT);
+    let breakpoint = hex(Arch::OWN.properties().breakpoint);
     let split = |text: &str| {
         let (head, tail) = text.split_at_checked(breakpoint.len())?;
         Some((head.to_owned(), tail.to_owned()))

@@ -128,7 +128,7 @@ pub fn fill(
         let key = SiteKey {
             tgid,
             pad: 0,
-            ip: target.load_bias.wrapping_add(site.addr),
+            ip: target.load_bias.to_process(site.addr).0,
         };
         by_addr
             .insert(Raw(key), u32::try_from(index).unwrap_or(u32::MAX), 0)
@@ -143,7 +143,7 @@ pub fn fill(
         let key = DynKey {
             table: d.table,
             target: 0,
-            type_addr: target.load_bias.wrapping_add(d.type_addr),
+            type_addr: target.load_bias.to_process(d.type_addr).0,
         };
         dynamic
             .insert(

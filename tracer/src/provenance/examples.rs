@@ -1,5 +1,6 @@
 //! Plans and values put together by hand, for tests.
 
+use crate::addr::ImageAddr;
 use crate::decode::Value;
 use crate::plan::{ArgPlace, FuncSchema, Meaning, PlaceKind, Role, SignatureSource, ValueSchema};
 
@@ -25,8 +26,8 @@ pub fn function(name: &str, params: &[&str]) -> FuncSchema {
         role: Role::Call,
         signature: String::new(),
         signature_source: SignatureSource::Catalogue,
-        entry: 0,
-        end: 0,
+        entry: ImageAddr(0),
+        end: ImageAddr(0),
         params: params.iter().map(|p| schema(p)).collect(),
         results: Vec::new(),
         out: Vec::new(),

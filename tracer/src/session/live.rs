@@ -12,10 +12,11 @@ use super::prepare::{DaemonState, Prepared};
 use super::record::Recording;
 use super::slow::Watch;
 use super::{Context, Error, signals};
+use crate::addr::ImageAddr;
 use crate::capture::{self, Completeness, Event};
 use crate::correlate::{Correlator, Trace};
 use crate::decode::{Hit, Part, RawHit};
-use crate::gobin::{GoBinary, ImageAddr};
+use crate::gobin::GoBinary;
 use crate::probe::{self, Session};
 use crate::target::Image;
 

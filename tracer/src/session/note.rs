@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::error::Meant;
+use crate::addr::ImageAddr;
 use crate::decode::{RecordError, Text};
 use crate::plan::Issue;
 use crate::probe::{Links, PerfReason};
@@ -16,7 +17,7 @@ pub enum Note {
     /// A site and why it was chosen.
     Site {
         /// Image address.
-        address: u64,
+        address: ImageAddr,
         instruction: String,
         function: String,
         why: String,

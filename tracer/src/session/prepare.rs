@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::error::{Error, Meant};
 use super::suggest::close_to;
+use crate::addr::{FileOffset, ImageAddr, LoadBias};
 use crate::capture;
 use crate::decode::Redact;
 use crate::gobin::{self, GoBinary};
@@ -111,7 +112,7 @@ impl Prepared {
         let (plan, go_version, build_id, load_bias, meant) = {
             let binary = parse_binary(&image)?;
             let plan = plan_for(&binary, wish.profiles, wish.functions, wish.layers)?;
-            let segments: Vec<(u64, u64, u64)> = binary
+            let segments: Vec<(FileOffset, ImageAddr, u64)> = binary
                 .load_segments()
                 .iter()
                 .map(|s| (s.offset, s.vaddr, s.filesz))
@@ -169,7 +170,7 @@ impl Prepared {
         &self.header.plan
     }
 
-    pub(super) fn load_bias(&self) -> u64 {
+    pub(super) fn load_bias(&self) -> LoadBias {
         self.header.daemon.load_bias
     }
 

@@ -9,6 +9,7 @@ use memmap2::{Mmap, UncheckedAdvice};
 
 use super::intact::Guard;
 use super::{Error, Process};
+use crate::addr::{FileOffset, ImageAddr, LoadBias};
 
 /// An opened executable. `shown` is the path the user believes in, `attach_path` names the open descriptor.
 #[derive(Debug)]
@@ -119,7 +120,11 @@ impl Image {
     ///
     /// # Errors
     /// No mapping of the executable fits a segment.
-    pub fn load_bias(&self, process: &Process, segments: &[(u64, u64, u64)]) -> Result<u64, Error> {
+    pub fn load_bias(
+        &self,
+        process: &Process,
+        segments: &[(FileOffset, ImageAddr, u64)],
+    ) -> Result<LoadBias, Error> {
         const PAGE: u64 = 4096;
         let mappings = process.mappings()?;
         let not_mapped = || Error::NotMapped {
@@ -134,12 +139,14 @@ impl Image {
         segments
             .iter()
             .find(|(offset, _, size)| {
-                first.offset >= offset & !(PAGE - 1) && first.offset < offset + (*size).max(1)
+                let offset = offset.0;
+                first.offset >= offset & !(PAGE - 1)
+                    && first.offset < offset.saturating_add((*size).max(1))
             })
             .and_then(|(offset, vaddr, _)| {
-                let page = (vaddr & !(PAGE - 1))
-                    .checked_add(first.offset.checked_sub(offset & !(PAGE - 1))?)?;
-                first.start.checked_sub(page)
+                let page = (vaddr.0 & !(PAGE - 1))
+                    .checked_add(first.offset.checked_sub(offset.0 & !(PAGE - 1))?)?;
+                first.start.checked_sub(page).map(LoadBias)
             })
             .ok_or_else(not_mapped)
     }

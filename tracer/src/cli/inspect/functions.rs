@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::super::args::InspectArgs;
 use super::super::say::say;
+use crate::addr::{FileOffset, ImageAddr};
 use crate::gobin::{Arch, FuncInfo, GoBinary, InlinedAt};
 use crate::plan::{self, ArgPlace, PlaceKind, SignatureSource, Spot, Spots, fold};
 use crate::render;
@@ -23,9 +24,9 @@ const VALUES: usize = 13;
 #[derive(Serialize)]
 struct FunctionJson {
     name: String,
-    entry: u64,
-    end: u64,
-    file_offset: Option<u64>,
+    entry: ImageAddr,
+    end: ImageAddr,
+    file_offset: Option<FileOffset>,
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -68,8 +69,8 @@ struct ValueJson {
 struct SiteJson {
     /// `entry` or `return`.
     kind: &'static str,
-    addr: u64,
-    file_offset: Option<u64>,
+    addr: ImageAddr,
+    file_offset: Option<FileOffset>,
     insn: String,
     why: String,
 }
@@ -124,7 +125,7 @@ fn list(
     for f in functions {
         any = true;
         let name = render::escape(&f.name);
-        writeln!(out, "0x{:x}-0x{:x} {name}", f.entry.0, f.end.0)?;
+        writeln!(out, "0x{:x}-0x{:x} {name}", f.entry, f.end)?;
     }
     Ok(any)
 }
@@ -132,8 +133,8 @@ fn list(
 fn plain(binary: &GoBinary<'_>, f: &FuncInfo) -> FunctionJson {
     FunctionJson {
         name: f.name.clone(),
-        entry: f.entry.0,
-        end: f.end.0,
+        entry: f.entry,
+        end: f.end,
         file_offset: binary.file_offset(f.entry),
         signature: None,
         inlined_at: Vec::new(),
@@ -201,7 +202,7 @@ fn add_spots(binary: &GoBinary<'_>, spots: Spots, detail: &mut Detail) {
     let site = |kind, spot: Spot| SiteJson {
         kind,
         addr: spot.addr,
-        file_offset: binary.file_offset(crate::gobin::ImageAddr(spot.addr)),
+        file_offset: binary.file_offset(spot.addr),
         insn: spot.insn,
         why: spot.why.to_string(),
     };
@@ -222,19 +223,13 @@ fn add_spots(binary: &GoBinary<'_>, spots: Spots, detail: &mut Detail) {
 
 /// Registers by name, or the stack.
 fn place_text(arch: Arch, place: &ArgPlace) -> String {
-    // cmd/compile/abi-internal.md
-    const AMD64: [&str; 9] = ["RAX", "RBX", "RCX", "RDI", "RSI", "R8", "R9", "R10", "R11"];
+    let integers = arch.properties().integers;
     match place.kind {
         PlaceKind::Registers => {
-            let names: Vec<String> = place
+            let names: Vec<&str> = place
                 .leaves
                 .iter()
-                .map(|leaf| match arch {
-                    Arch::Amd64 => AMD64
-                        .get(usize::from(leaf.reg))
-                        .map_or_else(|| "?".to_owned(), |name| (*name).to_owned()),
-                    Arch::Arm64 => format!("R{}", leaf.reg),
-                })
+                .map(|leaf| integers.get(usize::from(leaf.reg)).map_or("?", |r| r.name))
                 .collect();
             names.join(":")
         }
@@ -257,7 +252,7 @@ fn show(row: &FunctionJson, out: &mut dyn Write) -> Result<()> {
         "  code       0x{:x}-0x{:x} ({} bytes){file}",
         row.entry,
         row.end,
-        row.end.saturating_sub(row.entry)
+        row.end.since(row.entry)
     )?;
     let Some(detail) = &row.detail else {
         return Ok(());
@@ -294,7 +289,7 @@ fn show(row: &FunctionJson, out: &mut dyn Write) -> Result<()> {
     for site in detail.sites.iter().filter(|s| s.kind == "entry") {
         let line = format!(
             "+0x{:x} {}: {}",
-            site.addr.saturating_sub(row.entry),
+            site.addr.since(row.entry),
             site.insn,
             site.why
         );
@@ -304,7 +299,7 @@ fn show(row: &FunctionJson, out: &mut dyn Write) -> Result<()> {
         .sites
         .iter()
         .filter(|s| s.kind == "return")
-        .map(|s| format!("+0x{:x}", s.addr.saturating_sub(row.entry)))
+        .map(|s| format!("+0x{:x}", s.addr.since(row.entry)))
         .collect();
     if !returns.is_empty() {
         writeln!(out, "  returns    {}", text(&returns.join(" ")))?;

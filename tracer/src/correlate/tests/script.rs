@@ -18,6 +18,7 @@
 //! Functions: `R` serves a request, `D` is `Do` of a group with one key, `K` of one with several,
 //! `N` of one with several whose results are numbers, `X` of one of x/sync, `H` takes the connection over, `L` finds out layer sizes, `f`, `g` and `h` are traced calls.
 
+use crate::addr::ImageAddr;
 use crate::correlate::examples;
 use crate::decode::{Hit, Value};
 use crate::plan::GroupPackage::{Resenje, XSync};
@@ -75,8 +76,8 @@ pub fn plan_of_all(births: bool) -> Plan {
         role: *role,
         signature: String::new(),
         signature_source: SignatureSource::None,
-        entry: 0,
-        end: 0,
+        entry: ImageAddr(0),
+        end: ImageAddr(0),
         params: Vec::new(),
         results: Vec::new(),
         out: Vec::new(),

@@ -119,8 +119,8 @@ impl Builder<'_> {
                     value: Box::new(value),
                 }
             }
-            (UNKNOWN_TYPE, _) => Value::Missing(Missing::UnknownType { addr: *type_addr }),
-            (other, _) => status_value(other, *type_addr),
+            (UNKNOWN_TYPE, _) => Value::Missing(Missing::UnknownType { addr: type_addr.0 }),
+            (other, _) => status_value(other, type_addr.0),
         }
     }
 }

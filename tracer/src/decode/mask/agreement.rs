@@ -12,6 +12,7 @@ use tracer_ebpf::wire::site::SITE_ENTRY;
 
 use super::super::record::{HEAD, read};
 use super::super::{Decoder, Part, RawHit};
+use crate::addr::LoadBias;
 use crate::plan::Plan;
 
 /// Stands in every secret, also where it is cut.
@@ -385,7 +386,7 @@ fn values_and_record_agree_and_neither_has_a_secret() {
         };
         items.block(&block);
         let mut raw = items.hit(seed % 3 == 0);
-        let decoder = Decoder::new(&plan, 0);
+        let decoder = Decoder::new(&plan, LoadBias::default());
 
         let first = decoder.decode(&mut raw).expect("decoded");
         let stored: Vec<u8> = raw.parts.iter().flat_map(Part::to_stored).collect();

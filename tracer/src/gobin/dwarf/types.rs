@@ -4,8 +4,9 @@ use gimli::{AttributeValue, DwAt};
 
 use super::units::{OpenUnit, target, within};
 use super::{Dwarf, Entry, GO_ELEM, GO_EMBEDDED, GO_KEY, GO_KIND, err, text};
+use crate::addr::ImageAddr;
 use crate::gobin::error::Error;
-use crate::gobin::model::{Field, ImageAddr, Type, TypeId, TypeKind};
+use crate::gobin::model::{Field, Type, TypeId, TypeKind};
 use crate::gobin::symbol::unescape;
 
 /// Typedefs followed.

@@ -2,12 +2,12 @@
 
 use super::super::elf::Elf;
 use super::super::layout::{ModuleLayout, textsect_has_length};
-use super::super::model::ImageAddr;
 use super::super::pclntab::Pclntab;
 use super::super::reader::u32_at;
 use super::super::rtype::Types;
 use super::text::{ENTRY, TextSections};
 use super::{ItabPlace, ModuleData};
+use crate::addr::ImageAddr;
 
 /// Why not, and how many checks it had passed: of several reasons the one that came furthest tells most.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ fn code(
     let sections = place.step(TextSections::read(elf, map, lengths, (text, etext)))?;
     if sections.len() <= 1 {
         let segment = elf.segment_at(text).filter(|s| s.executable);
-        let in_code = segment.is_some_and(|s| etext - s.vaddr <= s.memsz);
+        let in_code = segment.is_some_and(|s| etext - s.vaddr.0 <= s.memsz);
         place.must(in_code, || {
             format!("text 0x{text:x}..0x{etext:x} is not in an executable segment")
         })?;

@@ -2,7 +2,7 @@
 //! architectures only (`cmd/link/internal/ld/data.go: splitTextSections`, 1.15 to 1.27); with one part there is nothing to translate.
 
 use super::super::elf::Elf;
-use super::super::model::ImageAddr;
+use crate::addr::ImageAddr;
 
 /// Most parts believed: each is made to be a few megabytes.
 const MOST: u64 = 1024;
@@ -61,7 +61,7 @@ impl TextSections {
         check(&sections, text, etext)?;
         let in_code = |s: &TextSection| {
             elf.segment_at(s.base)
-                .is_some_and(|g| g.executable && s.limit() - g.vaddr <= g.memsz)
+                .is_some_and(|g| g.executable && s.limit() - g.vaddr.0 <= g.memsz)
         };
         if let Some(s) = sections.iter().find(|s| !in_code(s)) {
             return Err(format!(

@@ -9,8 +9,9 @@ use super::layout::{
     FuncLayout, PCDATA_INLTREE, PCDATA_UNSAFE_POINT, PCLN_LAYOUTS, PclnFormat, PclnLayout,
     funcdata_arginfo, funcdata_inltree, inline_entry,
 };
-use super::model::{Arch, ArgInfo, ImageAddr};
+use super::model::ArgInfo;
 use super::reader::{c_str, u32_at, u64_at};
+use crate::addr::ImageAddr;
 use values::{InlineTree, PcValues};
 
 /// Longest symbol name read.
@@ -93,17 +94,13 @@ pub fn candidates<'e, 'data>(
 
 fn candidates_in<'e, 'data>(
     elf: &'e Elf<'data>,
-    vaddr: u64,
+    vaddr: ImageAddr,
 ) -> impl Iterator<Item = Header<'data>> + use<'e, 'data> {
-    // magic's upper three bytes, two zero bytes, minLC, pointer size
-    let pattern: &[u8] = match elf.arch {
-        Arch::Amd64 => &[0xff, 0xff, 0xff, 0, 0, 1, 8],
-        Arch::Arm64 => &[0xff, 0xff, 0xff, 0, 0, 4, 8],
-    };
-    let bytes = elf.bytes_from(ImageAddr(vaddr)).unwrap_or_default();
+    let pattern = elf.arch.properties().pclntab;
+    let bytes = elf.bytes_from(vaddr).unwrap_or_default();
     elf.pages.occurrences(bytes, pattern).filter_map(move |at| {
         let start = at.checked_sub(1)?;
-        let addr = vaddr.checked_add(start as u64)?;
+        let addr = vaddr.checked_add(start as u64)?.0;
         let magic = u32_at(bytes, start)?;
         match PCLN_LAYOUTS.iter().find(|l| l.magic == magic) {
             Some(layout) => {

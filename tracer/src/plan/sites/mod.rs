@@ -13,20 +13,21 @@
 //! Returns: every `ret`, checked against the SP table (the frame must be gone). Never a return probe of the kernel:
 //! those break the Go runtime's own unwinding.
 
-mod amd64;
-mod arm64;
 mod reasons;
 
 use tracer_ebpf::wire::site::COND_NONE;
 
 use super::abi::Abi;
-use crate::gobin::{Arch, Error, FuncInfo, GoBinary, ImageAddr, Restart, SpRange};
-pub use reasons::{NoEntry, NoReturns, Why};
+use crate::addr::ImageAddr;
+pub use crate::arch::NoReturns;
+use crate::arch::{Arch, Check, Code, Input, Insn, SpTable};
+use crate::gobin::{Error, FuncInfo, GoBinary, Restart};
+pub use reasons::{NoEntry, Why};
 
 /// A chosen instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {
-    pub addr: u64,
+    pub addr: ImageAddr,
     /// Length in bytes.
     pub len: usize,
     pub insn: String,
@@ -52,14 +53,14 @@ pub struct Spots {
 pub fn choose(binary: &GoBinary<'_>, f: &FuncInfo, thread_local: bool) -> Result<Spots, Error> {
     let sp = SpTable(binary.sp_deltas(f)?);
     let restarts = binary.restarts(f)?;
-    let calls_morestack = |addr: u64| {
+    let calls_morestack = |addr: ImageAddr| {
         binary
-            .function_at(ImageAddr(addr))
-            .is_some_and(|f| f.entry.0 == addr && f.name.starts_with("runtime.morestack"))
+            .function_at(addr)
+            .is_some_and(|f| f.entry == addr && f.name.starts_with("runtime.morestack"))
     };
     let input = Input {
         code: binary.code(f)?,
-        entry: f.entry.0,
+        entry: f.entry,
         sp: &sp,
         is_morestack: &calls_morestack,
         stack_abi: Abi::of(binary.arch(), binary.version()).is_stack(),
@@ -69,99 +70,34 @@ pub fn choose(binary: &GoBinary<'_>, f: &FuncInfo, thread_local: bool) -> Result
 }
 
 fn choose_from(input: &Input<'_>, arch: Arch, restarts: &[Restart]) -> Spots {
-    let code = match arch {
-        Arch::Amd64 => amd64::read(input),
-        Arch::Arm64 => arm64::read(input),
-    };
+    let code = arch.read(input);
+    let of_return = |insn: &Insn| spot(insn, Why::Return, COND_NONE, code.g_at_return);
     Spots {
         entry: entry(&code, arch, restarts),
         arguments_on_stack: code.arguments_on_stack,
-        returns: code.returns,
+        returns: match &code.returns {
+            Ok(found) => Ok(found.iter().map(of_return).collect()),
+            Err(why) => Err(*why),
+        },
     }
 }
 
-/// A function's code and what is known beside it.
-struct Input<'a> {
-    code: &'a [u8],
-    entry: u64,
-    sp: &'a SpTable,
-    /// Whether a call of that address makes the stack grow.
-    is_morestack: &'a dyn Fn(u64) -> bool,
-    /// Arguments are on the stack in this binary.
-    stack_abi: bool,
-    /// g can be read from thread-local storage.
-    thread_local: bool,
-}
-
-/// SP below its value at entry, by address.
-struct SpTable(Vec<SpRange>);
-
-impl SpTable {
-    fn at(&self, addr: u64) -> Option<i32> {
-        self.0
-            .iter()
-            .find(|r| r.start.0 <= addr && addr < r.end.0)
-            .map(|r| r.delta)
+fn spot(insn: &Insn, why: Why, cond: u8, g_source: u8) -> Spot {
+    Spot {
+        addr: insn.addr,
+        len: insn.len,
+        insn: insn.text.clone(),
+        why,
+        cond,
+        g_source,
     }
-}
-
-/// What a function's code says, in terms of neither architecture.
-struct Code {
-    /// The instructions that every call passes first, up to the first at which arguments are not in place.
-    first: Vec<Insn>,
-    check: Check,
-    /// A call of `runtime.morestack*`.
-    morestack_call: Option<u64>,
-    /// Branches, but the way back from `runtime.morestack*`: from, to.
-    branches: Vec<(u64, u64)>,
-    g_source: u8,
-    returns: Result<Vec<Spot>, NoReturns>,
-    arguments_on_stack: bool,
-}
-
-/// One instruction.
-#[derive(Clone, Debug)]
-struct Insn {
-    addr: u64,
-    len: usize,
-    text: String,
-    exclusive: bool,
-}
-
-impl Insn {
-    fn spot(&self, why: Why, cond: u8, g_source: u8) -> Spot {
-        Spot {
-            addr: self.addr,
-            len: self.len,
-            insn: self.text.clone(),
-            why,
-            cond,
-            g_source,
-        }
-    }
-
-    fn end(&self) -> u64 {
-        self.addr.saturating_add(self.len as u64)
-    }
-}
-
-/// The stack check of a function.
-enum Check {
-    /// There is none among its first instructions.
-    None,
-    /// Its last branch, with the condition under which the function starts over.
-    Branch { insn: Insn, cond: u8 },
-    /// Its last branch, where arguments are not in place any more.
-    Late { branch: u64 },
-    /// Its last branch has a condition that no check of Go has.
-    Unknown,
 }
 
 fn entry(code: &Code, arch: Arch, restarts: &[Restart]) -> Result<Spot, NoEntry> {
     match (&code.check, code.morestack_call) {
         (Check::Branch { insn, cond }, _) => {
             comes_back(insn, code, restarts)?;
-            Ok(insn.spot(Why::StackCheck(arch), *cond, code.g_source))
+            Ok(spot(insn, Why::StackCheck(arch), *cond, code.g_at_entry))
         }
         (Check::Late { branch }, _) => Err(NoEntry::CheckChangesArguments { branch: *branch }),
         (Check::None | Check::Unknown, Some(call)) => Err(NoEntry::UnknownCheck { call }),
@@ -181,7 +117,7 @@ fn without_check(code: &Code, restarts: &[Restart]) -> Result<Spot, NoEntry> {
             Why::BehindRestart
         };
         match comes_back(insn, code, restarts) {
-            Ok(()) => return Ok(insn.spot(why, COND_NONE, code.g_source)),
+            Ok(()) => return Ok(spot(insn, why, COND_NONE, code.g_at_entry)),
             Err(why) => refused = refused.or(Some(why)),
         }
     }
@@ -196,10 +132,10 @@ fn comes_back(insn: &Insn, code: &Code, restarts: &[Restart]) -> Result<(), NoEn
     // before an instruction of the range runs; this one has run when it was counted
     if let Some(range) = restarts
         .iter()
-        .find(|r| r.to.0 <= insn.addr && r.end.0 > insn.end())
+        .find(|r| r.to <= insn.addr && r.end > insn.end())
     {
         return Err(NoEntry::Restart {
-            from: range.start.0.max(insn.end()),
+            from: range.start.max(insn.end()),
         });
     }
     Ok(())

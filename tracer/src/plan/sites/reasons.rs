@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::gobin::Arch;
+use crate::addr::ImageAddr;
+use crate::arch::Arch;
 
 /// Why this instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +42,15 @@ pub enum NoEntry {
     /// The function has no code.
     NoCode,
     /// It calls `runtime.morestack*` (here), but no branch to that call was understood.
-    UnknownCheck { call: u64 },
+    UnknownCheck { call: ImageAddr },
     /// The stack check changes what holds arguments.
-    CheckChangesArguments { branch: u64 },
+    CheckChangesArguments { branch: ImageAddr },
     /// A branch of the code leads back to the only instructions at which the arguments are in place.
-    Loop { from: u64 },
+    Loop { from: ImageAddr },
     /// Asynchronous preemption goes back from here to the only instructions at which the arguments are in place.
-    Restart { from: u64 },
+    Restart { from: ImageAddr },
     /// An exclusive load: an interruption takes away its reservation, so that a loop around it might never end.
-    Exclusive { at: u64 },
+    Exclusive { at: ImageAddr },
 }
 
 impl fmt::Display for NoEntry {
@@ -58,44 +59,23 @@ impl fmt::Display for NoEntry {
             Self::NoCode => f.write_str("the function has no code"),
             Self::UnknownCheck { call } => write!(
                 f,
-                "it makes its stack grow at 0x{call:x}, and the check that leads there is not understood"
+                "it makes its stack grow at {call}, and the check that leads there is not understood"
             ),
             Self::CheckChangesArguments { branch } => write!(
                 f,
-                "at the branch of its stack check, 0x{branch:x}, the arguments are not in place any more"
+                "at the branch of its stack check, {branch}, the arguments are not in place any more"
             ),
             Self::Loop { from } => write!(
                 f,
-                "the branch at 0x{from:x} leads back to its first instructions: rounds of a loop would count as calls"
+                "the branch at {from} leads back to its first instructions: rounds of a loop would count as calls"
             ),
             Self::Restart { from } => write!(
                 f,
-                "asynchronous preemption goes back to its first instructions from 0x{from:x}: a call could count twice"
+                "asynchronous preemption goes back to its first instructions from {from}: a call could count twice"
             ),
             Self::Exclusive { at } => write!(
                 f,
-                "it begins with an exclusive load at 0x{at:x}, which may not be interrupted"
-            ),
-        }
-    }
-}
-
-/// Why the returns of a function cannot be probed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoReturns {
-    /// What lies there is no instruction, so what follows is not known.
-    NoInstruction { at: u64 },
-    /// Disassembler and SP table disagree.
-    FrameStays { at: u64 },
-}
-
-impl fmt::Display for NoReturns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoInstruction { at } => write!(f, "the bytes at 0x{at:x} are no instruction"),
-            Self::FrameStays { at } => write!(
-                f,
-                "the disassembler sees a return at 0x{at:x}, the SP table says that the frame is still there"
+                "it begins with an exclusive load at {at}, which may not be interrupted"
             ),
         }
     }

@@ -3,6 +3,7 @@
 use tracer_ebpf::wire::site::{COND_ARM64_LS, COND_X86_BE, G_NONE, G_RCX, G_REGISTER};
 
 use super::*;
+use crate::arch::SpRange;
 
 const ENTRY: u64 = 0x1000;
 const MORESTACK: u64 = 0x1100;
@@ -46,9 +47,9 @@ impl Case<'_> {
             .collect();
         let input = Input {
             code: self.code,
-            entry: ENTRY,
+            entry: ImageAddr(ENTRY),
             sp: &sp,
-            is_morestack: &|addr| addr == MORESTACK,
+            is_morestack: &|addr| addr.0 == MORESTACK,
             stack_abi: self.stack_abi,
             thread_local: false,
         };
@@ -59,7 +60,7 @@ impl Case<'_> {
     #[track_caller]
     fn entry(&self) -> (u64, u8, u8) {
         let spot = self.spots().entry.expect("entry");
-        (spot.addr - ENTRY, spot.cond, spot.g_source)
+        (spot.addr.0 - ENTRY, spot.cond, spot.g_source)
     }
 }
 
@@ -88,7 +89,7 @@ fn the_branch_of_the_stack_check_is_the_entry() {
     };
     assert_eq!(case.entry(), (4, COND_X86_BE, G_REGISTER));
     let returns = case.spots().returns.expect("returns");
-    let returns: Vec<u64> = returns.iter().map(|r| r.addr - ENTRY).collect();
+    let returns: Vec<u64> = returns.iter().map(|r| r.addr.0 - ENTRY).collect();
     assert_eq!(returns, [8]);
 }
 
@@ -100,7 +101,9 @@ fn a_return_that_the_sp_table_denies_refuses_all() {
     };
     assert_eq!(
         case.spots().returns,
-        Err(NoReturns::FrameStays { at: ENTRY + 8 })
+        Err(NoReturns::FrameStays {
+            at: ImageAddr(ENTRY + 8)
+        })
     );
 }
 
@@ -154,7 +157,9 @@ fn a_check_that_is_not_understood_is_no_missing_check() {
     ];
     assert_eq!(
         amd64(&late).spots().entry,
-        Err(NoEntry::CheckChangesArguments { branch: ENTRY + 7 })
+        Err(NoEntry::CheckChangesArguments {
+            branch: ImageAddr(ENTRY + 7)
+        })
     );
     // cmp rsp,[r14+10h]; je 07; ret; call morestack; jmp 0
     let unknown = [
@@ -162,7 +167,9 @@ fn a_check_that_is_not_understood_is_no_missing_check() {
     ];
     assert_eq!(
         amd64(&unknown).spots().entry,
-        Err(NoEntry::UnknownCheck { call: ENTRY + 7 })
+        Err(NoEntry::UnknownCheck {
+            call: ImageAddr(ENTRY + 7)
+        })
     );
 }
 
@@ -175,7 +182,9 @@ fn without_a_check_the_first_instruction_must_be_passed_once() {
     let looping = [0x48, 0x8b, 0x08, 0x48, 0x85, 0xc9, 0x74, 0xf8, 0xc3];
     assert_eq!(
         amd64(&looping).spots().entry,
-        Err(NoEntry::Loop { from: ENTRY + 6 })
+        Err(NoEntry::Loop {
+            from: ImageAddr(ENTRY + 6)
+        })
     );
     assert_eq!(amd64(&[]).spots().entry, Err(NoEntry::NoCode));
 }
@@ -250,11 +259,15 @@ fn preemption_that_goes_back_is_left_behind() {
     // behind the load R1 is no argument any more
     assert_eq!(
         case(&[(0, 16, 0)]).spots().entry,
-        Err(NoEntry::Restart { from: ENTRY + 4 })
+        Err(NoEntry::Restart {
+            from: ImageAddr(ENTRY + 4)
+        })
     );
     assert_eq!(
         case(&[(16, 20, 0)]).spots().entry,
-        Err(NoEntry::Restart { from: ENTRY + 16 })
+        Err(NoEntry::Restart {
+            from: ImageAddr(ENTRY + 16)
+        })
     );
     // a sequence of its own further on
     assert_eq!(case(&[(12, 20, 12)]).entry(), (0, COND_NONE, G_REGISTER));
@@ -266,7 +279,9 @@ fn a_reservation_is_not_interrupted() {
     let code = bytes(&[0xc85f_fc01, 0xd65f_03c0]);
     assert_eq!(
         arm64(&code).spots().entry,
-        Err(NoEntry::Exclusive { at: ENTRY })
+        Err(NoEntry::Exclusive {
+            at: ImageAddr(ENTRY)
+        })
     );
     // ldar x1,[x0] and casal x1,x2,[x0] hold none
     for word in [0xc8df_fc01, 0xc8e1_fc02] {

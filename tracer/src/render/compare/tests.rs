@@ -71,7 +71,7 @@ fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool
         types: vec![TypeSchema {
             name: "[]*types.Container".into(),
             size: 24,
-            addr: 0,
+            addr: crate::addr::ImageAddr(0),
             kind: TypeKindSchema::Slice { elem: 0 },
         }],
         ..Plan::default()

@@ -1,4 +1,4 @@
-//! What the code of an arm64 function says.
+//! arm64: its registers, and what the code of a function says.
 //!
 //! Stack checks by release (cmd/internal/obj/arm64/obj7.go: stacksplit), with X16 and X17, up to Go 1.17 with X1 and X2:
 //! `ldr x16, guard; cmp sp, x16` or `sub x17, sp, #N; cmp x17, x16`, then `b.ls`. Large frames from Go 1.17 on: `mov x27,
@@ -7,9 +7,46 @@
 //!
 //! Instructions that the assembler makes into several use X27 in between.
 
-use tracer_ebpf::wire::site::{COND_ARM64_LO, COND_ARM64_LS, COND_NONE, G_REGISTER};
+use tracer_ebpf::wire::site::{COND_ARM64_LO, COND_ARM64_LS, G_REGISTER};
 
-use super::{Check, Code, Input, Insn, NoReturns, Spot, Why};
+use super::{Check, Code, Input, Insn, NoReturns, Operands, Properties, Register};
+use crate::addr::ImageAddr;
+
+const fn integer(name: &'static str, dwarf: u16) -> Register {
+    Register { name, dwarf }
+}
+
+pub const PROPERTIES: Properties = Properties {
+    register_abi: 18,
+    integers: &[
+        integer("R0", 0),
+        integer("R1", 1),
+        integer("R2", 2),
+        integer("R3", 3),
+        integer("R4", 4),
+        integer("R5", 5),
+        integer("R6", 6),
+        integer("R7", 7),
+        integer("R8", 8),
+        integer("R9", 9),
+        integer("R10", 10),
+        integer("R11", 11),
+        integer("R12", 12),
+        integer("R13", 13),
+        integer("R14", 14),
+        integer("R15", 15),
+    ],
+    floats: 16,
+    first_float: 64,
+    first_argument: 8,
+    // R28 holds g in every release
+    thread_local_g: false,
+    pclntab: &[0xff, 0xff, 0xff, 0, 0, 4, 8],
+    relative: 1027,
+    absolute: 257,
+    // brk with the number of uprobes
+    breakpoint: &[0xa0, 0x00, 0x20, 0xd4],
+};
 
 /// Instructions looked at before the stack check must have appeared; the longest has twelve.
 const PROLOGUE: usize = 24;
@@ -33,7 +70,7 @@ pub fn read(input: &Input<'_>) -> Code {
         check,
         morestack,
     } = words.prologue(input);
-    let is_morestack = |to: u64| match morestack {
+    let is_morestack = |to: ImageAddr| match morestack {
         Some(known) => known == to,
         None => (input.is_morestack)(to),
     };
@@ -60,13 +97,11 @@ pub fn read(input: &Input<'_>) -> Code {
         }
         if *word == RET {
             if input.sp.at(at) == Some(0) {
-                returns.push(Spot {
+                returns.push(Insn {
                     addr: at,
                     len: 4,
-                    insn: "ret".to_owned(),
-                    why: Why::Return,
-                    cond: COND_NONE,
-                    g_source: G_REGISTER,
+                    text: "ret".to_owned(),
+                    exclusive: false,
                 });
             } else {
                 refused = Some(NoReturns::FrameStays { at });
@@ -78,8 +113,8 @@ pub fn read(input: &Input<'_>) -> Code {
         check,
         morestack_call,
         branches,
-        // R28 holds g in every release
-        g_source: G_REGISTER,
+        g_at_entry: G_REGISTER,
+        g_at_return: G_REGISTER,
         returns: refused.map_or(Ok(returns), Err),
         // the code does not say
         arguments_on_stack: input.stack_abi,
@@ -88,12 +123,12 @@ pub fn read(input: &Input<'_>) -> Code {
 
 struct Words {
     words: Vec<u32>,
-    entry: u64,
+    entry: ImageAddr,
 }
 
 impl Words {
-    fn at(&self, index: usize) -> u64 {
-        self.entry.saturating_add(4 * index as u64)
+    fn at(&self, index: usize) -> ImageAddr {
+        ImageAddr(self.entry.0.saturating_add(4 * index as u64))
     }
 
     fn insn(&self, index: usize, word: u32) -> Insn {
@@ -156,8 +191,8 @@ impl Words {
     }
 
     /// The `runtime.morestack*` that is called by what begins at `target`, without a branch before.
-    fn leads_to_morestack(&self, input: &Input<'_>, target: u64) -> Option<u64> {
-        let index = usize::try_from(target.checked_sub(self.entry)? / 4).ok()?;
+    fn leads_to_morestack(&self, input: &Input<'_>, target: ImageAddr) -> Option<ImageAddr> {
+        let index = usize::try_from(target.0.checked_sub(self.entry.0)? / 4).ok()?;
         for (index, word) in self.words.iter().copied().enumerate().skip(index) {
             match Flow::of(word, self.at(index)) {
                 Flow::Next => {}
@@ -174,7 +209,7 @@ struct Prologue {
     first: Vec<Insn>,
     check: Check,
     /// What the check calls.
-    morestack: Option<u64>,
+    morestack: Option<ImageAddr>,
 }
 
 /// `b.lo`
@@ -185,10 +220,10 @@ const LS: u32 = 9;
 /// Where an instruction leads.
 enum Flow {
     Next,
-    Call(u64),
-    Jump(u64),
+    Call(ImageAddr),
+    Jump(ImageAddr),
     Branch {
-        to: u64,
+        to: ImageAddr,
         /// Condition of a `b.cond`.
         condition: Option<u32>,
     },
@@ -197,10 +232,10 @@ enum Flow {
 }
 
 impl Flow {
-    fn of(word: u32, at: u64) -> Self {
+    fn of(word: u32, at: ImageAddr) -> Self {
         let to = |value: u32, bits: u32| {
             let words = ((value << (32 - bits)).cast_signed()) >> (32 - bits);
-            at.wrapping_add_signed(4 * i64::from(words))
+            ImageAddr(at.0.wrapping_add_signed(4 * i64::from(words)))
         };
         if word >> 26 == 0b10_0101 {
             Self::Call(to(word & 0x03ff_ffff, 26))
@@ -261,4 +296,78 @@ fn is_exclusive(word: u32) -> bool {
 /// Whether a register holds neither an argument nor the closure context, g, the frame or the return address.
 fn is_scratch(register: u32, stack_abi: bool) -> bool {
     matches!(register, 16 | 17 | 27 | 31) || (stack_abi && register < 16)
+}
+
+/// Constants that bytes are compared with, and addresses that are loaded. A byte is what `ldrb` or `uxtb` made, or a copy of it; addresses are loaded by `adrp` and `add`, one right after the other.
+pub fn operands(code: &[u8], entry: ImageAddr) -> Operands {
+    let (mut lengths, mut addresses) = (Vec::new(), Vec::new());
+    // registers that hold a byte, one bit each, and the page that a register holds since the instruction before
+    let (mut bytes, mut page) = (0_u32, None);
+    for (index, word) in code.as_chunks::<4>().0.iter().enumerate() {
+        let word = u32::from_le_bytes(*word);
+        let at = entry.0.wrapping_add(4 * index as u64);
+        let (to, from) = (word & 0x1f, (word >> 5) & 0x1f);
+        let immediate = (word >> 10) & 0xfff;
+        let loaded = page.take();
+        let is_byte = |register: u32| bytes & (1 << register) != 0;
+        // cmp wN, #immediate
+        if word & 0xffc0_001f == 0x7100_001f && is_byte(from) {
+            lengths.extend(u8::try_from(immediate));
+        }
+        if word & 0x9f00_0000 == 0x9000_0000 {
+            let pages = ((word >> 5) & 0x7_ffff) << 2 | (word >> 29) & 3;
+            let pages = (pages << 11).cast_signed() >> 11;
+            page = Some((
+                to,
+                (at & !0xfff).wrapping_add_signed(i64::from(pages) << 12),
+            ));
+        } else if word & 0xffc0_0000 == 0x9100_0000
+            && let Some((register, page)) = loaded
+            && register == from
+        {
+            addresses.push(ImageAddr(page.wrapping_add(u64::from(immediate))));
+        }
+        let makes_byte = word & 0xffc0_0000 == 0x3940_0000
+            || word & 0xffff_fc00 == 0x5300_1c00
+            // mov xN, xM
+            || word & 0xffe0_ffe0 == 0xaa00_03e0 && is_byte((word >> 16) & 0x1f);
+        // branches and stores name a register there that they leave as it is
+        let is_branch = word & 0x1c00_0000 == 0x1400_0000;
+        let is_store = word & 0x0a40_0000 == 0x0800_0000;
+        if makes_byte {
+            bytes |= 1 << to;
+        } else if !is_branch && !is_store {
+            bytes &= !(1 << to);
+        }
+    }
+    Operands::each_once(lengths, addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_byte_registers_and_loaded_addresses_count() {
+        // ldrb w6, [x0, 184]; mov x7, x6; cbz w7; cmp w7, 0x2f; cmp w3, 4; adrp x5, 0x114000; add x5, x5, 0x180;
+        // add x1, x5, 0x10; mov x7, x3; cmp w7, 0x30
+        let code: Vec<u8> = [
+            0x3942_e006_u32,
+            0xaa06_03e7,
+            0x3400_00e7,
+            0x7100_bcff,
+            0x7100_107f,
+            0xf000_0885,
+            0x9106_00a5,
+            0x9100_40a1,
+            0xaa03_03e7,
+            0x7100_c0ff,
+        ]
+        .iter()
+        .flat_map(|w| w.to_le_bytes())
+        .collect();
+        let found = operands(&code, ImageAddr(0x1000));
+        assert_eq!(found.bytes, [0x2f]);
+        assert_eq!(found.addresses, [ImageAddr(0x11_4180)]);
+    }
 }
