@@ -16,5 +16,6 @@ mod provenance;
 mod readme;
 mod recording;
 mod secrets;
+mod slow_reader;
 mod streams;
 mod thread_pointer;

@@ -17,6 +17,7 @@ use super::namespace::check_proc;
 use super::object::{OBJECT, load_program, open};
 use super::patience::Patience;
 use super::report::{AttachReport, Links, PerfReason};
+use super::ring::Ring;
 use super::thread_pointer::ThreadPointer;
 use super::variant::Variant;
 use super::{Error, Features, TargetProc};
@@ -49,7 +50,8 @@ pub struct Session {
     /// Loaded for those links.
     programs: Vec<Program>,
     ebpf: Ebpf,
-    ring: RingBuf<MapData>,
+    /// `None`: somebody else empties it.
+    ring: Option<Ring>,
     report: AttachReport,
     sites: usize,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -80,7 +82,7 @@ impl Session {
         let ring = RingBuf::try_from(ring).map_err(map_error("opening the ring buffer"))?;
         let mut session = Self {
             ebpf,
-            ring,
+            ring: Some(Ring(ring)),
             links: Vec::new(),
             programs: Vec::new(),
             report: AttachReport {
@@ -166,16 +168,28 @@ impl Session {
     /// A descriptor that becomes readable when records are there.
     ///
     /// # Errors
-    /// No descriptor is free.
+    /// No descriptor is free, or the ring buffer was given away.
     pub fn ring_fd(&self) -> std::io::Result<OwnedFd> {
-        self.ring.as_fd().try_clone_to_owned()
+        let ring = self.ring.as_ref().ok_or(std::io::ErrorKind::NotFound)?;
+        ring.as_fd().try_clone_to_owned()
     }
 
-    /// Takes all records that are there.
+    /// Takes all records that are there; none once the ring buffer was given away.
     pub fn drain(&mut self, mut each: impl FnMut(&[u8])) {
-        while let Some(item) = self.ring.next() {
-            each(&item);
+        while let Some(record) = self.ring.as_mut().and_then(Ring::next_record) {
+            each(&record);
         }
+        self.log();
+    }
+
+    /// Gives the ring buffer away, to be emptied elsewhere; once. It must be kept until the session
+    /// is detached.
+    pub fn take_ring(&mut self) -> Option<Ring> {
+        self.ring.take()
+    }
+
+    /// Passes diagnostics of the programs on.
+    pub fn log(&mut self) {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }

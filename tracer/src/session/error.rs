@@ -31,6 +31,7 @@ pub enum Error {
     /// The file takes no more of the recording.
     #[error("the recording ended early: {0}")]
     Recording(std::io::Error),
+    /// What collecting needs of the system cannot be had.
     #[error("failed to wait for records: {0}")]
     Wait(std::io::Error),
 }

@@ -6,6 +6,7 @@
 //! | `MOBYTRACE_LINKS` | `perf` | no uprobe_multi links |
 //! | `MOBYTRACE_VARIANT` | `sleep`, `loop`, `bounded` | programs made for that kind of kernel |
 //! | `MOBYTRACE_THREAD_POINTER` | `types`, `own`, `unknown` | how the thread pointer is found |
+//! | `MOBYTRACE_WAITING` | bytes | how much may wait to be decoded |
 //!
 //! Other values count as none.
 
@@ -17,6 +18,8 @@ pub struct Hooks {
     pub links: Option<Links>,
     pub variant: Option<Variant>,
     pub thread_pointer: Option<ThreadPointer>,
+    /// Bytes of records that may wait to be decoded.
+    pub waiting: Option<usize>,
 }
 
 impl Hooks {
@@ -41,6 +44,9 @@ impl Hooks {
                     ("unknown", ThreadPointer::Unknown),
                 ],
             ),
+            waiting: std::env::var("MOBYTRACE_WAITING")
+                .ok()
+                .and_then(|bytes| bytes.parse().ok()),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A live session: records are taken as they come, written, decoded and correlated.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::time::{Duration, Instant};
 
-use tokio::io::unix::AsyncFd;
-
 use super::attach::{Attached, Options, attach};
+use super::drain::{Drain, MOST_WAITING, Taken};
 use super::note::{Detached, Note, Tell};
 use super::pipeline::Pipeline;
 use super::prepare::{DaemonState, Prepared};
@@ -15,7 +15,7 @@ use super::{Context, Error, signals};
 use crate::addr::ImageAddr;
 use crate::capture::{self, Completeness, Event};
 use crate::correlate::{Correlator, Trace};
-use crate::decode::{Hit, Part, RawHit};
+use crate::decode::{Hit, RawHit};
 use crate::gobin::GoBinary;
 use crate::probe::{self, Session};
 use crate::target::Image;
@@ -23,6 +23,8 @@ use crate::target::Image;
 /// Different return addresses that are named, at most: a program has few, damaged stacks may have
 /// any.
 const MOST_NAMED: usize = 1 << 16;
+/// Bytes of records decoded at once: what comes of them is given out before the next.
+const MOST_AT_ONCE: usize = 1 << 20;
 /// How often the daemon is checked for being alive, and slow goroutines may be looked at.
 const ALIVE: Duration = Duration::from_millis(200);
 
@@ -43,6 +45,7 @@ pub struct Live<'p> {
     prepared: &'p Prepared,
     binary: GoBinary<'p>,
     session: Session,
+    drain: Drain,
     pipeline: Pipeline,
     store: Store<'p>,
     watch: Option<Watch>,
@@ -98,15 +101,22 @@ impl<'p> Live<'p> {
     ) -> Result<Self, Error> {
         let Attached {
             binary,
-            session,
+            mut session,
             recording,
         } = attach(prepared, options, tell)?;
+        let most = options.hooks.waiting.unwrap_or(MOST_WAITING);
+        let ring = session.take_ring().ok_or(io::ErrorKind::NotFound);
+        let drain = ring
+            .map_err(io::Error::from)
+            .and_then(|ring| Drain::start(ring, most))
+            .map_err(Error::Wait)?;
         let context = Context::new(&prepared.header);
         let pid = prepared.process.pid;
         Ok(Self {
             prepared,
             binary,
             session,
+            drain,
             pipeline: Pipeline::new(&context, prepared.header.redact),
             store: Store {
                 recording,
@@ -132,16 +142,11 @@ impl<'p> Live<'p> {
         let asked = signals::asked();
         tokio::pin!(asked);
         let mut alive = tokio::time::interval(ALIVE);
-        let ring = self.session.ring_fd().map_err(Error::Wait)?;
-        // SAFETY: the descriptor is owned by the AsyncFd and stays open as long as it is registered.
-        let fd = unsafe { AsyncFd::register_with_interest(ring, tokio::io::Interest::READABLE) }
-            .map_err(|e| Error::Wait(e.into_parts().1))?;
         loop {
             let stop = tokio::select! {
-                ready = fd.readable() => {
-                    ready.map_err(Error::Wait)?.clear_ready();
-                    None
-                }
+                () = self.drain.came() => None,
+                // more waits than was decoded at once
+                () = std::future::ready(()), if !self.drain.is_empty() => None,
                 value = &mut until => Some(Stop::Done(value)),
                 asked = &mut asked => {
                     asked.map_err(Error::Wait)?;
@@ -153,8 +158,13 @@ impl<'p> Live<'p> {
                     DaemonState::Runs => signals::stdout_is_gone().then_some(Stop::Unread),
                 },
             };
-            self.drain();
-            self.look(false);
+            let records = self.drain.take(MOST_AT_ONCE);
+            self.take(records);
+            self.session.log();
+            // what is not decoded yet may say that it is over
+            if self.is_up_to_date() {
+                self.look(false);
+            }
             if each(self)? {
                 return Ok(None);
             }
@@ -171,6 +181,11 @@ impl<'p> Live<'p> {
         let fresh = fresh(&mut self.named, &trace);
         let symbols = symbols(&self.prepared.image, &self.binary, fresh);
         (trace, symbols)
+    }
+
+    /// Whether everything that was recorded up to now is decoded.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        self.drain.is_up_to_date()
     }
 
     pub(super) fn correlator(&self) -> &Correlator {
@@ -192,30 +207,32 @@ impl<'p> Live<'p> {
         }
     }
 
-    /// Takes all records that are there.
-    fn drain(&mut self) {
-        let Self {
-            session,
-            pipeline,
-            store,
-            tell,
-            ..
-        } = self;
+    /// Decodes records, which masks their secrets; then writes them to the recording and correlates.
+    fn take(&mut self, records: Vec<Taken>) {
         let mut damaged = None;
-        session.drain(|bytes| match Part::from_ring(bytes) {
-            Ok(part) => pipeline.take(Event::Part(part), |raw, hit| store.hit(raw, hit)),
-            Err(error) => damaged = Some(error),
-        });
+        for record in records {
+            let store = &mut self.store;
+            match record {
+                Ok(part) => {
+                    let event = Event::Part(part);
+                    self.pipeline.take(event, |raw, hit| store.hit(raw, hit));
+                }
+                Err(error) => damaged = Some(error),
+            }
+        }
         if let Some(error) = damaged {
-            tell(Note::Damaged(error));
+            (self.tell)(Note::Damaged(error));
         }
         // what happens to us now does not cost what was seen
-        store.recording.write(self.tell, capture::Writer::flush);
+        self.store
+            .recording
+            .write(self.tell, capture::Writer::flush);
     }
 
     /// Detaches, checks that the daemon's code is as before, closes the recording.
     pub(super) fn finish(mut self) -> Result<Finished, Error> {
-        self.drain();
+        let (rest, ring) = self.drain.finish();
+        self.take(rest);
         let store = &mut self.store;
         self.pipeline.settle(|raw, hit| store.hit(raw, hit));
         self.look(true);
@@ -235,6 +252,7 @@ impl<'p> Live<'p> {
         tell(Note::Detaching { sites });
         let started = Instant::now();
         session.detach()?;
+        drop(ring);
         tell(Note::Detached(check_code(
             prepared,
             started.elapsed(),

@@ -1,7 +1,7 @@
 //! The engine of a trace: what is the same for every command, live or replayed.
 //!
-//! `prepare` finds the daemon and makes the plan, `attach` brings the probes there, `live` takes
-//! what they record, `run` gives it out batch by batch and ends the session; `record` writes it to
+//! `prepare` finds the daemon and makes the plan, `attach` brings the probes there, `drain` takes
+//! their records from the kernel, `live` decodes them, `run` gives it out batch by batch and ends the session; `record` writes it to
 //! a file, `slow` looks at what has been in flight for long. `pipeline` are the stages that a live
 //! session and a replay have in common; `replay` takes a recording through them. `context` is what
 //! is known of a session beside its records, `sink` how what was traced is given out, `root` what
@@ -10,6 +10,7 @@
 
 mod attach;
 mod context;
+mod drain;
 mod error;
 mod hooks;
 mod live;

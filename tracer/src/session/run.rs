@@ -54,7 +54,11 @@ pub async fn run<E: From<Error>>(
         .collect(until, |live| {
             let (trace, symbols) = live.drain_finished();
             give(Batch {
-                open: watch.look(live.correlator()),
+                // what is not decoded yet may say that it is over
+                open: live
+                    .is_up_to_date()
+                    .then(|| watch.look(live.correlator()))
+                    .flatten(),
                 trace,
                 symbols,
             })
