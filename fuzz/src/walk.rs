@@ -10,7 +10,7 @@ use mobytrace::capture::Recording;
 use mobytrace::gobin::{GoBinary, ImageAddr};
 use mobytrace::plan::{PlanRequest, build, explain, short_name, signature_text, wait_reasons};
 use mobytrace::render::{Column, Comparison, FORMATS, Style, View, list_requests};
-use mobytrace::session::{Context, Stream, replay};
+use mobytrace::session::{Context, Filter, Stream, replay};
 
 /// Names of all targets.
 pub const TARGETS: &[&str] = &[
@@ -340,10 +340,16 @@ fn replayed(bytes: &[u8], _: usize) {
         slow: 0,
         ..View::default()
     };
-    for (view, root) in [(View::default(), None), (part, Some("/".to_owned()))] {
+    let filter = Filter {
+        root: Some("/".to_owned()),
+        route: Some("GET".to_owned()),
+        client: Some("docker".into()),
+        ..Filter::default()
+    };
+    for (view, filter) in [(View::default(), Filter::default()), (part, filter)] {
         for format in FORMATS {
             let sink = format.sink(&context, Style::new(Some(false)), view.clone());
-            let mut stream = Stream::new(context.clone(), root.clone(), sink);
+            let mut stream = Stream::new(context.clone(), filter.clone(), sink);
             let _ = stream.begin(&mut out);
             let _ = stream.batch(&trace, &mut out);
             let _ = stream.finish(&trace.summary, &mut out);

@@ -5,6 +5,7 @@ mod claims;
 mod client;
 mod compare;
 mod failures;
+mod filters;
 mod generations;
 mod hostile_text;
 mod interrupts;

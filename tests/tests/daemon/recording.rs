@@ -3,7 +3,7 @@
 use harness::{Daemon, Numbers, Tool, json_lines, request, traced};
 use mobytrace::capture::Recording;
 use mobytrace::render::{FORMATS, Style, View};
-use mobytrace::session::{Context, Stream};
+use mobytrace::session::{Context, Filter, Stream};
 
 /// Reads, decodes and correlates; gives how many calls came out.
 fn replay(bytes: &[u8]) -> Option<usize> {
@@ -13,7 +13,7 @@ fn replay(bytes: &[u8]) -> Option<usize> {
     let context = Context::of_recording(&recording);
     for format in FORMATS {
         let sink = format.sink(&context, Style::new(Some(false)), View::default());
-        let mut stream = Stream::new(context.clone(), None, sink);
+        let mut stream = Stream::new(context.clone(), Filter::default(), sink);
         stream.begin(&mut out).expect("begun");
         stream.batch(&trace, &mut out).expect("rendered");
         stream.finish(&trace.summary, &mut out).expect("finished");

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::{FORMATS, Format};
+use crate::session::{Filter, Status};
 use crate::target::Selection;
 
 /// Call tracer for dockerd: which options does each code path really use?
@@ -60,6 +61,49 @@ pub struct Daemon {
     pub socket: Option<PathBuf>,
 }
 
+/// What of a trace is shown: everything that is given must hold.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Filters (all that are given must hold)")]
+pub struct Only {
+    /// Only requests that reached this function, or whose route holds this
+    #[arg(long, value_name = "FUNC|ROUTE")]
+    pub root: Option<String>,
+    /// Only requests whose route holds this
+    #[arg(long, value_name = "ROUTE")]
+    pub route: Option<String>,
+    /// Only requests of this client: its process id or name, a part of its
+    /// User-Agent, or the id of its container (12 digits or more)
+    #[arg(long, value_name = "CLIENT")]
+    pub client: Option<String>,
+    /// Only requests that were answered so: 404, or 4xx
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    pub status: Option<Status>,
+    /// Only requests that were answered 400 or more, or whose handler panicked
+    #[arg(long)]
+    pub failed: bool,
+    /// Only requests that took longer than this, e.g. 50ms
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub slower_than: Option<Duration>,
+}
+
+impl Only {
+    /// The same as one value.
+    pub fn filter(&self) -> Filter {
+        Filter {
+            root: self.root.clone(),
+            route: self.route.clone(),
+            client: self.client.as_deref().map(Into::into),
+            status: self.status,
+            failed: self.failed,
+            slower_than: self.slower_than.map(nanoseconds),
+        }
+    }
+}
+
+fn status(text: &str) -> Result<Status, &'static str> {
+    text.parse()
+}
+
 impl Daemon {
     /// How the daemon is to be found.
     pub fn selection(&self) -> Selection {
@@ -98,9 +142,8 @@ pub struct Trace {
     /// Form of the output
     #[arg(long, value_name = "FORMAT", value_parser = format(true), default_value = FORMATS[0].name)]
     pub format: &'static Format,
-    /// Only requests that reached this function, or whose route holds this
-    #[arg(long, value_name = "FUNC|ROUTE")]
-    pub root: Option<String>,
+    #[command(flatten)]
+    pub only: Only,
     /// Show the callers of each call
     #[arg(long)]
     pub stack: bool,
@@ -200,9 +243,8 @@ pub struct Show {
     /// Form of the output
     #[arg(long, value_name = "FORMAT", value_parser = format(false), default_value = FORMATS[0].name)]
     pub format: &'static Format,
-    /// Only requests that reached this function, or whose route holds this
-    #[arg(long, value_name = "FUNC|ROUTE")]
-    pub root: Option<String>,
+    #[command(flatten)]
+    pub only: Only,
     /// Show the callers of each call
     #[arg(long)]
     pub stack: bool,

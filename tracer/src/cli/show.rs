@@ -43,7 +43,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
     };
     let context = Context::of_recording(&recording);
     let sink = args.format.sink(&context, style, view);
-    let mut stream = Stream::new(context, args.root.clone(), sink);
+    let mut stream = Stream::new(context, args.only.filter(), sink);
     stream.begin(out)?;
     stream.batch(&trace, out)?;
     stream.finish(&trace.summary, out)?;
@@ -56,7 +56,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
         None => say!("{}", recording.completeness()),
     }
     super::say_masked(trace.summary.masked);
-    Ok(recording.is_whole() && stream.shown() > 0)
+    Ok(recording.is_whole() && stream.found())
 }
 
 /// Writes a recording anew, secrets hidden.

@@ -55,7 +55,7 @@ pub async fn run(
     super::say_masked(ended.summary.masked);
     match ended.recording {
         Some(failure) => Err(failure.into()),
-        None => Ok(sink.shown() > 0),
+        None => Ok(sink.found()),
     }
 }
 
@@ -100,7 +100,7 @@ pub fn stream(args: &args::Trace, style: Style, header: &Header, daemon: Option<
     };
     let context = Context::new(header);
     let sink = args.format.sink(&context, style, view);
-    Stream::new(context, args.root.clone(), sink)
+    Stream::new(context, args.only.filter(), sink)
 }
 
 /// Writes a batch at once.

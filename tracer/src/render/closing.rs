@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use super::line::{Line, Look};
-use super::{Style, View, escape, lint, secrets, tree, unreached};
+use super::{Style, View, escape, lint, secrets, selection, tree, unreached};
 use crate::correlate::Trace;
 use crate::decode::Redact;
 use crate::ledger::{Ledger, Thresholds, Unreached};
 use crate::plan::Plan;
-use crate::session::{Context, End};
+use crate::session::{Context, End, Filter};
 
 /// What is added up for the end.
 pub struct Closing {
@@ -32,10 +32,9 @@ impl Closing {
     /// What is said of requests that are not shown, and of there being nothing else.
     pub fn not_shown(&self, end: &End) -> Vec<String> {
         let line = unreached::line(&self.unreached.counts());
-        let root = end.root.as_deref();
-        let nothing =
-            (end.shown == 0 && line.is_none()).then(|| unreached::nothing(end.came, root));
-        line.into_iter().chain(nothing).collect()
+        let nothing = (!end.selected.any() && line.is_none()).then(|| selection::nothing(end));
+        let untold = selection::untold(&end.selected);
+        line.into_iter().chain(nothing).chain(untold).collect()
     }
 
     /// Below trees.
@@ -68,6 +67,12 @@ impl Closing {
         view: &View,
         out: &mut dyn Write,
     ) -> io::Result<()> {
+        // a table of nothing says itself that no request came
+        let filtered = end.selected.filter != Filter::default();
+        let nothing = (filtered && !end.selected.any()).then(|| selection::nothing(end));
+        for text in nothing.into_iter().chain(selection::untold(&end.selected)) {
+            unreached::write(&text, style, view, out)?;
+        }
         write_secrets(end, style, view, out)?;
         incomplete(context, style, view, out)
     }

@@ -66,12 +66,12 @@ mod tests {
     use super::*;
     use crate::capture::Completeness;
     use crate::correlate::Trace;
-    use crate::session::Stream;
+    use crate::session::{Filter, Stream};
 
     fn shown(format: &Format, completeness: Completeness) -> String {
         let context = Context::default();
         let sink = format.sink(&context, Style::new(Some(false)), View::default());
-        let mut stream = Stream::new(context, None, sink);
+        let mut stream = Stream::new(context, Filter::default(), sink);
         let mut out = Vec::new();
         stream.begin(&mut out).expect("written");
         stream.batch(&Trace::default(), &mut out).expect("written");

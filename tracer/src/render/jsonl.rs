@@ -202,6 +202,9 @@ fn finish(context: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
         "evicted": summary.evicted,
         "lost": summary.lost,
         "masked": summary.masked,
+        "requests": end.came,
+        "matched": end.selected.matched(),
+        "untold": end.selected.untold,
         "completeness": context.completeness().text,
     });
     line(&event, out)

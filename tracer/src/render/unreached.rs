@@ -1,4 +1,4 @@
-//! Requests that reached none of the traced functions, in one line; and that nothing came at all.
+//! Requests that reached none of the traced functions, in one line.
 
 use std::io::{self, Write};
 
@@ -46,18 +46,6 @@ pub fn line(counts: &Counts) -> Option<String> {
         text.push_str(&format!("; {}", hints.join(", ")));
     }
     Some(text)
-}
-
-/// What is said where nothing was shown. `root`: what was asked for.
-pub fn nothing(requests: u64, root: Option<&str>) -> String {
-    match (requests, root) {
-        (0, _) => "no request came while it was traced".to_owned(),
-        (n, Some(root)) => format!(
-            "none of the {n} request{} that came holds {root} in its route or reached a function of that name",
-            if n == 1 { "" } else { "s" }
-        ),
-        (_, None) => "nothing else was traced".to_owned(),
-    }
 }
 
 /// Writes such a line.

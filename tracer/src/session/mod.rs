@@ -4,14 +4,15 @@
 //! their records from the kernel, `live` decodes them, `run` gives it out batch by batch and ends the session; `record` writes it to
 //! a file, `slow` looks at what has been in flight for long. `pipeline` are the stages that a live
 //! session and a replay have in common; `replay` takes a recording through them. `context` is what
-//! is known of a session beside its records, `sink` how what was traced is given out, `root` what
-//! of it is wanted. `note` is what a session tells meanwhile; `signals` end it; `hooks` are for
+//! is known of a session beside its records, `sink` how what was traced is given out, `filter`
+//! and `root` what of it is wanted. `note` is what a session tells meanwhile; `signals` end it; `hooks` are for
 //! tests.
 
 mod attach;
 mod context;
 mod drain;
 mod error;
+mod filter;
 mod hooks;
 mod live;
 mod note;
@@ -29,6 +30,7 @@ mod suggest;
 pub use attach::{Destination, Options};
 pub use context::{Clock, Context};
 pub use error::{Error, Meant};
+pub use filter::{Asked, Client, Filter, Selected, Status};
 pub use hooks::Hooks;
 pub use live::{Live, Stop};
 pub use note::{Detached, Note, Slow, Tell};

@@ -1,20 +1,44 @@
 //! `--root`: what of a trace is below a route or a function, the same for every format.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::correlate::{Call, Owner, Request, Trace};
 use crate::decode::Text;
 use crate::plan::Plan;
 
-/// The part of a trace that is wanted; without a wish all of it.
-///
-/// Requests whose route holds `root`, or that reached a function of that name; those whose runs served them, which are not
-/// understood without; and what no request owns if such a function is in it.
-pub fn select<'t>(plan: &Plan, trace: &'t Trace, root: Option<&str>) -> Cow<'t, Trace> {
-    let Some(root) = root else {
-        return Cow::Borrowed(trace);
-    };
+/// A part of a trace: requests with what they need, and calls that no request owns, by position.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    pub(super) requests: BTreeSet<usize>,
+    pub(super) internal: BTreeSet<usize>,
+}
+
+impl Part {
+    /// Everything.
+    pub(super) fn all(trace: &Trace) -> Self {
+        let internal = |i: &usize| trace.calls[*i].owner == Owner::Internal;
+        Self {
+            requests: (0..trace.requests.len()).collect(),
+            internal: (0..trace.calls.len()).filter(internal).collect(),
+        }
+    }
+
+    /// Takes it out.
+    pub(super) fn of(self, trace: &Trace) -> Trace {
+        let ids: BTreeSet<u32> = self
+            .requests
+            .iter()
+            .filter_map(|i| trace.requests.get(*i))
+            .map(|r| r.id)
+            .collect();
+        trace.clone().with(&ids, self.internal)
+    }
+}
+
+/// Requests whose route holds `root`, or that reached a function of that name; those whose runs
+/// served them, which are not understood without; and what no request owns if such a function is
+/// in it.
+pub(super) fn reached(plan: &Plan, trace: &Trace, root: &str) -> Part {
     let is_root = |call: &Call| {
         let function = plan.functions.get(call.func as usize);
         function.is_some_and(|f| f.short == root || crate::plan::matches(root, &f.name))
@@ -55,19 +79,17 @@ pub fn select<'t>(plan: &Plan, trace: &'t Trace, root: Option<&str>) -> Cow<'t, 
             break;
         }
     }
-    let ids: BTreeSet<u32> = wanted
-        .iter()
-        .filter_map(|i| trace.requests.get(*i))
-        .map(|r| r.id)
-        .collect();
     let internal: BTreeSet<usize> = (0..trace.calls.len())
         .filter(|i| trace.calls[*i].owner == Owner::Internal && tops.contains(&outermost[*i]))
         .collect();
-    Cow::Owned(trace.clone().with(&ids, internal))
+    Part {
+        requests: wanted,
+        internal,
+    }
 }
 
 /// Whether `wanted` occurs in the route, as far as it was captured.
-fn holds(request: &Request, wanted: &str) -> bool {
+pub(super) fn holds(request: &Request, wanted: &str) -> bool {
     let mut whole = request.method.captured().to_vec();
     whole.push(b' ');
     whole.extend_from_slice(request.path.captured());

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Context;
+use super::{Context, Filter, Selected};
 use crate::correlate::{Summary, Trace};
 
 /// A form of output: it is given what was traced and writes it.
@@ -33,7 +33,7 @@ use crate::correlate::{Summary, Trace};
 /// use mobytrace::capture::Recording;
 /// use mobytrace::correlate::Trace;
 /// use mobytrace::render::escape;
-/// use mobytrace::session::{Context, End, Sink, Stream, replay};
+/// use mobytrace::session::{Context, End, Filter, Sink, Stream, replay};
 ///
 /// struct Routes;
 ///
@@ -45,7 +45,7 @@ use crate::correlate::{Summary, Trace};
 ///         })
 ///     }
 ///     fn finish(&mut self, _: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
-///         writeln!(out, "{} calls", end.shown)
+///         writeln!(out, "{} calls", end.selected.calls)
 ///     }
 /// }
 ///
@@ -53,7 +53,8 @@ use crate::correlate::{Summary, Trace};
 /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/captures/stock-20.10.24.mobytrace");
 /// let recording = Recording::read(std::fs::File::open(file)?)?;
 /// let mut out = Vec::new();
-/// let mut stream = Stream::new(Context::of_recording(&recording), None, Box::new(Routes));
+/// let context = Context::of_recording(&recording);
+/// let mut stream = Stream::new(context, Filter::default(), Box::new(Routes));
 /// stream.begin(&mut out)?;
 /// let trace = replay(&recording);
 /// stream.batch(&trace, &mut out)?;
@@ -100,32 +101,28 @@ pub struct End {
     pub summary: Summary,
     /// Requests that came, whether they were shown or not.
     pub came: u64,
-    /// Calls given to the sink.
-    pub shown: u64,
-    /// What was asked for, if it was not everything.
-    pub root: Option<String>,
+    /// What was asked for, and what of it was there.
+    pub selected: Selected,
 }
 
 /// Gives a session's or recording's batches to a sink: what is wanted of them, with what is known
 /// of the session.
 pub struct Stream {
     context: Context,
-    root: Option<String>,
+    selected: Selected,
     sink: Box<dyn Sink>,
     came: u64,
-    shown: u64,
 }
 
 impl Stream {
-    /// `root`: only requests whose route holds this, or that reached this function.
+    /// What `filter` wants of a session or recording goes to `sink`.
     #[must_use]
-    pub fn new(context: Context, root: Option<String>, sink: Box<dyn Sink>) -> Self {
+    pub fn new(context: Context, filter: Filter, sink: Box<dyn Sink>) -> Self {
         Self {
             context,
-            root,
+            selected: Selected::new(filter),
             sink,
             came: 0,
-            shown: 0,
         }
     }
 
@@ -137,7 +134,13 @@ impl Stream {
     /// Calls given out up to now.
     #[must_use]
     pub fn shown(&self) -> u64 {
-        self.shown
+        self.selected.calls
+    }
+
+    /// Whether anything that was asked for was there.
+    #[must_use]
+    pub fn found(&self) -> bool {
+        self.selected.any()
     }
 
     /// Begins the output.
@@ -155,8 +158,7 @@ impl Stream {
     pub fn batch(&mut self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         let last = trace.requests.iter().map(|r| u64::from(r.id)).max();
         self.came = self.came.max(last.unwrap_or(0));
-        let selected = super::root::select(&self.context.plan, trace, self.root.as_deref());
-        self.shown = self.shown.saturating_add(selected.calls.len() as u64);
+        let selected = self.selected.of(&self.context.plan, trace);
         self.sink.batch(&self.context, &selected, out)
     }
 
@@ -165,7 +167,7 @@ impl Stream {
     /// # Errors
     /// Writing fails.
     pub fn open(&mut self, open: &Trace, out: &mut dyn Write) -> io::Result<()> {
-        let selected = super::root::select(&self.context.plan, open, self.root.as_deref());
+        let selected = self.selected.part(&self.context.plan, open);
         self.sink.open(&self.context, &selected, out)
     }
 
@@ -177,8 +179,7 @@ impl Stream {
         let end = End {
             summary: summary.clone(),
             came: self.came,
-            shown: self.shown,
-            root: self.root.clone(),
+            selected: self.selected.clone(),
         };
         self.sink.finish(&self.context, &end, out)
     }
