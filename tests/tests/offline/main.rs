@@ -6,6 +6,7 @@ mod future_release;
 mod fuzz_regressions;
 mod golden;
 mod inspect;
+mod long_recordings;
 mod moduledata;
 mod parity;
 mod relocations;

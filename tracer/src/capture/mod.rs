@@ -7,9 +7,11 @@
 mod format;
 mod output;
 mod reader;
+mod recording;
 mod writer;
 
 pub use format::{Completeness, Counters, Daemon, Header, Host, Trailer, monotonic_ns};
 pub use output::{Output, OutputError};
-pub use reader::{Error, Event, Recording};
+pub use reader::{Ending, Error, Event, Reader};
+pub use recording::Recording;
 pub use writer::Writer;

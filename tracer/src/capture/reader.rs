@@ -1,4 +1,5 @@
-//! Reads a recording. It is untrusted: bounded memory, and a damaged tail does not cost what is whole before it.
+//! Reads a recording from its beginning to its end, one event at a time. It is untrusted: memory is
+//! bounded by the largest frame, and a damaged tail does not cost what is whole before it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -7,7 +8,6 @@ use std::sync::Arc;
 use super::Completeness;
 use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, SAMPLE, TRAILER, Trailer, VERSION};
 use crate::decode::{Part, Sample};
-use crate::plan::Plan;
 
 /// Why a file is no recording that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,17 +47,6 @@ pub enum Event {
     Part(Part),
     /// A look at a goroutine.
     Sample(Sample),
-}
-
-/// A recording in memory.
-#[derive(Debug)]
-pub struct Recording {
-    header: Header,
-    parts: Vec<Part>,
-    /// With the number of parts before each.
-    samples: Vec<(usize, Sample)>,
-    trailer: Option<Trailer>,
-    damage: Option<String>,
 }
 
 enum Frame {
@@ -104,12 +93,71 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(got)
 }
 
-impl Recording {
-    /// Reads a recording to its end or to where it is damaged.
+/// What is known once a recording was read to its end.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// What stands behind the records, if the recording has its end.
+    pub trailer: Option<Trailer>,
+    /// Why it ends where it should not, or what of it is damaged.
+    pub damage: Option<String>,
+}
+
+impl Ending {
+    /// Names of return addresses in caller stacks, innermost inlined frame first.
+    #[must_use]
+    pub fn symbols(&self) -> BTreeMap<u64, Vec<String>> {
+        let named = self.trailer.iter().flat_map(|t| &t.symbols);
+        named.cloned().collect()
+    }
+
+    /// Entries lost in the kernel.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.trailer.as_ref().map_or(0, Trailer::lost)
+    }
+
+    /// When collecting ended, monotonic ns; 0: not known.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.trailer.as_ref().map_or(0, |t| t.ended)
+    }
+
+    /// Complete, or what is missing.
+    #[must_use]
+    pub fn completeness(&self) -> Completeness {
+        let cut = |text| Completeness {
+            text,
+            records_missing: true,
+        };
+        match (&self.damage, &self.trailer) {
+            (Some(why), _) => cut(format!("incomplete: {why}; what is whole is shown")),
+            (None, Some(trailer)) => trailer.completeness(),
+            (None, None) => cut("incomplete: no end".into()),
+        }
+    }
+
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.damage.is_none()
+    }
+}
+
+/// A recording that is being read.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    header: Header,
+    ending: Ending,
+    /// Nothing more comes.
+    over: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads what stands before the records.
     ///
     /// # Errors
-    /// It is none, it is of a newer format, or not even its header is whole.
-    pub fn read(mut input: impl Read) -> Result<Self, Error> {
+    /// It is no recording, it is of a newer format, or not even its header is whole.
+    pub fn begin(mut input: R) -> Result<Self, Error> {
         let mut start = [0u8; 12];
         if fill(&mut input, &mut start)? < start.len() || !start.starts_with(MAGIC) {
             return Err(Error::Magic);
@@ -131,48 +179,12 @@ impl Recording {
             plan: Arc::new(Arc::unwrap_or_clone(header.plan).lifted(version)),
             ..header
         };
-        let mut recording = Self {
+        Ok(Self {
+            input,
             header,
-            parts: Vec::new(),
-            samples: Vec::new(),
-            trailer: None,
-            damage: None,
-        };
-        loop {
-            match frame(&mut input)? {
-                Frame::Whole(RECORD, payload) => match Part::from_stored(&payload) {
-                    Ok(part) => recording.parts.push(part),
-                    Err(error) => recording.damage = Some(format!("a record is damaged: {error}")),
-                },
-                Frame::Whole(TRAILER, payload) => {
-                    match serde_json::from_slice(&payload) {
-                        Ok(trailer) => recording.trailer = Some(trailer),
-                        Err(error) => {
-                            recording.damage = Some(format!("its end is damaged: {error}"))
-                        }
-                    }
-                    break;
-                }
-                Frame::Whole(SAMPLE, payload) => match serde_json::from_slice(&payload) {
-                    Ok(sample) => recording.samples.push((recording.parts.len(), sample)),
-                    Err(error) => {
-                        recording.damage =
-                            Some(format!("a look at a goroutine is damaged: {error}"));
-                    }
-                },
-                // later versions may add kinds that can be passed over
-                Frame::Whole(_, _) => {}
-                Frame::End => {
-                    recording.damage = Some("it was cut before its end".into());
-                    break;
-                }
-                Frame::Cut(why) => {
-                    recording.damage = Some(why);
-                    break;
-                }
-            }
-        }
-        Ok(recording)
+            ending: Ending::default(),
+            over: false,
+        })
     }
 
     #[must_use]
@@ -180,76 +192,53 @@ impl Recording {
         &self.header
     }
 
-    #[must_use]
-    pub fn plan(&self) -> &Plan {
-        &self.header.plan
-    }
-
-    #[must_use]
-    pub fn trailer(&self) -> Option<&Trailer> {
-        self.trailer.as_ref()
-    }
-
-    /// Names of return addresses in caller stacks, innermost inlined frame first.
-    #[must_use]
-    pub fn symbols(&self) -> BTreeMap<u64, Vec<String>> {
-        let named = self.trailer.iter().flat_map(|t| &t.symbols);
-        named.cloned().collect()
-    }
-
-    #[must_use]
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-
-    /// Looks at goroutines, each with the number of parts before it.
-    #[must_use]
-    pub fn samples(&self) -> &[(usize, Sample)] {
-        &self.samples
-    }
-
-    /// Everything that was captured, in the order in which that happened.
-    pub fn events(&self) -> impl Iterator<Item = Event> {
-        let mut parts = self.parts.iter().enumerate().peekable();
-        let mut samples = self.samples.iter().peekable();
-        std::iter::from_fn(move || {
-            let next = parts.peek().map(|(index, _)| *index);
-            let due = samples.next_if(|(before, _)| next.is_none_or(|index| *before <= index));
-            match due {
-                Some((_, sample)) => Some(Event::Sample(sample.clone())),
-                None => parts.next().map(|(_, part)| Event::Part(part.clone())),
-            }
-        })
-    }
-
-    /// Entries lost in the kernel.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.trailer.as_ref().map_or(0, Trailer::lost)
-    }
-
-    /// Why it ends where it should not, or what of it is damaged.
-    #[must_use]
-    pub fn damage(&self) -> Option<&str> {
-        self.damage.as_deref()
-    }
-
-    /// Complete, or what is missing.
-    #[must_use]
-    pub fn completeness(&self) -> Completeness {
-        let cut = |text| Completeness {
-            text,
-            records_missing: true,
-        };
-        match (&self.damage, &self.trailer) {
-            (Some(why), _) => cut(format!("incomplete: {why}; what is whole is shown")),
-            (None, Some(trailer)) => trailer.completeness(),
-            (None, None) => cut("incomplete: no end".into()),
+    /// The next event; `None`: there is no more.
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    pub fn next_event(&mut self) -> io::Result<Option<Event>> {
+        while !self.over {
+            let damage = match frame(&mut self.input)? {
+                Frame::Whole(RECORD, payload) => match Part::from_stored(&payload) {
+                    Ok(part) => return Ok(Some(Event::Part(part))),
+                    Err(error) => format!("a record is damaged: {error}"),
+                },
+                Frame::Whole(SAMPLE, payload) => match serde_json::from_slice(&payload) {
+                    Ok(sample) => return Ok(Some(Event::Sample(sample))),
+                    Err(error) => format!("a look at a goroutine is damaged: {error}"),
+                },
+                Frame::Whole(TRAILER, payload) => {
+                    self.over = true;
+                    match serde_json::from_slice(&payload) {
+                        Ok(trailer) => {
+                            self.ending.trailer = Some(trailer);
+                            break;
+                        }
+                        Err(error) => format!("its end is damaged: {error}"),
+                    }
+                }
+                // later versions may add kinds that can be passed over
+                Frame::Whole(_, _) => continue,
+                Frame::End => {
+                    self.over = true;
+                    "it was cut before its end".into()
+                }
+                Frame::Cut(why) => {
+                    self.over = true;
+                    why
+                }
+            };
+            self.ending.damage = Some(damage);
         }
+        Ok(None)
     }
 
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.damage.is_none()
+    /// Passes over what is left; gives what is known at the end.
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    pub fn finish(mut self) -> io::Result<Ending> {
+        while self.next_event()?.is_some() {}
+        Ok(self.ending)
     }
 }

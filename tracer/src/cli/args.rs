@@ -209,7 +209,7 @@ pub struct Compare {
     pub duration: Option<Duration>,
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
-    /// Compare requests of a recording
+    /// Compare requests of a recording; - reads it from standard input
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Numbers of the requests in the recording, as `show` prints them
@@ -225,7 +225,7 @@ pub enum ReportFormat {
 
 #[derive(Args, Debug)]
 pub struct Show {
-    /// A recording made with -o
+    /// A recording made with -o; - reads it from standard input
     pub file: PathBuf,
     /// Hide secrets that were recorded in clear, or show them; with -o:
     /// write the recording anew without them

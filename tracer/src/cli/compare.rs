@@ -1,6 +1,7 @@
 //! `mobytrace compare`: two code paths side by side, from commands, GETs, passively, or from a recording.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +13,12 @@ use super::command::{Running, shown};
 use super::failure::Failure;
 use super::kept::{self, Kept};
 use super::say::say;
+use super::source::Source;
 use super::wanted::{Sender, Wanted};
 use super::{SETTLE, http, stop, words};
 use crate::capture::monotonic_ns;
 use crate::correlate::Trace;
+use crate::decode::Redact;
 use crate::render::{self, Style};
 use crate::session::{
     self, Context, Destination, Ended, Hooks, Live, Options, Prepared, Stop, Wish, signals,
@@ -279,24 +282,39 @@ fn from_recording(
     style: Style,
     out: &mut dyn Write,
 ) -> Result<bool> {
-    let (recording, trace) = super::show::load(file)?;
-    let columns: Vec<render::Column> = if args.requests.is_empty() {
-        first_two(&trace)
-    } else {
-        args.requests
-            .iter()
-            .map(|id| match trace.requests.iter().position(|r| r.id == *id) {
-                Some(index) => Ok(render::Column::one(String::new(), index)),
-                None => Err(Failure::new(
-                    format!("{} has no request {id}", file.display()),
-                    format!("`mobytrace show {}` lists them", file.display()),
-                )),
-            })
-            .collect::<Result<_, _>>()?
+    let source = Source::open(file)?;
+    let ids = match args.requests.as_slice() {
+        [] => first_two(&source)?,
+        chosen if chosen.len() > kept::MOST => {
+            return Err(Failure::new(
+                format!("{} requests cannot be put side by side", chosen.len()),
+                format!("give {} at most", kept::MOST),
+            )
+            .into());
+        }
+        chosen => chosen.to_vec(),
     };
-    let whole = recording.is_whole();
-    let context = Context::of_recording(&recording);
-    Ok(report(&context, &trace, columns, args.format, style, out)? && whole)
+    let mut kept = Kept::default();
+    source.batches(Redact::On, |batch| {
+        kept.take(batch, usize::MAX, kept::From::All, |trace, index| {
+            let request = trace.requests.get(index);
+            request.is_some_and(|r| ids.contains(&r.id))
+        });
+        Ok(())
+    })?;
+    let trace = kept.into_trace();
+    let columns = ids
+        .iter()
+        .map(|id| match trace.requests.iter().position(|r| r.id == *id) {
+            Some(index) => Ok(render::Column::one(String::new(), index)),
+            None => Err(Failure::new(
+                format!("{} has no request {id}", source.shown),
+                format!("`mobytrace show {}` lists them", source.shown),
+            )),
+        })
+        .collect::<Result<_, _>>()?;
+    let certain = report(&source.context(), &trace, columns, args.format, style, out)?;
+    Ok(certain && source.ending.is_whole())
 }
 
 fn report(
@@ -329,14 +347,20 @@ fn is_awaited(trace: &Trace, index: usize, routes: &[String]) -> bool {
     })
 }
 
-/// A column each for the first two list requests.
-fn first_two(trace: &Trace) -> Vec<render::Column> {
-    render::list_requests(trace)
-        .into_iter()
-        .filter(|index| is_awaited(trace, *index, &[]))
-        .take(2)
-        .map(|request| render::Column::one(String::new(), request))
-        .collect()
+/// Numbers of the first two list requests.
+fn first_two(source: &Source) -> Result<Vec<u32>> {
+    let mut first: BTreeSet<u32> = BTreeSet::new();
+    source.batches(Redact::On, |batch| {
+        let listed = render::list_requests(&batch);
+        let awaited = listed.iter().filter(|i| is_awaited(&batch, **i, &[]));
+        first.extend(awaited.filter_map(|i| batch.requests.get(*i)).map(|r| r.id));
+        // batches come in the order of ends, numbers in that of arrivals
+        while first.len() > 2 {
+            first.pop_last();
+        }
+        Ok(())
+    })?;
+    Ok(first.into_iter().collect())
 }
 
 /// A column for each of these requests.

@@ -6,7 +6,7 @@ use crate::correlate::Trace;
 use crate::render;
 
 /// Requests kept, at most: beyond two that can be meant by one command none is picked anyway.
-const MOST: usize = 256;
+pub const MOST: usize = 256;
 
 /// Which requests may become columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod inspect;
 mod kept;
 mod say;
 mod show;
+mod source;
 mod stop;
 mod trace;
 mod wanted;

@@ -8,31 +8,35 @@ use anyhow::Result;
 use super::args;
 use super::failure::Failure;
 use super::say::say;
-use crate::capture::{Header, Output, Recording};
-use crate::correlate::Trace;
+use super::source::Source;
+use crate::capture::{Header, Output};
 use crate::decode::Redact;
 use crate::render::{self, Style};
-use crate::session::{Cleaned, Context, Stream, clean as cleaned, replay_as};
+use crate::session::{Cleaned, Filter, Stream, clean as cleaned};
 
 /// `Ok(false)`: the recording is cut, or nothing is in it.
 pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool> {
-    let recording = read(&args.file)?;
-    let redact = args.redact.into();
+    let source = Source::open(&args.file)?;
     if let Some(path) = &args.output {
-        return clean(args, &recording, path);
+        return clean(args, &source, path);
     }
-    let trace = replay_as(&recording, redact);
     if args.what {
-        render::what(&Context::of_recording(&recording), &trace, out)?;
+        let sink = Box::new(render::What::default());
+        show(
+            &source,
+            Redact::On,
+            Stream::new(source.context(), Filter::default(), sink),
+            out,
+        )?;
         return Ok(true);
     }
+    let redact = args.redact.into();
     if redact == Redact::Off {
         say!("warning: --redact=off: secrets that were recorded are shown in clear");
-    } else if recording.header().redact == Redact::Off {
+    } else if source.header.redact == Redact::Off {
+        let shown = &source.shown;
         say!(
-            "warning: {} was made with --redact=off and holds secrets in clear; `mobytrace show --redact {} -o NEW` writes it anew without them",
-            args.file.display(),
-            args.file.display()
+            "warning: {shown} was made with --redact=off and holds secrets in clear; `mobytrace show --redact {shown} -o NEW` writes it anew without them"
         );
     }
     let view = render::View {
@@ -41,26 +45,35 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
         redact,
         ..render::View::of_stdout()
     };
-    let context = Context::of_recording(&recording);
+    let context = source.context();
     let sink = args.format.sink(&context, style, view);
-    let mut stream = Stream::new(context, args.only.filter(), sink);
-    stream.begin(out)?;
-    stream.batch(&trace, out)?;
-    stream.finish(&trace.summary, out)?;
-    out.flush()?;
-    match recording.damage() {
-        Some(why) => say!(
-            "warning: {}: {why}; what is whole is shown",
-            args.file.display()
-        ),
-        None => say!("{}", recording.completeness()),
+    let stream = Stream::new(context, args.only.filter(), sink);
+    let (masked, found) = show(&source, redact, stream, out)?;
+    match &source.ending.damage {
+        Some(why) => say!("warning: {}: {why}; what is whole is shown", source.shown),
+        None => say!("{}", source.ending.completeness()),
     }
-    super::say_masked(trace.summary.masked);
-    Ok(recording.is_whole() && stream.found())
+    super::say_masked(masked);
+    Ok(source.ending.is_whole() && found)
+}
+
+/// Gives a recording to a stream; gives how many values were masked, and whether anything was
+/// there that was asked for.
+fn show(
+    source: &Source,
+    redact: Redact,
+    mut stream: Stream,
+    out: &mut dyn Write,
+) -> Result<(u64, bool)> {
+    stream.begin(out)?;
+    let summary = source.batches(redact, |trace| Ok(stream.batch(&trace, out)?))?;
+    stream.finish(&summary, out)?;
+    out.flush()?;
+    Ok((summary.masked, stream.found()))
 }
 
 /// Writes a recording anew, secrets hidden.
-fn clean(args: &args::Show, recording: &Recording, path: &Path) -> Result<bool> {
+fn clean(args: &args::Show, source: &Source, path: &Path) -> Result<bool> {
     if args.redact == args::Redact::Off {
         return Err(Failure::new(
             "-o of show writes a recording without secrets",
@@ -71,45 +84,23 @@ fn clean(args: &args::Show, recording: &Recording, path: &Path) -> Result<bool> 
     let output = Output::open(path, args.force).map_err(Failure::from)?;
     let header = Header {
         redact: Redact::On,
-        ..recording.header().clone()
+        ..source.header.clone()
     };
     let mut writer = output.begin(&header).map_err(Failure::from)?;
-    cleaned(recording, |one| match one {
-        Cleaned::Record(part) => writer.record(&part.to_stored()),
-        Cleaned::Sample(sample) => writer.sample(&sample),
+    let ending = cleaned(source.reader()?, |one| {
+        anyhow::Ok(match one {
+            Cleaned::Record(part) => writer.record(&part.to_stored()),
+            Cleaned::Sample(sample) => writer.sample(&sample),
+        }?)
     })?;
-    if let Some(trailer) = recording.trailer() {
-        writer.finish(trailer)?;
-    } else {
-        writer.flush()?;
+    match &ending.trailer {
+        Some(trailer) => writer.finish(trailer)?,
+        None => writer.flush()?,
     }
     say!(
         "secrets of {} are hidden in {}",
-        args.file.display(),
+        source.shown,
         path.display()
     );
-    Ok(recording.is_whole())
-}
-
-/// Reads, decodes and correlates a recording.
-pub fn load(file: &Path) -> Result<(Recording, Trace)> {
-    let recording = read(file)?;
-    let trace = replay_as(&recording, Redact::On);
-    Ok((recording, trace))
-}
-
-/// Reads a recording.
-fn read(file: &Path) -> Result<Recording> {
-    let shown = file.display();
-    let input = std::fs::File::open(file).map_err(|e| {
-        let hint = match e.kind() {
-            std::io::ErrorKind::PermissionDenied => {
-                "it belongs to another user, root perhaps: run as root, or `chown` it"
-            }
-            _ => "give a recording made with `mobytrace trace -o FILE`",
-        };
-        Failure::new(format!("failed to open {shown}: {e}"), hint)
-    })?;
-    Ok(Recording::read(std::io::BufReader::new(input))
-        .map_err(|e| Failure::new(format!("{shown}: {e}"), e.hint()))?)
+    Ok(ending.is_whole())
 }

@@ -24,7 +24,7 @@ pub use compare::{Column, Comparison};
 pub use format::{FORMATS, Format};
 pub use style::Style;
 pub use text::{escape, escape_json, go_duration, seconds};
-pub use what::what;
+pub use what::What;
 
 use closing::Closing;
 

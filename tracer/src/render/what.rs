@@ -6,88 +6,111 @@ use std::io::{self, Write};
 use super::text::escape;
 use crate::correlate::Trace;
 use crate::decode::{Redact, Value};
-use crate::session::Context;
+use crate::session::{Context, End, Once, Sink};
 
 /// Names of fields listed for one function.
 const MOST_NAMES: usize = 12;
 
-/// Writes it, one kind in a line.
-///
-/// # Errors
-/// The output cannot be written.
-pub fn what(context: &Context, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
-    let daemon = &context.daemon;
-    let mut row = |kind: &str, text: &str| writeln!(out, "{kind:<11} {}", escape(text));
-    row(
-        "machine",
-        &format!("kernel {}, {}", context.host.kernel, context.host.arch),
-    )?;
-    let socket = daemon.socket.as_deref().unwrap_or("no socket");
-    row(
-        "daemon",
-        &format!(
-            "{}, pid {}, {}, {socket}",
-            daemon.exe, daemon.pid, daemon.go_version
-        ),
-    )?;
-    row(
-        "requests",
-        &format!(
-            "{}, each with method, path, query, User-Agent, names of headers, status and times",
-            trace.requests.len()
-        ),
-    )?;
-    let clients = trace.requests.iter().filter(|r| r.client.is_ok()).count();
-    row(
-        "clients",
-        &format!("of {clients} requests: process id, user id, program name, container id"),
-    )?;
-    let mut functions: BTreeMap<&str, (u64, BTreeSet<String>)> = BTreeMap::new();
-    for call in &trace.calls {
-        let Some(f) = context.plan.functions.get(call.func as usize) else {
-            continue;
-        };
-        let (count, names) = functions.entry(&f.name).or_default();
-        *count += 1;
-        let parameters = f.params.iter().zip(&call.params);
-        let results = f.results.iter().zip(&call.results);
-        for (schema, value) in parameters.chain(results).filter(|(s, _)| s.shown) {
-            texts(&schema.name, value, names);
+/// What kinds of data are there, one in a line.
+#[derive(Debug, Default)]
+pub struct What {
+    /// Of requests whose client is known.
+    clients: u64,
+    counted: Once,
+    /// By function: calls, and names under which texts are.
+    functions: BTreeMap<u32, (u64, BTreeSet<String>)>,
+}
+
+impl Sink for What {
+    fn batch(&mut self, context: &Context, trace: &Trace, _: &mut dyn Write) -> io::Result<()> {
+        for request in &trace.requests {
+            let known = request.client.is_ok();
+            self.clients += u64::from(self.counted.is_new(request.id) && known);
         }
-    }
-    for (name, (count, names)) in functions {
-        let calls = if count == 1 { "call" } else { "calls" };
-        let left = names.len().saturating_sub(MOST_NAMES);
-        let mut listed = names
-            .into_iter()
-            .take(MOST_NAMES)
-            .collect::<Vec<_>>()
-            .join(", ");
-        if left > 0 {
-            listed.push_str(&format!(" and {left} more"));
+        for call in &trace.calls {
+            let Some(f) = context.plan.functions.get(call.func as usize) else {
+                continue;
+            };
+            let (count, names) = self.functions.entry(call.func).or_default();
+            *count += 1;
+            let parameters = f.params.iter().zip(&call.params);
+            let results = f.results.iter().zip(&call.results);
+            for (schema, value) in parameters.chain(results).filter(|(s, _)| s.shown) {
+                texts(&schema.name, value, names);
+            }
         }
-        let texts = if listed.is_empty() {
-            "no texts".to_owned()
-        } else {
-            format!("texts in {listed}")
-        };
-        row("values", &format!("of {count} {calls} of {name}: {texts}"))?;
+        Ok(())
     }
-    match context.redact {
-        Redact::On => row(
-            "secrets",
+
+    fn finish(&mut self, context: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
+        let daemon = &context.daemon;
+        let mut row = |kind: &str, text: &str| writeln!(out, "{kind:<11} {}", escape(text));
+        row(
+            "machine",
+            &format!("kernel {}, {}", context.host.kernel, context.host.arch),
+        )?;
+        let socket = daemon.socket.as_deref().unwrap_or("no socket");
+        row(
+            "daemon",
             &format!(
-                "{} values masked; what docs/secrets.md does not list is in clear",
-                trace.summary.masked
+                "{}, pid {}, {}, {socket}",
+                daemon.exe, daemon.pid, daemon.go_version
             ),
-        ),
-        Redact::Off => row(
-            "secrets",
+        )?;
+        row(
+            "requests",
             &format!(
-                "IN CLEAR: it was made with --redact=off; {} would be masked",
-                trace.summary.masked
+                "{}, each with method, path, query, User-Agent, names of headers, status and times",
+                end.came
             ),
-        ),
+        )?;
+        row(
+            "clients",
+            &format!(
+                "of {} requests: process id, user id, program name, container id",
+                self.clients
+            ),
+        )?;
+        for (name, count, names) in self.named(context) {
+            let calls = if count == 1 { "call" } else { "calls" };
+            let left = names.len().saturating_sub(MOST_NAMES);
+            let listed: Vec<&str> = names.iter().take(MOST_NAMES).map(String::as_str).collect();
+            let mut listed = listed.join(", ");
+            if left > 0 {
+                listed.push_str(&format!(" and {left} more"));
+            }
+            let texts = if listed.is_empty() {
+                "no texts".to_owned()
+            } else {
+                format!("texts in {listed}")
+            };
+            row("values", &format!("of {count} {calls} of {name}: {texts}"))?;
+        }
+        let masked = end.summary.masked;
+        let secrets = match context.redact {
+            Redact::On => {
+                format!("{masked} values masked; what docs/secrets.md does not list is in clear")
+            }
+            Redact::Off => {
+                format!("IN CLEAR: it was made with --redact=off; {masked} would be masked")
+            }
+        };
+        row("secrets", &secrets)
+    }
+}
+
+impl What {
+    /// Functions by name: calls, and names under which texts are.
+    fn named<'a>(&'a self, context: &'a Context) -> Vec<(&'a str, u64, &'a BTreeSet<String>)> {
+        let functions = self.functions.iter();
+        let mut named: Vec<_> = functions
+            .filter_map(|(func, (count, names))| {
+                let f = context.plan.functions.get(*func as usize)?;
+                Some((f.name.as_str(), *count, names))
+            })
+            .collect();
+        named.sort_by_key(|(name, ..)| *name);
+        named
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::capture::{Completeness, Daemon, Header, Host, Recording};
+use crate::capture::{Completeness, Daemon, Ending, Header, Host, Recording};
 use crate::decode::Redact;
 use crate::plan::Plan;
 
@@ -62,14 +62,20 @@ impl Context {
         }
     }
 
+    /// Of a recording of which the end is known.
+    #[must_use]
+    pub fn ending(header: &Header, ending: &Ending) -> Self {
+        Self {
+            symbols: ending.symbols(),
+            completeness: Some(ending.completeness()),
+            ..Self::new(header)
+        }
+    }
+
     /// Of a recording.
     #[must_use]
     pub fn of_recording(recording: &Recording) -> Self {
-        Self {
-            symbols: recording.symbols(),
-            completeness: Some(recording.completeness()),
-            ..Self::new(recording.header())
-        }
+        Self::ending(recording.header(), recording.ending())
     }
 
     /// Adds names of return addresses.

@@ -5,17 +5,16 @@
 //! was answered) does not hold, and is counted.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use super::once::Once;
 use super::root::{self, Part, holds as route_holds};
 use crate::correlate::{CallState, Request, Trace};
 use crate::plan::Plan;
 
 /// Hexadecimal digits that a container is named by, at least. Fewer may be anything.
 const LEAST_ID: usize = 12;
-/// Requests that are remembered as counted: a call that outlives its request brings it again.
-const MOST_COUNTED: usize = 1 << 13;
 /// Different answers, routes and clients of which is said that they were there.
 const MOST_THERE: usize = 64;
 
@@ -227,7 +226,7 @@ pub struct Selected {
     pub calls: u64,
     /// Answers, routes and clients that were there, as far as they were asked for.
     pub there: BTreeMap<Asked, BTreeMap<String, u64>>,
-    counted: BTreeSet<u32>,
+    counted: Once,
 }
 
 /// What a filter asks about.
@@ -293,11 +292,8 @@ impl Selected {
     }
 
     fn count(&mut self, request: &Request, until: u64) {
-        if !self.counted.insert(request.id) {
+        if !self.counted.is_new(request.id) {
             return;
-        }
-        if self.counted.len() > MOST_COUNTED {
-            self.counted.pop_first();
         }
         match self.filter.holds(request, until) {
             Holds::Yes => self.matched += 1,

@@ -14,8 +14,8 @@ use crate::correlate::{Summary, Trace};
 /// - `batch` comes whenever something is over: requests with all their calls, and calls that no
 ///   request owns. What is in one batch is in no later one, except that a request comes again, as
 ///   it was, with calls that outlived it. Positions in a trace (`Call::parent`, `Owner`) mean that
-///   batch alone. The last batch holds what is still open as well. Of a recording there is one
-///   batch.
+///   batch alone. The last batch holds what is still open as well. A small recording is one
+///   batch, a large one several.
 /// - `open` comes while a live session goes on, once for each request that has been open for long.
 ///   The same request comes in a batch later. Recordings have none.
 /// - `finish` comes once, at the end. It does not come if a call before it failed.
