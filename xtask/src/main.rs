@@ -8,10 +8,12 @@ mod ebpf;
 mod exec;
 mod fixtures;
 mod fuzz;
+mod goldens;
 mod image;
 mod matrix;
 mod performance;
 mod program;
+mod repeat;
 mod setup;
 mod soak;
 mod storm;
@@ -99,6 +101,12 @@ enum Command {
         #[arg(long, value_name = "PATH")]
         socket: Option<std::path::PathBuf>,
     },
+    /// Write the kept texts of tests/golden anew: what kept recordings show, what `inspect` says of stock daemons
+    Goldens {
+        /// Make the recordings of tests/captures anew first (root)
+        #[arg(long)]
+        record: bool,
+    },
     /// Throw hostile input at the parsers (nightly toolchain)
     Fuzz {
         /// One target instead of all
@@ -107,6 +115,8 @@ enum Command {
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },
+    /// Each test many times, in a process of its own: what depends on chance is found, and what takes long
+    Repeat(repeat::Wanted),
     /// Steady requests under a trace, memory measured: a section of docs/performance.md
     Soak {
         /// How long, in seconds
@@ -167,6 +177,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Compatibility { table: true } => compatibility::write(),
         Command::Compatibility { table: false } => compatibility::run(),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
+        Command::Goldens { record } => goldens::run(*record),
         Command::Image { quick: true, .. } => image::for_tests().map(|_| ()),
         Command::Image {
             arch,
@@ -174,6 +185,7 @@ fn run(command: &Command) -> Result<()> {
             output,
             socket,
         } => image::run(arch, output.as_deref(), socket.as_deref()),
+        Command::Repeat(wanted) => repeat::run(wanted),
         Command::Soak { seconds } => soak::run(std::time::Duration::from_secs(*seconds)),
         Command::Storm { runs, calls, pause } => storm::run(*runs, *calls, *pause),
         Command::Tidy => tidy::run(),

@@ -91,18 +91,18 @@ pub fn without_root() -> Result<()> {
             .env("MOBYTRACE_STRICT", "1");
         exec::run(tests)
     };
-    step("unit tests", || {
-        let mut units = cargo();
-        units.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
-        strict(units.args(["--exclude", "tests"]))
-    })?;
     step("tests", || {
         let mut tests = cargo();
-        tests.args(["test", "-p", "tests", "--locked", "--no-fail-fast", "--lib"]);
+        tests
+            .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+            .args(["--lib", "--bins"]);
         for program in WITHOUT_ROOT {
             tests.args(["--test", program]);
         }
         strict(tests.args(["--", "--test-threads=2"]))
+    })?;
+    step("examples of the documentation", || {
+        strict(cargo().args(["test", "--workspace", "--locked", "--doc"]))
     })?;
     println!("passed: what needs no root (the rest: `cargo xtask test`)");
     Ok(())
