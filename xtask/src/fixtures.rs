@@ -49,7 +49,23 @@ pub fn build() -> Result<()> {
             .env("GOEXPERIMENT", experiment),
         )?;
     }
+    command(&out.join("go-dwarf"))?;
     packed(&out.join("relr"))
+}
+
+/// Go's own command, a large program, with its DWARF and with cgo.
+fn command(out: &Path) -> Result<()> {
+    let (suite, release) = SWISS;
+    let go_root = toolchains::unpack(release, suite)?.root;
+    exec::run(
+        go(&go_root, &go_root.join("src/cmd/go"), "amd64")
+            .arg("-o")
+            .arg(out)
+            .arg(".")
+            .env("GO111MODULE", "on")
+            .env("CC", "gcc")
+            .env("CGO_ENABLED", "1"),
+    )
 }
 
 /// One linked by the C compiler, its relative relocations packed (RELR).
