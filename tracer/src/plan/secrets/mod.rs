@@ -41,6 +41,9 @@ const PLACES: &[Place] = &[
     Place::result("AuthenticateToRegistry", "string", Secret::All),
 ];
 
+/// Types of values that are secret where only their function's name says so.
+const TEXTS: &[&str] = &["string", "[]uint8"];
+
 /// A place in the API that no field or type tells.
 struct Place {
     /// End of the function's name.
@@ -194,8 +197,21 @@ fn of_place(f: &FuncSchema, value: &ValueSchema, ty: &str, is_result: bool) -> S
             Secret::EnvValue => Secret::EnvValue,
             _ => of_name(&value.name),
         },
+        // `SetRefreshToken(*url.URL, string, string)`
+        None if is_positional(&value.name) && TEXTS.contains(&ty) && !holds(called, b"secret") => {
+            match of_name(&f.short) {
+                Secret::All => Secret::All,
+                _ => Secret::None,
+            }
+        }
         None => of_name(&value.name),
     }
+}
+
+/// Whether a parameter has no name in the binary: `arg2`.
+fn is_positional(name: &str) -> bool {
+    let digits = name.strip_prefix("arg");
+    digits.is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Whether a name holds a word, letter case aside. What swarm calls a secret is a whole object: its data is a field of its own.
