@@ -120,7 +120,9 @@ impl Daemon {
     /// The kernel does not say.
     #[must_use]
     pub fn connections(&self) -> BTreeSet<u64> {
-        let table = std::fs::read_to_string("/proc/net/unix").expect("/proc/net/unix");
+        // of its network namespace, which need not be ours
+        let table = format!("/proc/{}/net/unix", self.pid());
+        let table = std::fs::read_to_string(table).expect("sockets");
         let socket = self.socket().display().to_string();
         table
             .lines()

@@ -3,6 +3,7 @@
 //! Everything a test starts is ended by its own pid when it is dropped, also when the test fails.
 
 mod assets;
+mod base64;
 mod daemon;
 mod damage;
 mod events;
@@ -12,17 +13,21 @@ mod generate;
 mod http;
 mod matrix;
 mod memory;
+mod message;
 mod namespace;
+mod network;
 mod newer_go;
 mod numbers;
 mod parity;
 mod patch;
 mod proxy;
+mod registry;
 mod tool;
 mod truth;
 mod turn;
 
 pub use assets::{Assets, SUITES, fixture, stock_dockerd, target_dir, workspace_root};
+pub use base64::base64;
 pub use daemon::Daemon;
 pub use damage::{Damage, WAYS, Weak, damage};
 pub use events::{Events, keeps_to_its_schema, list_options, the_one, traced, traced_with};
@@ -33,11 +38,13 @@ pub use http::{Answer, Connection, request};
 pub use matrix::{Program, Tally, compare_live, lines, programs, report};
 pub use memory::{changed_code, processor_time, status_kib};
 pub use namespace::{is_inside, run_inside, test_name};
+pub use network::own_network;
 pub use newer_go::program_of_newer_go;
 pub use numbers::Numbers;
 pub use parity::{Counts, parity};
 pub use patch::Patch;
 pub use proxy::Proxy;
+pub use registry::{Credentials, Door, Registry};
 pub use tool::{Finished, Running, Tool, heed_signals, json_lines, spawn, words};
 pub use truth::{Tally as TruthTally, truth};
 pub use turn::turn;
