@@ -1,7 +1,7 @@
 //! How sessions end: in every way, at any moment, with nothing left in the daemon and a recording that reads.
 //!
-//! `MOBYTRACE_ENDINGS=200` ends that many sessions instead of 40; `MOBYTRACE_ENDINGS_SEED` repeats a run, whose seed is
-//! printed.
+//! `MOBYTRACE_ENDINGS=200` ends that many sessions on each daemon instead of a few; `MOBYTRACE_ENDINGS_SEED` repeats a
+//! run, whose seed is printed.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,12 +12,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use harness::{Daemon, Fixture, Numbers, Tool, changed_code};
+use harness::{Daemon, Fixture, Numbers, Tool, changed_code, stock_dockerd};
 use mobytrace::capture::Recording;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Sessions ended by the suite.
+/// Sessions ended on the daemon that everything is built on, and on each of the others: there in every way once.
 const SESSIONS: usize = 40;
+const FEW: usize = WAYS.len();
 /// How long any session may take to end: beyond, it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -284,21 +285,43 @@ fn reads(path: &Path, what: &str) -> Option<bool> {
 
 #[test]
 fn sessions_end_in_every_way() {
+    end_on("bookworm", SESSIONS);
+}
+
+#[test]
+fn sessions_end_in_every_way_on_20_10_5() {
+    end_on("bullseye", FEW);
+}
+
+#[test]
+fn sessions_end_in_every_way_on_26_1() {
+    end_on("trixie", FEW);
+}
+
+#[test]
+fn sessions_end_in_every_way_on_28_5() {
+    end_on("sid", FEW);
+}
+
+fn end_on(suite: &str, usually: usize) {
     let _turn = harness::turn();
     let assets = harness::assets_or_skip!();
-    let daemon = Daemon::start(&assets).expect("daemon");
+    let Some(dockerd) = stock_dockerd(suite, "amd64") else {
+        return;
+    };
+    let daemon = Daemon::start_binary(&assets, &dockerd).expect("daemon");
     daemon.import_image().expect("image");
     daemon.create_containers("c", 2).expect("created");
     let dir = tempfile::tempdir().expect("dir");
     let sessions = number("MOBYTRACE_ENDINGS")
         .and_then(|n| usize::try_from(n).ok())
-        .unwrap_or(SESSIONS);
+        .unwrap_or(usually);
     let seed = number("MOBYTRACE_ENDINGS_SEED").unwrap_or_else(|| {
         std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(1, |t| t.as_nanos() as u64)
     });
-    println!("MOBYTRACE_ENDINGS={sessions} MOBYTRACE_ENDINGS_SEED={seed}");
+    println!("{suite}: MOBYTRACE_ENDINGS={sessions} MOBYTRACE_ENDINGS_SEED={seed}");
     let mut random = Numbers(seed.max(1));
 
     // how long it takes until a session is attached, and how large a recording is then
@@ -560,8 +583,9 @@ fn what_was_not_traced_is_said() {
         let all = [&["trace", "--pid", &pid, "--color", "never"][..], args].concat();
         let mut running = tool.start(&all).expect("started");
         running.wait_for("attached to").expect("attached");
+        let kept = daemon.connections();
         work();
-        std::thread::sleep(Duration::from_millis(300));
+        daemon.wait_until_served(&kept);
         running.signal(Signal::INT);
         running.wait().expect("ended")
     };
