@@ -7,7 +7,7 @@ use std::time::Instant;
 use harness::{Assets, Daemon, Fixture, Tool};
 use mobytrace::addr::LoadBias;
 use mobytrace::gobin::GoBinary;
-use mobytrace::plan::{Plan, PlanRequest, Role, build};
+use mobytrace::plan::{Plan, PlanRequest, Role, SiteKind, build};
 use mobytrace::probe::{Links, Session, SessionOptions, TargetProc, Variant};
 
 const FUNCTION: &str = "main.(*Server).List";
@@ -16,7 +16,7 @@ const CALLS: u64 = 600;
 const ROUNDS: usize = 61;
 /// Sessions on a daemon.
 const SESSIONS: usize = 5;
-const ENTRY: u8 = 1;
+const ENTRY: SiteKind = SiteKind::Entry;
 
 /// Processor time of the fixture per call, ns.
 fn round(spin: &mut Fixture) -> f64 {

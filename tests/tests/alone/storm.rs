@@ -14,9 +14,8 @@ use mobytrace::addr::LoadBias;
 use mobytrace::correlate::{Call, CallState, Correlator, Trace};
 use mobytrace::decode::{Assembler, Decoder, Part, Value};
 use mobytrace::gobin::GoBinary;
-use mobytrace::plan::{Plan, PlanRequest, build, short_name};
+use mobytrace::plan::{Plan, PlanRequest, SiteKind, build, short_name};
 use mobytrace::probe::{Session, SessionOptions, SiteBytes, TargetProc, check_bytes};
-use tracer_ebpf::wire::site::SITE_ENTRY;
 
 /// What the program's functions are called, and what each returns for its argument.
 const FUNCTIONS: &[(&str, i64)] = &[
@@ -181,21 +180,20 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
     let names: Vec<String> = FUNCTIONS.iter().map(|(f, _)| format!("main.{f}")).collect();
     let request = PlanRequest::new(&[], &names).expect("request");
     let plan = build(&request, &binary).expect("plan");
-    let sites = |name: &str, kind: u8| -> Vec<usize> {
+    let sites = |name: &str, kind: SiteKind| -> Vec<usize> {
         (0..plan.sites.len())
             .filter(|i| {
                 let f = &plan.functions[plan.sites[*i].func as usize];
-                short_name(&f.name) == name
-                    && (plan.sites[*i].kind == SITE_ENTRY) == (kind == SITE_ENTRY)
+                short_name(&f.name) == name && plan.sites[*i].kind == kind
             })
             .collect()
     };
     assert!(
-        sites("Many", !SITE_ENTRY).len() >= 40,
+        sites("Many", SiteKind::Return).len() >= 40,
         "forty returns: {:?}",
         plan.issues
     );
-    assert_eq!(sites("Forever", !SITE_ENTRY), [0usize; 0], "no return");
+    assert_eq!(sites("Forever", SiteKind::Return), [0usize; 0], "no return");
     let args = [wanted, 4, HOLDERS, pause].map(|n| n.to_string());
     let mut fixture = Fixture::start(path, &args).expect("fixture");
     let pid = fixture.pid();
@@ -262,8 +260,8 @@ fn storm(path: &Path, wanted: u64, pause: u64) -> Run {
             words[3].parse().expect("returns"),
         );
         let hits = |kind| -> u64 { sites(name, kind).iter().map(|i| counters[*i].hits).sum() };
-        assert_eq!(hits(SITE_ENTRY), made, "{name}: entries = calls");
-        assert_eq!(hits(!SITE_ENTRY), returned, "{name}: returns");
+        assert_eq!(hits(SiteKind::Entry), made, "{name}: entries = calls");
+        assert_eq!(hits(SiteKind::Return), returned, "{name}: returns");
         made_in_all += made;
         let of = seen.remove(name).unwrap_or_default();
         eprintln!("{name}: {made} calls, {returned} returned; {of:?}");

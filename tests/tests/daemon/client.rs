@@ -66,7 +66,7 @@ fn clients_in(recording: &Path) -> Clients {
         for mut raw in assembler.push(part.clone()) {
             let hit = decoder.decode(&mut raw).expect("hit");
             let function = &plan.functions[hit.func as usize];
-            if function.role != Role::Request || hit.kind != tracer_ebpf::wire::site::SITE_ENTRY {
+            if function.role != Role::Request || hit.kind != mobytrace::plan::SiteKind::Entry {
                 continue;
             }
             let param = |name: &str| {

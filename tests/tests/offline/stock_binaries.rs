@@ -276,7 +276,7 @@ fn options_functions_and_blind_spots_of_every_generation() {
         let blind = plan
             .issues
             .iter()
-            .any(|i| i.kind == IssueKind::SeenElsewhere);
+            .any(|i| i.kind() == IssueKind::SeenElsewhere);
         assert_eq!(
             blind,
             !expected.blind.is_empty(),
@@ -284,12 +284,12 @@ fn options_functions_and_blind_spots_of_every_generation() {
             plan.issues
         );
         // methods that the compiler made for structs around it are nobody's
-        let braces = plan.issues.iter().find(|i| i.text.contains('}'));
+        let braces = plan.issues.iter().find(|i| i.text().contains('}'));
         assert_eq!(braces, None, "{name}");
         let absent = plan
             .issues
             .iter()
-            .filter(|i| i.kind == IssueKind::Absent)
+            .filter(|i| i.kind() == IssueKind::Absent)
             .count();
         // what an era folded into another function is no loss
         assert_eq!(absent, 0, "{name}: {:?}", plan.issues);
@@ -302,7 +302,7 @@ fn options_functions_and_blind_spots_of_every_generation() {
         assert!(
             plan.issues
                 .iter()
-                .all(|i| i.kind == IssueKind::SeenElsewhere),
+                .all(|i| i.kind() == IssueKind::SeenElsewhere),
             "{name}: {:?}",
             plan.issues
         );
@@ -445,7 +445,7 @@ fn profiles_have_signatures_and_names() {
         let absent: Vec<_> = plan
             .issues
             .iter()
-            .filter(|i| i.kind == IssueKind::Absent)
+            .filter(|i| i.kind() == IssueKind::Absent)
             .collect();
         assert!(absent.is_empty(), "{name}: {absent:?}");
         for f in plan.functions.iter().filter(|f| f.role == Role::Call) {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::addr::ImageAddr;
 
 /// A function's code and what is known beside it.
@@ -86,7 +88,8 @@ pub enum Check {
 }
 
 /// Why the returns of a function cannot be probed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
 pub enum NoReturns {
     /// What lies there is no instruction, so what follows is not known.
     NoInstruction { at: ImageAddr },

@@ -248,7 +248,7 @@ fn daemon(selection: &args::Daemon) -> Vec<Check> {
                 "",
             ));
             checks.extend(plan.issues.iter().map(|issue| {
-                let (id, verdict, remedy) = match issue.kind {
+                let (id, verdict, remedy) = match issue.kind() {
                     IssueKind::UnverifiedRelease => (
                         "go release",
                         Verdict::Limited,
@@ -257,7 +257,7 @@ fn daemon(selection: &args::Daemon) -> Vec<Check> {
                     IssueKind::SeenElsewhere => ("inlined", Verdict::Ok, ""),
                     _ => ("blind spot", Verdict::Limited, ""),
                 };
-                check(id, verdict, issue.text.clone(), remedy)
+                check(id, verdict, issue.text(), remedy)
             }));
             checks
         }

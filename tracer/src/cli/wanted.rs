@@ -76,12 +76,13 @@ impl Wanted {
     }
 }
 
-/// Whether the client is that process or descends from it; `None`: it had ended before its ancestors could be read.
+/// Whether the client is that process or descends from it; `None`: its ancestors are not known (it had ended before they could be read).
 fn descends_from(client: &Client, process: u32) -> Option<bool> {
-    if client.pid == process || client.ancestors.contains(&process) {
+    if client.pid == process {
         return Some(true);
     }
-    (!client.ancestors.is_empty()).then_some(false)
+    let ancestors = client.ancestors.as_ref().ok()?;
+    Some(ancestors.contains(&process))
 }
 
 /// Words of a docker command line; none for another program, or for a command that the shell would split up.
@@ -117,6 +118,7 @@ fn cli_route(command: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::correlate::ProcessName;
+    use crate::decode::Missing;
 
     #[test]
     fn routes_of_docker_commands() {
@@ -133,16 +135,16 @@ mod tests {
 
     #[test]
     fn a_client_descends_from_its_shell_or_not_or_nobody_knows() {
-        let client = |pid, ancestors: &[u32]| Client {
+        let client = |pid, ancestors: Option<&[u32]>| Client {
             pid,
             uid: None,
             comm: ProcessName::Ended,
-            ancestors: ancestors.to_vec(),
-            container: None,
+            ancestors: ancestors.map(<[u32]>::to_vec).ok_or(Missing::Lost),
+            container: Ok(None),
         };
-        assert_eq!(descends_from(&client(7, &[7, 5, 1]), 5), Some(true));
-        assert_eq!(descends_from(&client(5, &[]), 5), Some(true));
-        assert_eq!(descends_from(&client(7, &[7, 6, 1]), 5), Some(false));
-        assert_eq!(descends_from(&client(7, &[]), 5), None);
+        assert_eq!(descends_from(&client(7, Some(&[7, 5, 1])), 5), Some(true));
+        assert_eq!(descends_from(&client(5, None), 5), Some(true));
+        assert_eq!(descends_from(&client(7, Some(&[7, 6, 1])), 5), Some(false));
+        assert_eq!(descends_from(&client(7, None), 5), None);
     }
 }

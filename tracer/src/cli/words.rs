@@ -62,7 +62,7 @@ fn words(note: &Note) -> String {
                  there (a stream, a wait) is not seen"
             )
         }
-        Note::Issue(issue) => format!("note: {}", issue.text),
+        Note::Issue(issue) => format!("note: {}", issue.text()),
         Note::Meant(meant) => format!("hint: {meant}"),
         Note::Attached {
             exe,

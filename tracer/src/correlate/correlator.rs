@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use tracer_ebpf::wire::site::SITE_ENTRY;
-
 use super::delivery::Delivery;
 use super::lineage::Work;
 use super::model::{CallState, Trace};
@@ -13,7 +11,7 @@ use super::pairing::{Left, Pairing, What};
 use super::request::{Parameters, recovered};
 use super::slow::Looks;
 use crate::decode::Hit;
-use crate::plan::{GroupSchema, Plan, Role};
+use crate::plan::{GroupSchema, Plan, Role, SiteKind};
 
 /// What of a function's schema is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +71,7 @@ impl Correlator {
         if let Some(goid) = hit.goid {
             self.distrust(goid, hit.lost_before);
         }
-        let entry = hit.kind == SITE_ENTRY;
+        let entry = hit.kind == SiteKind::Entry;
         let Some(function) = self.functions.get(hit.func as usize).copied() else {
             return;
         };

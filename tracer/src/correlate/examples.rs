@@ -3,6 +3,7 @@
 use super::model::{Body, Call, CallState, Length, Link, Owner, Request};
 use super::request::api_version;
 use crate::decode::{Hit, Missing, Value};
+use crate::plan::SiteKind;
 
 pub fn request(method: &str, path: &str, query: &str) -> Request {
     Request {
@@ -58,7 +59,7 @@ pub fn hit() -> Hit {
     Hit {
         site: 0,
         func: 0,
-        kind: 0,
+        kind: SiteKind::Entry,
         ktime: 9,
         tgid: 1,
         tid: 1,

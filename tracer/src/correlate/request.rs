@@ -1,7 +1,9 @@
 //! What a request says about itself, out of the values of its hits.
 
+use tracer_ebpf::wire::peer::PEER_NAME;
+
 use super::model::{Body, CallState, Client, Length, ProcessName, Request};
-use crate::decode::{Hit, Misfit, Missing, NoClient, Text, Value};
+use crate::decode::{Hit, Limit, Misfit, Missing, NoClient, Text, Value};
 use crate::plan::FuncSchema;
 
 const STATUS_OK: i64 = 200;
@@ -119,25 +121,39 @@ fn client(value: &Value) -> Result<Client, Missing> {
             _ => Missing::Corrupt(Misfit::Kind),
         });
     };
-    let ancestors = match field(value, "ancestors") {
-        Some(Value::List { items, .. }) => items
-            .iter()
-            .filter_map(|v| match v {
-                Value::Uint(n) => u32::try_from(*n).ok(),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
     Ok(Client {
         pid,
         uid: number("uid"),
         comm: name(field(value, "comm")),
-        ancestors,
-        container: field(value, "cgroup")
-            .and_then(whole)
-            .and_then(|name| container_id(&name)),
+        ancestors: ancestors(field(value, "ancestors")),
+        container: container(field(value, "cgroup")),
     })
+}
+
+fn ancestors(value: Option<&Value>) -> Result<Vec<u32>, Missing> {
+    let pid = |v: &Value| match v {
+        Value::Uint(n) => u32::try_from(*n).map_err(|_| Missing::Corrupt(Misfit::Kind)),
+        _ => Err(Missing::Corrupt(Misfit::Kind)),
+    };
+    match value {
+        Some(Value::List { items, .. }) => items.iter().map(pid).collect(),
+        Some(Value::Missing(why)) => Err(why.clone()),
+        Some(_) => Err(Missing::Corrupt(Misfit::Kind)),
+        None => Err(Missing::NotPlanned),
+    }
+}
+
+/// The container that a cgroup is of. A name that fills the kernel side's room may have been longer,
+/// and have the id behind what was kept.
+fn container(cgroup: Option<&Value>) -> Result<Option<String>, Missing> {
+    match cgroup.map(Text::of) {
+        Some(Text::Whole(name)) => match container_id(&String::from_utf8_lossy(&name)) {
+            None if name.len() + 1 >= PEER_NAME => Err(Missing::Limit(Limit::StringBytes)),
+            id => Ok(id),
+        },
+        Some(Text::Cut { why, .. } | Text::Missing(why)) => Err(why),
+        None => Err(Missing::NotPlanned),
+    }
 }
 
 fn name(value: Option<&Value>) -> ProcessName {
@@ -200,10 +216,6 @@ fn int_at(value: &Value, name: &str) -> Option<i64> {
         Value::Int(n) => Some(*n),
         _ => None,
     }
-}
-
-fn whole(value: &Value) -> Option<String> {
-    Text::of(value).whole_str().map(str::to_owned)
 }
 
 fn text_at(value: &Value, path: &[&str]) -> Text {
@@ -404,6 +416,26 @@ mod tests {
     }
 
     #[test]
+    fn in_no_container_is_not_the_same_as_not_known() {
+        let of = |name: &str| container(Some(&string(name)));
+        let id = "ab".repeat(32);
+        assert_eq!(of(&format!("docker-{id}.scope")), Ok(Some(id)));
+        assert_eq!(of("session-1.scope"), Ok(None));
+        assert_eq!(of(""), Ok(None), "the root of a hierarchy");
+        let cut = Err(Missing::Limit(Limit::StringBytes));
+        assert_eq!(of(&"x".repeat(PEER_NAME - 1)), cut);
+        let ended = Missing::Client(NoClient::Ended);
+        let value = Value::Missing(ended.clone());
+        assert_eq!(container(Some(&value)), Err(ended.clone()));
+        assert_eq!(ancestors(Some(&value)), Err(ended));
+        let none = Value::List {
+            items: Vec::new(),
+            len: 0,
+        };
+        assert_eq!(ancestors(Some(&none)), Ok(Vec::new()));
+    }
+
+    #[test]
     fn a_client_with_a_process_id_only_is_a_client() {
         let fields = vec![
             ("pid".to_owned(), Value::Uint(7)),
@@ -421,5 +453,7 @@ mod tests {
         let client = client(&value).expect("a client");
         assert_eq!((client.pid, client.uid), (7, Some(0)));
         assert_eq!(client.comm, ProcessName::Unknown);
+        assert_eq!(client.ancestors, Err(Missing::NotPlanned));
+        assert_eq!(client.container, Err(Missing::NotPlanned));
     }
 }

@@ -22,11 +22,10 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 use tracer_ebpf::wire::limits::LOST_WORD;
 use tracer_ebpf::wire::record::{BAD_STACK, NO_G, NO_SAVED};
-use tracer_ebpf::wire::site::SITE_ENTRY;
 
 use crate::addr::{LoadBias, ProcessAddr};
 use crate::plan::secrets::Marks;
-use crate::plan::{Plan, Secret, ValueSchema};
+use crate::plan::{Plan, Secret, SiteKind, ValueSchema};
 use build::Builder;
 pub use errors::{errno_name, text as error_text};
 pub use goroutine::{Found, Sample};
@@ -34,7 +33,7 @@ use items::Parser;
 use mask::Edits;
 pub use missing::{Absence, Implausible, Limit, Misfit, Missing, NoClient};
 pub use record::{Assembler, Part, RawHit, RecordError};
-pub use shape::ZERO_TIME;
+pub use shape::{Channel, ZERO_TIME};
 pub use text::Text;
 pub use value::{Hit, Value};
 
@@ -118,7 +117,7 @@ impl<P: Deref<Target = Plan>> Decoder<P> {
                 })
                 .collect()
         };
-        let (values, out) = if site.kind == SITE_ENTRY {
+        let (values, out) = if site.kind == SiteKind::Entry {
             (
                 all(&function.params, self.marks.parameters(site.func)),
                 Vec::new(),

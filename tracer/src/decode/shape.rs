@@ -3,11 +3,34 @@
 use super::Value;
 use super::mask;
 use super::missing::Missing;
+use super::well_known;
 
 /// Go's zero time: the first second of the year 1.
 pub const ZERO_TIME: (i64, u32) = (-62_135_596_800, 0);
 
+/// A channel, as far as it was captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel<'v> {
+    /// Values that wait in it.
+    pub waiting: Option<&'v Value>,
+    /// How many can.
+    pub room: Option<&'v Value>,
+}
+
 impl Value {
+    /// What is known of a channel that a pointer leads to; `None`: it is no channel.
+    #[must_use]
+    pub fn channel(&self) -> Option<Channel<'_>> {
+        let Self::Struct { ty, fields, .. } = self else {
+            return None;
+        };
+        let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+        well_known::is_channel(ty).then(|| Channel {
+            waiting: field("qcount"),
+            room: field("dataqsiz"),
+        })
+    }
+
     /// Whether it is Go's zero value; an empty map or slice counts as one.
     #[must_use]
     pub fn is_zero(&self) -> bool {

@@ -1,6 +1,8 @@
 //! The one value type that correlation and renderers see.
 
 use super::missing::Missing;
+use crate::plan::SiteKind;
+
 /// A decoded Go value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -67,8 +69,7 @@ pub struct Hit {
     /// Index into `Plan::sites` and `Plan::functions`.
     pub site: u32,
     pub func: u32,
-    /// `SITE_ENTRY` or `SITE_RETURN`.
-    pub kind: u8,
+    pub kind: SiteKind,
     /// CLOCK_MONOTONIC, ns.
     pub ktime: u64,
     pub tgid: u32,

@@ -10,6 +10,14 @@ const NANO_BITS: u32 = 30;
 const TO_1885: i64 = 59_453_308_800;
 const TO_1970: i64 = 62_135_596_800;
 
+/// What a channel points to (runtime/chan.go).
+const CHANNEL: &str = "runtime.hchan";
+
+/// Whether a struct of that type is a channel.
+pub fn is_channel(ty: &str) -> bool {
+    ty == CHANNEL
+}
+
 /// A number, by the name of its type.
 pub fn number(ty: &str, value: Value) -> Value {
     match value {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Durations, Open};
 use crate::correlate::{CallState, ProcessName, Request};
+use crate::decode::Missing;
 
 /// Rows, at most; a client that names itself anew for every request could make any number.
 const MOST_ROWS: usize = 512;
@@ -22,11 +23,34 @@ pub enum ClientKey {
     Process {
         comm: ProcessName,
         uid: Option<u32>,
-        container: Option<String>,
+        container: Container,
     },
-    /// Its process is not known.
-    Agent(String),
+    /// Its process is not known: what it calls itself, and whether that goes on behind the
+    /// characters kept. Those that go on differently are not told apart.
+    Agent {
+        name: String,
+        more: bool,
+    },
     Unknown,
+}
+
+/// Where a client lives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Container {
+    /// In the container of this id.
+    In(String),
+    None,
+    Unknown,
+}
+
+impl Container {
+    fn of(known: &Result<Option<String>, Missing>) -> Self {
+        match known {
+            Ok(Some(id)) => Self::In(id.clone()),
+            Ok(None) => Self::None,
+            Err(_) => Self::Unknown,
+        }
+    }
 }
 
 impl ClientKey {
@@ -36,10 +60,15 @@ impl ClientKey {
             (Ok(client), _) => Self::Process {
                 comm: client.comm.clone(),
                 uid: client.uid,
-                container: client.container.clone(),
+                container: Container::of(&client.container),
             },
             (Err(_), Some(agent)) if agent.true_len().is_some() => {
-                Self::Agent(agent.captured_str().chars().take(MOST_AGENT).collect())
+                let captured = agent.captured_str();
+                let name: String = captured.chars().take(MOST_AGENT).collect();
+                Self::Agent {
+                    more: agent.whole().is_none() || name.len() < captured.len(),
+                    name,
+                }
             }
             (Err(_), _) => Self::Unknown,
         }
@@ -202,6 +231,7 @@ impl Rows {
         let mut all = self.all.clone();
         for request in open {
             let key = (request.endpoint.clone(), request.client.clone());
+            // open requests are listed one by one as well
             if all.len() >= MOST_ROWS && !all.contains_key(&key) {
                 continue;
             }
@@ -249,7 +279,30 @@ pub fn percent(part: u64, whole: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::percent;
+    use super::*;
+    use crate::correlate::examples;
+    use crate::decode::Text;
+
+    #[test]
+    fn user_agents_that_go_on_are_marked() {
+        let key = |agent: &str| {
+            ClientKey::of(&Request {
+                user_agent: Some(Text::from(agent)),
+                ..examples::request("GET", "/info", "")
+            })
+        };
+        let of = |name: &str, more| ClientKey::Agent {
+            name: name.into(),
+            more,
+        };
+        let (fits, first) = (
+            "a".repeat(MOST_AGENT),
+            format!("{}b", "a".repeat(MOST_AGENT)),
+        );
+        assert_eq!(key("curl/8"), of("curl/8", false));
+        assert_eq!(key(&fits), of(&fits, false));
+        assert_eq!(key(&first), of(&fits, true));
+    }
 
     #[test]
     fn percents_are_rounded() {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::{Issue, IssueKind, Plan};
+use super::issue::{Issue, Shortcoming};
+use super::schema::Plan;
 use super::short_name;
 use crate::gobin::InlinedAt;
 use crate::gobin::symbol::is_of_type;
@@ -36,23 +37,15 @@ pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
             .iter()
             .find(|(inner, _)| *inner == f.short)
             .filter(|(_, by)| traced.iter().any(|short| short == by));
-        let inlined = format!(
-            "{} is inlined into {}: its probe cannot see calls from there",
-            f.short,
-            callers.join(", ")
-        );
-        let (kind, text) = match cover {
-            Some((_, by)) => (
-                IssueKind::SeenElsewhere,
-                format!("{inlined}; {by} sees those calls"),
-            ),
-            None => (IssueKind::InlinedAt, inlined),
+        let callers = callers.into_iter().map(str::to_owned).collect();
+        let what = match cover {
+            Some((_, by)) => Shortcoming::SeenElsewhere {
+                callers,
+                by: (*by).to_owned(),
+            },
+            None => Shortcoming::InlinedAt { callers },
         };
-        issues.push(Issue {
-            function: f.name.clone(),
-            kind,
-            text,
-        });
+        issues.push(Issue::of(&f.name, what));
     }
     plan.issues.append(&mut issues);
 }

@@ -3,10 +3,11 @@
 use tracer_ebpf::wire::limits::MAX_SITES;
 
 use super::abi::Abi;
+use super::issue::{Issue, Shortcoming};
 use super::lower::Lowering;
 use super::profile::{AnyWish, PlanRequest, Wish};
-use super::schema::{GSchema, Issue, IssueKind, Plan, Role};
-use super::{Error, blind, function, roles, short_name};
+use super::schema::{GSchema, Plan, Role};
+use super::{Error, blind, function, roles};
 use crate::gobin::symbol::is_of_type;
 use crate::gobin::{FuncInfo, GoBinary, TypeKind};
 
@@ -47,10 +48,10 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
             }
         }
     }
-    plan.issues.extend(binary.unverified().map(|note| Issue {
-        function: String::new(),
-        kind: IssueKind::UnverifiedRelease,
-        text: note.to_owned(),
+    plan.issues.extend(binary.unverified().map(|note| {
+        Issue::of_binary(Shortcoming::UnverifiedRelease {
+            note: note.to_owned(),
+        })
     }));
     plan.issues.extend(absence(&absent));
     for (f, role) in roles::supporting(binary, &named, request.layers) {
@@ -91,44 +92,15 @@ pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error
 
 /// One line for all functions that the kernel's tables have no room for.
 fn left_out(names: &[&str]) -> Option<Issue> {
-    let short: Vec<&str> = names.iter().copied().map(short_name).collect();
-    Some(Issue {
-        function: (*names.first()?).to_owned(),
-        kind: IssueKind::NoRoom,
-        text: format!(
-            "not traced, because the kernel's tables have no room beside the others: {}",
-            short.join(", ")
-        ),
-    })
+    let functions = names.iter().map(|name| (*name).to_owned()).collect();
+    Some(Issue::of(names.first()?, Shortcoming::NoRoom { functions }))
 }
 
-/// One line for everything that was asked for and that no function of this build does, by full names.
+/// One line for everything that was asked for and that no function of this build does.
 fn absence(wishes: &[&Wish]) -> Option<Issue> {
-    let names: Vec<String> = wishes.iter().map(|w| full_name(&w.pattern)).collect();
-    let text = match names.as_slice() {
-        [] => return None,
-        [one] => format!("{one} does not exist in this build"),
-        [most @ .., last] => format!("{} and {last} do not exist in this build", most.join(", ")),
-    };
-    Some(Issue {
-        function: wishes
-            .first()
-            .map_or_else(String::new, |w| w.pattern.clone()),
-        kind: IssueKind::Absent,
-        text,
-    })
-}
-
-/// `daemon.(*Daemon).ContainersPrune (or ContainerPrune)`
-fn full_name(pattern: &str) -> String {
-    let mut names = pattern.split('|');
-    let first = names.next().unwrap_or_default().trim_start_matches('/');
-    let others: Vec<&str> = names.map(short_name).collect();
-    if others.is_empty() {
-        first.to_owned()
-    } else {
-        format!("{first} (or {})", others.join(", "))
-    }
+    let patterns = wishes.iter().map(|wish| wish.pattern.clone()).collect();
+    let first = &wishes.first()?.pattern;
+    Some(Issue::of(first, Shortcoming::Absent { wishes: patterns }))
 }
 
 /// Offsets of the fields of `runtime.g` that identify a goroutine and its stack.

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 use tracer_ebpf::wire::limits::{MAX_DYNTYPES, MAX_OPS};
 
 use super::block::Block;
+use super::issue::{Issue, Shortcoming};
 use super::lower::{Lowering, is_plain};
 use super::policy::Policy;
-use super::schema::{DynTypeSchema, Issue, IssueKind, TypeKindSchema};
+use super::schema::{DynTypeSchema, TypeKindSchema};
 use super::values::ERROR;
 use crate::addr::ImageAddr;
 use crate::gobin::{Error, GoBinary, TypeId, TypeKind};
@@ -85,14 +86,12 @@ impl Tables {
     /// What the user must know of the types that found no room.
     pub fn issue(&self) -> Option<Issue> {
         let count: usize = self.beyond.values().sum();
-        let names: Vec<&str> = self.beyond.keys().map(String::as_str).collect();
-        (count > 0).then(|| Issue {
-            function: String::new(),
-            kind: IssueKind::Value,
-            text: format!(
-                "values of {count} types are missing where they are in an interface ({}): a plan holds {MOST_TYPES} such types",
-                names.join(", ")
-            ),
+        (count > 0).then(|| {
+            Issue::of_binary(Shortcoming::TooManyTypes {
+                count,
+                interfaces: self.beyond.keys().cloned().collect(),
+                room: MOST_TYPES,
+            })
         })
     }
 

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use tracer_ebpf::wire::site::SITE_ENTRY;
-
 use super::schema::{ArgPlace, PlaceKind, Plan, TypeKindSchema, ValueSchema};
+use super::site::SiteKind;
 
 /// Levels of types shown.
 const LEVELS: usize = 5;
@@ -55,7 +54,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
             writeln!(out, "             from the {}", f.signature_source)?;
         }
         for site in plan.sites.iter().filter(|s| s.func as usize == index) {
-            let kind = if site.kind == SITE_ENTRY {
+            let kind = if site.kind == SiteKind::Entry {
                 "entry"
             } else {
                 "return"
@@ -67,7 +66,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
                 site.addr.since(f.entry),
                 site.insn
             )?;
-            if site.kind == SITE_ENTRY {
+            if site.kind == SiteKind::Entry {
                 writeln!(out, "             {}", fold(&site.why, VALUES))?;
             }
         }
@@ -106,7 +105,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> std::fmt::Result {
         off(g.parent_goid)
     )?;
     for issue in &plan.issues {
-        writeln!(out, "note       {}", fold(&issue.text, 11))?;
+        writeln!(out, "note       {}", fold(&issue.text(), 11))?;
     }
     writeln!(
         out,

@@ -1,16 +1,16 @@
 //! One function of a plan: its sites, signature, values and what is said where one of them is missing.
 
-use tracer_ebpf::wire::site::{
-    SAVE_NONE, SAVE_STACK, SITE_ENTRY, SITE_RESTORE, SITE_RETURN, SITE_SAVE, SITE_STACK,
-};
+use tracer_ebpf::wire::site::{SAVE_NONE, SAVE_STACK, SITE_RESTORE, SITE_SAVE, SITE_STACK};
 
 use super::abi::Abi;
+use super::issue::{Issue, Shortcoming};
 use super::lower::Lowering;
 use super::profile::Wish;
 use super::schema::{
-    ArgPlace, FuncSchema, Issue, IssueKind, PlaceKind, Plan, Role, SignatureSource, SiteSchema,
-    TypeKindSchema, ValueSchema,
+    ArgPlace, FuncSchema, PlaceKind, Plan, Role, SignatureSource, SiteSchema, TypeKindSchema,
+    ValueSchema,
 };
+use super::site::SiteKind;
 use super::sites::{self, Spot};
 use super::values::{FunctionMaker, Ranges, SiteBlocks};
 use super::{Error, roles, short_name, verify};
@@ -28,18 +28,17 @@ pub fn add(
     role: Role,
 ) -> Result<(), Error> {
     let binary = lowering.binary;
-    let issue = |kind, text: String| Issue {
-        function: f.name.clone(),
-        kind,
-        text,
-    };
+    let issue = |what| Issue::of(&f.name, what);
     let short = short_name(&f.name).to_owned();
     let is_closure = Symbol::parse(&f.name).is_some_and(|s| s.is_closure());
     let spots = match sites::choose(binary, f, lowering.plan.g.tls.is_some()) {
         Ok(spots) => spots,
         Err(why) => {
-            let text = format!("{short} is not traced: {why}");
-            lowering.plan.issues.push(issue(IssueKind::NoSite, text));
+            let why = why.to_string();
+            lowering
+                .plan
+                .issues
+                .push(issue(Shortcoming::Unreadable { why }));
             return Ok(());
         }
     };
@@ -51,10 +50,10 @@ pub fn add(
     let entry = match spots.entry {
         Ok(entry) => entry,
         Err(why) => {
-            lowering.plan.issues.push(issue(
-                IssueKind::NoSite,
-                format!("{short} is not traced: {why}"),
-            ));
+            lowering
+                .plan
+                .issues
+                .push(issue(Shortcoming::NoEntry { why }));
             return Ok(());
         }
     };
@@ -62,18 +61,13 @@ pub fn add(
         // it never returns
         _ if matches!(role, Role::Recovery | Role::Recovered) => Vec::new(),
         Ok(returns) if returns.is_empty() => {
-            lowering.plan.issues.push(issue(
-                IssueKind::NoReturn,
-                format!("{short} has no return instruction: its results cannot be seen"),
-            ));
+            lowering.plan.issues.push(issue(Shortcoming::NoReturn));
             returns
         }
         Ok(returns) => returns,
         Err(why) => {
-            lowering.plan.issues.push(issue(
-                IssueKind::NoSite,
-                format!("returns of {short} are not traced: {why}"),
-            ));
+            let what = Shortcoming::NoReturnSites { why };
+            lowering.plan.issues.push(issue(what));
             Vec::new()
         }
     };
@@ -86,12 +80,10 @@ pub fn add(
     let found = if by_registers {
         None
     } else if spots.arguments_on_stack && by_registers_only {
-        lowering.plan.issues.push(issue(
-            IssueKind::Disagreement,
-            format!(
-                "arguments of {short} are not decoded: it takes them from the stack, as assembly does, not in registers as the rest of this binary"
-            ),
-        ));
+        lowering
+            .plan
+            .issues
+            .push(issue(Shortcoming::ArgumentsOnStack));
         None
     } else {
         // what is damaged of one function is said of that function
@@ -104,35 +96,18 @@ pub fn add(
         // then goroutines name their creators themselves, where the release keeps that, and frames that a panic left are found out late
         Some(Err(_)) if matches!(role, Role::Birth | Role::Recovered) => return Ok(()),
         Some(Err(refused)) => {
-            let (kind, text) = if refused.is_empty() {
-                (
-                    IssueKind::NoSignature,
-                    if is_closure {
-                        format!(
-                            "{short} is a closure: neither its signature nor the variables that it captured are described in this binary; calls are traced without them"
-                        )
-                    } else {
-                        format!(
-                            "the signature of {short} is not in this binary: calls are traced without their arguments"
-                        )
-                    },
-                )
-            } else {
-                let why = refused.join("; ");
-                (
-                    IssueKind::Disagreement,
-                    format!("arguments of {short} are not decoded: {why}"),
-                )
-            };
-            lowering.plan.issues.push(issue(kind, text));
+            lowering.plan.issues.push(issue(match refused.is_empty() {
+                true => Shortcoming::NoSignature {
+                    closure: is_closure,
+                },
+                false => Shortcoming::SignaturesRefused { why: refused },
+            }));
             None
         }
     };
     if chosen.is_some() && is_closure {
-        let text = format!(
-            "the variables that {short} captured are not shown: nothing in the binary ties a closure to its environment"
-        );
-        lowering.plan.issues.push(issue(IssueKind::Value, text));
+        let what = Shortcoming::CapturedVariables;
+        lowering.plan.issues.push(issue(what));
     }
     let func = u32::try_from(lowering.plan.functions.len()).unwrap_or(u32::MAX);
     let mut maker = FunctionMaker {
@@ -204,7 +179,7 @@ pub fn add(
         return_blocks.append(maker.lowering),
     );
     let plan = &mut *maker.lowering.plan;
-    let site = |spot: &Spot, kind: u8, ranges: &Ranges, flags: u16, class: u8| SiteSchema {
+    let site = |spot: &Spot, kind: SiteKind, ranges: &Ranges, flags: u16, class: u8| SiteSchema {
         func,
         kind,
         addr: spot.addr,
@@ -225,7 +200,7 @@ pub fn add(
         reg_count: ranges.regs.1,
         stack_ops: ranges.stack.0,
         stack_count: ranges.stack.1,
-        save_regs: if kind == SITE_ENTRY {
+        save_regs: if kind == SiteKind::Entry {
             save_regs
         } else {
             [SAVE_NONE; 4]
@@ -233,12 +208,12 @@ pub fn add(
     };
     let flags = if role == Role::Call { SITE_STACK } else { 0 } | if saves { SITE_SAVE } else { 0 };
     plan.sites
-        .push(site(&entry, SITE_ENTRY, &entry_ranges, flags, 0));
+        .push(site(&entry, SiteKind::Entry, &entry_ranges, flags, 0));
     let flags = if saves { SITE_RESTORE } else { 0 };
     let class = u8::from(role == Role::Call && return_blocks_are_large(&schema, plan));
     for spot in &returns {
         plan.sites
-            .push(site(spot, SITE_RETURN, &return_ranges, flags, class));
+            .push(site(spot, SiteKind::Return, &return_ranges, flags, class));
     }
     plan.functions.push(schema);
     Ok(())

@@ -14,6 +14,7 @@ mod error;
 mod explain;
 mod function;
 mod generic;
+mod issue;
 mod lift;
 mod lower;
 mod policy;
@@ -23,6 +24,7 @@ mod roles;
 mod schema;
 pub mod secrets;
 mod signature;
+mod site;
 mod sites;
 mod spelling;
 mod values;
@@ -35,14 +37,15 @@ pub use catalogue::absent_fields;
 pub use debuginfo::{EntryParity, entry_parity};
 pub use error::Error;
 pub use explain::{explain, fold};
+pub use issue::{Issue, IssueKind, Shortcoming};
 pub use profile::{PROFILES, PlanRequest, Wanted, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, GroupKeys, GroupPackage,
-    GroupResult, GroupSchema, Issue, IssueKind, Leaf, MapSchema, Meaning, OpSchema, PlaceKind,
-    Plan, Role, Secret, SignatureSource, SiteSchema, TypeKindSchema, TypeSchema, Undescribed,
-    Unplaced, ValueSchema,
+    GroupResult, GroupSchema, Leaf, MapSchema, Meaning, OpSchema, PlaceKind, Plan, Role, Secret,
+    SignatureSource, SiteSchema, TypeKindSchema, TypeSchema, Undescribed, Unplaced, ValueSchema,
 };
 pub use signature::type_text;
+pub use site::SiteKind;
 pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};
 pub use verify::{Verified, method_agrees};
 pub use wait_reasons::wait_reasons;

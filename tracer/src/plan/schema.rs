@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::issue::Issue;
+use super::site::SiteKind;
 use crate::addr::{FileOffset, ImageAddr};
 
 /// A complete plan for one binary.
@@ -43,40 +45,6 @@ pub struct GSchema {
     /// Texts of the numbers in `waitreason`; empty: not known in this build.
     #[serde(default)]
     pub wait_reasons: Vec<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
-pub struct Issue {
-    /// Function it is about, as wished for; empty: the whole binary.
-    pub function: String,
-    pub kind: IssueKind,
-    /// One line for people.
-    pub text: String,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum IssueKind {
-    /// The Go release is none of those whose layouts were checked; about the whole binary, no function.
-    UnverifiedRelease,
-    /// No such function in this build.
-    Absent,
-    /// Probed, but these call sites inlined it: the probe is blind there.
-    InlinedAt,
-    /// The same, but another probed function sees those calls: nothing is lost.
-    SeenElsewhere,
-    /// The signature is not in the binary and no catalogue entry passes the checks.
-    NoSignature,
-    /// Sources disagree; both sides are in the text. The function is refused.
-    Disagreement,
-    /// No instruction can be probed safely.
-    NoSite,
-    /// The kernel's tables have no room for it beside the others.
-    NoRoom,
-    /// Has no return instruction (results cannot be seen).
-    NoReturn,
-    /// A value cannot be captured (e.g. floating-point register), and why.
-    Value,
 }
 
 /// What the function means to the correlator.
@@ -305,8 +273,7 @@ pub struct Leaf {
 pub struct SiteSchema {
     /// Index into `Plan::functions`.
     pub func: u32,
-    /// `SITE_ENTRY` or `SITE_RETURN`.
-    pub kind: u8,
+    pub kind: SiteKind,
     /// Image address of the instruction, and its offset in the file.
     pub addr: ImageAddr,
     pub file_offset: FileOffset,

@@ -8,7 +8,6 @@ use std::os::fd::OwnedFd;
 use aya::Ebpf;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope};
 use aya::programs::{ProgramError, UProbe};
-use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 
 use super::Error;
 use super::error::os_error;
@@ -16,7 +15,7 @@ use super::multi::{Program, Spot};
 use super::patience::Patience;
 use super::process::TargetProc;
 use super::report::AttachReport;
-use crate::plan::{Plan, SiteSchema};
+use crate::plan::{Plan, SiteKind, SiteSchema};
 
 /// Error codes that no other site will fare better with.
 fn is_refusal(code: Option<i32>) -> bool {
@@ -34,7 +33,7 @@ pub fn by_multi(
     patience: Patience,
 ) -> Result<Vec<OwnedFd>, Error> {
     let mut links = Vec::new();
-    for kind in [SITE_RETURN, SITE_ENTRY] {
+    for kind in [SiteKind::Return, SiteKind::Entry] {
         for (class, program) in [(0, small), (1, large)] {
             let wanted = |s: &SiteSchema| s.kind == kind && s.class == class;
             let spots: Vec<Spot> = plan
@@ -71,7 +70,7 @@ pub fn by_perf(
     report: &mut AttachReport,
 ) -> Result<(), Error> {
     let mut order: Vec<usize> = (0..plan.sites.len()).collect();
-    order.sort_by_key(|i| plan.sites[*i].kind == SITE_ENTRY);
+    order.sort_by_key(|i| plan.sites[*i].kind == SiteKind::Entry);
     let mut last = None;
     for index in order {
         let site = &plan.sites[index];

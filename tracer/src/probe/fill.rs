@@ -103,7 +103,7 @@ pub fn fill(
         ebpf,
         "SITES",
         plan.sites.iter().map(|s| Site {
-            kind: s.kind,
+            kind: s.kind.into(),
             cond: s.cond,
             g_source: s.g_source,
             class: s.class,

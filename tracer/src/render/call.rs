@@ -72,10 +72,8 @@ fn result(v: &Value) -> String {
             cut(result(part), why)
         }
         Value::Struct {
-            ty,
-            fields,
-            left_out,
-        } if ty != text::CHANNEL && !fields.is_empty() => {
+            fields, left_out, ..
+        } if v.channel().is_none() && !fields.is_empty() => {
             let shown = fields
                 .iter()
                 .filter(|(_, v)| fields.len() == 1 || !text::is_silent(v))

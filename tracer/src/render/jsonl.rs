@@ -47,7 +47,7 @@ fn header(context: &Context, out: &mut dyn Write) -> io::Result<()> {
         .plan
         .issues
         .iter()
-        .map(|i| json!({"function": i.function, "kind": i.kind, "text": i.text}))
+        .map(|i| json!({"function": i.function.as_deref().unwrap_or(""), "kind": i.kind(), "text": i.text()}))
         .collect();
     let event = json!({
         "type": "trace",
@@ -211,7 +211,15 @@ fn finish(context: &Context, end: &End, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn client(c: &Client) -> Json {
-    json!({"pid": c.pid, "uid": c.uid, "comm": process_name(&c.comm), "ancestors": c.ancestors, "container": c.container})
+    let ancestors = match &c.ancestors {
+        Ok(pids) => json!(pids),
+        Err(why) => missing(why),
+    };
+    let container = match &c.container {
+        Ok(id) => json!(id),
+        Err(why) => missing(why),
+    };
+    json!({"pid": c.pid, "uid": c.uid, "comm": process_name(&c.comm), "ancestors": ancestors, "container": container})
 }
 
 fn process_name(name: &ProcessName) -> Json {

@@ -9,8 +9,10 @@ use super::text::{duration, escape, seconds, short_duration};
 use super::time::time as wall_time;
 use super::tree::{header, prefix};
 use super::{Closing, Style, View};
-use crate::correlate::Trace;
-use crate::ledger::{ClientKey, Containers, Layers, Ledger, Open, OpenCall, Row, Thresholds};
+use crate::correlate::{ProcessName, Trace};
+use crate::ledger::{
+    ClientKey, Container, Containers, Layers, Ledger, Open, OpenCall, Row, Thresholds,
+};
 use crate::plan::GSchema;
 use crate::session::{Clock, Context, End, Sink};
 
@@ -203,13 +205,22 @@ fn who(client: &ClientKey, pids: Option<String>) -> String {
                 Some(uid) => parts.push(format!("uid {uid}")),
                 None => parts.push("uid not known".to_owned()),
             }
-            parts.extend(container.as_deref().map(|id| {
-                let id: String = id.chars().take(ID_DIGITS).collect();
-                format!("in container {}", escape(&id))
-            }));
+            match container {
+                Container::In(id) => {
+                    let id: String = id.chars().take(ID_DIGITS).collect();
+                    parts.push(format!("in container {}", escape(&id)));
+                }
+                // goes without saying
+                Container::None => {}
+                // so does this of a process that had ended
+                Container::Unknown if *comm == ProcessName::Ended => {}
+                Container::Unknown => parts.push("container not known".to_owned()),
+            }
             parts.join(", ")
         }
-        ClientKey::Agent(agent) => format!("\"{}\"", escape(agent)),
+        ClientKey::Agent { name, more } => {
+            format!("\"{}{}\"", escape(name), if *more { "…" } else { "" })
+        }
         ClientKey::Unknown => "unknown client".to_owned(),
     }
 }

@@ -1,12 +1,10 @@
 //! Values as people read them, on one line.
 
 use super::error::error;
-use crate::decode::{Missing, Value, ZERO_TIME, errno_name, error_text};
+use crate::decode::{Channel, Missing, Value, ZERO_TIME, errno_name, error_text};
 
 /// Longest string and list shown on a line of the tree.
 const MOST_TEXT: usize = 120;
-/// What a channel points to.
-pub const CHANNEL: &str = "runtime.hchan";
 const MOST_ITEMS: usize = 4;
 
 /// Whether a character could move the cursor, colour the screen or hide text: control characters, bidirectional and zero-width ones.
@@ -134,12 +132,12 @@ pub fn value(v: &Value, whole: bool) -> String {
         Value::Nil => "nil".to_owned(),
         Value::Pointer { to, .. } => value(to, whole),
         Value::Address(addr) => format!("0x{addr:x}"),
-        Value::Struct { ty, fields, .. } if ty == CHANNEL => channel(fields),
         Value::Struct {
             fields, left_out, ..
-        } => match wrapped(fields) {
-            Some(only) if *left_out == 0 => value(only, whole),
-            _ => {
+        } => match (v.channel(), wrapped(fields)) {
+            (Some(found), _) => channel(found),
+            (None, Some(only)) if *left_out == 0 => value(only, whole),
+            (None, _) => {
                 let shown = fields
                     .iter()
                     .filter(|(_, v)| !is_left_out(v))
@@ -173,12 +171,9 @@ pub fn value(v: &Value, whole: bool) -> String {
 }
 
 /// A channel: how many values wait in it, of how many that can.
-fn channel(fields: &[(String, Value)]) -> String {
-    let number = |name: &str| {
-        let field = fields.iter().find(|(n, _)| n == name);
-        field.map_or_else(|| "?".to_owned(), |(_, v)| value(v, false))
-    };
-    format!("chan({} of {})", number("qcount"), number("dataqsiz"))
+fn channel(found: Channel<'_>) -> String {
+    let number = |field: Option<&Value>| field.map_or_else(|| "?".to_owned(), |v| value(v, false));
+    format!("chan({} of {})", number(found.waiting), number(found.room))
 }
 
 fn list(items: &[Value], len: u64, whole: bool) -> String {

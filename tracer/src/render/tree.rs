@@ -9,7 +9,7 @@ use super::request::{self, route, route_within};
 use super::text::{self, duration, escape};
 use super::time::time;
 use super::{Closing, Style, View, origin};
-use crate::correlate::{Call, CallState, Client, Link, Owner, Request, Trace};
+use crate::correlate::{Call, CallState, Client, Link, Owner, ProcessName, Request, Trace};
 use crate::decode::Sample;
 use crate::plan::Plan;
 use crate::provenance::Provenance;
@@ -85,7 +85,7 @@ pub fn header(context: &Context, style: Style, view: &View, out: &mut dyn Write)
     for issue in &context.plan.issues {
         let mut line = Line::default();
         prefix(&mut line, view);
-        line.push(Look::Warn, format!("note: {}", escape(&issue.text)));
+        line.push(Look::Warn, format!("note: {}", escape(&issue.text())));
         line.put(style, width, "", "  ", out)?;
     }
     Ok(())
@@ -133,12 +133,17 @@ pub fn client(client: &Client) -> String {
         None => ", uid not known".to_owned(),
         Some(uid) => format!(", uid {uid}"),
     };
-    let container = client.container.as_deref().map_or_else(String::new, |id| {
-        format!(
+    let container = match &client.container {
+        Ok(Some(id)) => format!(
             ", in container {}",
             escape(&id.chars().take(12).collect::<String>())
-        )
-    });
+        ),
+        // goes without saying
+        Ok(None) => String::new(),
+        // so does this of a process that had ended
+        Err(_) if client.comm == ProcessName::Ended => String::new(),
+        Err(_) => ", container not known".to_owned(),
+    };
     format!("{name}, pid {}{uid}{container}", client.pid)
 }
 
@@ -315,16 +320,15 @@ impl<'a> Tree<'a> {
             let Some(first) = node.calls.first() else {
                 continue;
             };
-            let below: Vec<usize> = if level < MOST_LEVELS {
-                node.calls
-                    .iter()
-                    .flat_map(|i| self.children(*i, request))
-                    .collect()
-            } else {
-                Vec::new()
-            };
+            let children = node.calls.iter().flat_map(|i| self.children(*i, request));
+            let mut below: Vec<usize> = children.collect();
+            let mut line = self.call_line(node, *first, request);
+            if level >= MOST_LEVELS && !below.is_empty() {
+                let text = format!(" … {} calls further in", below.len());
+                line.push(Look::Dim, text);
+                below.clear();
+            }
             let hang = if below.is_empty() { "    " } else { "│   " };
-            let line = self.call_line(node, *first, request);
             self.put(
                 &line,
                 &format!("{indent}{branch}"),

@@ -8,7 +8,7 @@ use crate::addr::{FileOffset, ImageAddr, LoadBias};
 use crate::capture;
 use crate::decode::Redact;
 use crate::gobin::{self, GoBinary};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Issue, Plan};
 use crate::target::{
     Image, Process, Program, Selection, api_path, find, listening_socket, open_connections,
 };
@@ -180,7 +180,7 @@ impl Prepared {
         if plan.functions.iter().any(|f| f.role == plan::Role::Call) {
             return Ok(());
         }
-        let why: Vec<&str> = plan.issues.iter().map(|i| i.text.as_str()).collect();
+        let why: Vec<String> = plan.issues.iter().map(Issue::text).collect();
         Err(Error::NoFunctions {
             file: self.image.shown.clone(),
             why: why.join("; "),

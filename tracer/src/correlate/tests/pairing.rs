@@ -5,8 +5,7 @@ use crate::correlate::model::CallState;
 use crate::correlate::pairing::{Pairing, What};
 use crate::correlate::request::recovered;
 use crate::decode::Hit;
-use crate::plan::Role;
-use tracer_ebpf::wire::site::SITE_ENTRY;
+use crate::plan::{Role, SiteKind};
 
 /// Script → what became of each entry, in order; `-f` is a return without an entry.
 const CASES: &[(&str, &str, &str)] = &[
@@ -158,7 +157,7 @@ fn step_of(
         None => Vec::new(),
     };
     let name = name_of(hit.func);
-    if hit.kind == SITE_ENTRY {
+    if hit.kind == SiteKind::Entry {
         left.extend(pairing.overwritten(hit));
         let entered = pairing.enter(hit, What::Call(found.len() as u64));
         found.push(format!("{name}{}", if entered { "" } else { ":refused" }));

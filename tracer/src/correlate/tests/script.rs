@@ -24,8 +24,8 @@ use crate::decode::{Hit, Value};
 use crate::plan::GroupPackage::{Resenje, XSync};
 use crate::plan::{
     FuncSchema, GroupKeys, GroupPackage, GroupResult, GroupSchema, Plan, Role, SignatureSource,
+    SiteKind,
 };
-use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 
 /// Names in scripts, symbols, roles.
 const FUNCTIONS: &[(&str, &str, Role)] = &[
@@ -121,7 +121,7 @@ fn hit(step: &str) -> Hit {
     match words[..] {
         ["made", child] => Hit {
             func: of("makes"),
-            kind: SITE_RETURN,
+            kind: SiteKind::Return,
             tid: MAKER,
             goid: None,
             values: vec![goroutine(number(child), None)],
@@ -129,7 +129,7 @@ fn hit(step: &str) -> Hit {
         },
         [parent, "makes"] => Hit {
             func: of("makes"),
-            kind: SITE_ENTRY,
+            kind: SiteKind::Entry,
             tid: MAKER,
             goid: None,
             values: vec![goroutine(number(parent), None)],
@@ -137,14 +137,14 @@ fn hit(step: &str) -> Hit {
         },
         [goid, "exits"] => Hit {
             func: of("exits"),
-            kind: SITE_ENTRY,
+            kind: SiteKind::Entry,
             goid: Some(number(goid)),
             ..examples::hit()
         },
         [who, what] => match what.strip_prefix("recovers@") {
             Some(depth) => Hit {
                 func: of("recovers"),
-                kind: SITE_ENTRY,
+                kind: SiteKind::Entry,
                 goid: None,
                 values: vec![goroutine(number(who), Some(number(depth)))],
                 ..examples::hit()
@@ -160,7 +160,11 @@ fn hit(step: &str) -> Hit {
                     .map_or((who, None), |(who, parent)| (who, Some(number(parent))));
                 Hit {
                     func: of(name),
-                    kind: if sign == "+" { SITE_ENTRY } else { SITE_RETURN },
+                    kind: if sign == "+" {
+                        SiteKind::Entry
+                    } else {
+                        SiteKind::Return
+                    },
                     goid: (who != "?").then(|| number(who.trim_end_matches('!'))),
                     parent_goid: parent,
                     on_own_stack: !who.ends_with(['!', '?']),

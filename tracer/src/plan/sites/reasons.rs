@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::addr::ImageAddr;
 use crate::arch::Arch;
 
@@ -37,7 +39,8 @@ impl fmt::Display for Why {
 }
 
 /// Why a function has no entry that can be probed: whatever is counted there would not be the calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
 pub enum NoEntry {
     /// The function has no code.
     NoCode,

@@ -124,7 +124,7 @@ impl Comparison {
             daemon.pid,
             escape(&daemon.go_version)
         );
-        let mut notes: Vec<String> = plan.issues.iter().map(|i| escape(&i.text)).collect();
+        let mut notes: Vec<String> = plan.issues.iter().map(|i| escape(&i.text())).collect();
         notes.push(context.completeness().text);
         let heads = columns
             .iter()
