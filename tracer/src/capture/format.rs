@@ -148,6 +148,9 @@ pub struct Trailer {
     /// When collecting ended, monotonic ns; 0: not recorded. What was open then had lasted until then.
     #[serde(default)]
     pub ended: u64,
+    /// Return addresses in caller stacks beyond those that get names.
+    #[serde(default)]
+    pub unnamed: u64,
 }
 
 impl Trailer {
@@ -157,6 +160,7 @@ impl Trailer {
             counters: counters.iter().map(Counters::from).collect(),
             symbols,
             ended,
+            unnamed: 0,
         }
     }
 
@@ -186,6 +190,10 @@ impl Trailer {
         );
         say(self.sum(|c| c.cuts), "captures cut by a budget");
         say(self.sum(|c| c.map_full), "inserts into a full kernel table");
+        say(
+            self.unnamed,
+            "return addresses without a name (too many different ones)",
+        );
         let hits = self.sum(|c| c.hits);
         Completeness {
             text: if missing.is_empty() {

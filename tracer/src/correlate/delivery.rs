@@ -14,8 +14,9 @@ use super::pairing::Left;
 use super::request::{self, Parameters};
 use crate::decode::{Hit, Sample, Text};
 
-/// Finished requests kept for calls that outlive them.
-const MOST_KEPT: usize = 1 << 12;
+/// Finished requests kept for calls that outlive them: those with the highest numbers. No other
+/// request is given out a second time.
+pub const MOST_KEPT: usize = 1 << 12;
 
 /// A call with the identities that `Trace` turns into indexes.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Delivery {
     /// Time of the last hit, monotonic ns.
     pub until: u64,
     pub summary: Summary,
+    /// Calls given out without their request, which was not kept that long.
+    orphans: u64,
 }
 
 impl Delivery {
@@ -62,6 +65,7 @@ impl Delivery {
             next_call: 0,
             until: 0,
             summary: Summary::default(),
+            orphans: 0,
         }
     }
 
@@ -222,13 +226,7 @@ impl Delivery {
             let Some(open) = self.calls.remove(&serial) else {
                 continue;
             };
-            // a call that outlived its request is shown under it again
-            if let Some((id, _)) = open.request
-                && !requests.contains_key(&id)
-                && let Some(request) = self.given.get(&id)
-            {
-                requests.insert(id, request.clone());
-            }
+            self.give_again(&open, &mut requests);
             calls.insert(serial, open);
         }
         self.trace(requests, calls, joins)
@@ -254,13 +252,22 @@ impl Delivery {
         let mut requests = std::mem::take(&mut self.requests);
         let calls = std::mem::take(&mut self.calls);
         for open in calls.values() {
-            if let Some((id, _)) = open.request
-                && let Some(request) = self.given.get(&id)
-            {
-                requests.entry(id).or_insert_with(|| request.clone());
-            }
+            self.give_again(open, &mut requests);
         }
         self.trace(requests, calls, joins)
+    }
+
+    /// A call that outlived its request is shown under it again.
+    fn give_again(&mut self, open: &OpenCall, requests: &mut BTreeMap<u32, Request>) {
+        let Some((id, _)) = open.request.filter(|(id, _)| !requests.contains_key(id)) else {
+            return;
+        };
+        match self.given.get(&id) {
+            Some(request) => {
+                requests.insert(id, request.clone());
+            }
+            None => self.orphans += 1,
+        }
     }
 
     /// Requests that ended, as did all their calls and whatever may still share with them.
@@ -338,7 +345,7 @@ impl Delivery {
 
     /// What was forgotten to stay within bounds.
     pub fn evicted(&self) -> u64 {
-        self.layers.forgotten
+        self.layers.forgotten + self.orphans
     }
 
     fn layers_of(&self, request: u32) -> Option<LayerWork> {

@@ -43,7 +43,9 @@ impl Lineage {
 
     /// A goroutine is born by one that does `work`; `None`: by one that works for no request.
     pub fn born(&mut self, child: u64, work: Option<Work>, now: u64) {
-        let Some(work) = work.filter(|w| w.link.hops() < MOST_HOPS) else {
+        let too_far = work.is_some_and(|w| w.link.hops() >= MOST_HOPS);
+        self.forgotten += u64::from(too_far);
+        let Some(work) = work.filter(|_| !too_far) else {
             // a lost record may have left something behind
             self.inherited.remove(&child);
             return;
@@ -66,6 +68,7 @@ impl Lineage {
     /// A request is over: its goroutines are forgotten some time later.
     pub fn request_ended(&mut self, id: u32, at: u64) {
         self.ended.insert(id, at);
+        // its goroutines stay until the bound of all of them is reached, which is counted
         if self.ended.len() > MOST {
             self.ended.pop_first();
         }
@@ -100,6 +103,19 @@ mod tests {
         assert_eq!((hops(&lineage, 10), hops(&lineage, 11)), (Some(1), Some(2)));
         lineage.born(11, None, 0);
         assert_eq!(hops(&lineage, 11), None, "born again by nobody's goroutine");
+    }
+
+    #[test]
+    fn what_is_beyond_the_bounds_is_counted() {
+        let mut lineage = Lineage::default();
+        let far = Link::Birth { hops: MOST_HOPS };
+        lineage.born(10, Some(Work { link: far, ..WORK }), 0);
+        assert_eq!((lineage.of(10), lineage.forgotten), (None, 1));
+        for child in 0..=MOST as u64 {
+            lineage.born(child, Some(WORK), 0);
+        }
+        assert_eq!((lineage.of(0), lineage.forgotten), (None, 2));
+        assert!(lineage.of(1).is_some());
     }
 
     #[test]

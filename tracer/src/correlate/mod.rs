@@ -25,6 +25,7 @@ mod slow;
 mod tests;
 
 pub use correlator::Correlator;
+pub use delivery::MOST_KEPT;
 pub use model::{
     Body, Call, CallState, Client, LayerWork, Length, Link, Owner, ProcessName, Request, Sharing,
     Summary, Trace,

@@ -31,6 +31,8 @@ pub struct Ownership {
     /// Goroutines that served a request which is over: what they started then cannot be told from
     /// what they start now.
     served: HashSet<u64>,
+    /// Not all of them are remembered: no creator that a goroutine names is certain any more.
+    forgot_served: bool,
     evicted: u64,
 }
 
@@ -49,6 +51,7 @@ impl Ownership {
             sees_births,
             births: HashMap::new(),
             served: HashSet::new(),
+            forgot_served: false,
             evicted: 0,
         }
     }
@@ -83,7 +86,8 @@ impl Ownership {
     /// creator that has served another request before may have started it then.
     pub fn named_creator(&self, hit: &Hit) -> Option<Birth> {
         let (child, parent) = hit.goid.zip(hit.parent_goid)?;
-        (!self.sees_births && !self.served.contains(&parent)).then_some(Birth { parent, child })
+        let certain = !self.forgot_served && !self.served.contains(&parent);
+        (!self.sees_births && certain).then_some(Birth { parent, child })
     }
 
     /// What a goroutine with these open frames works for now, and within which of them.
@@ -120,11 +124,12 @@ impl Ownership {
     pub fn request_ended(&mut self, id: u32, returned: Option<u64>, at: u64) {
         self.lineage.request_ended(id, at);
         if let Some(goid) = returned.filter(|_| !self.sees_births) {
-            if self.served.len() >= MOST_SERVED {
-                self.served.clear();
+            if self.served.len() < MOST_SERVED {
+                self.served.insert(goid);
+            } else if !self.served.contains(&goid) {
+                self.forgot_served = true;
                 self.evicted += 1;
             }
-            self.served.insert(goid);
         }
     }
 

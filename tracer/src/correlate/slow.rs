@@ -32,8 +32,8 @@ pub struct Slow {
 
 impl Correlator {
     /// Goroutines on which a request or a call has been in flight for `threshold` ns or longer, and that are due to be looked at; `all`: due
-    /// or not.
-    pub fn slow(&mut self, now: u64, threshold: u64, all: bool) -> Vec<Slow> {
+    /// or not. Of more than `most` those that have been for the longest; the others stay due.
+    pub fn slow(&mut self, now: u64, threshold: u64, all: bool, most: usize) -> Vec<Slow> {
         let Self { looks, pairing, .. } = self;
         looks
             .next
@@ -51,15 +51,18 @@ impl Correlator {
             if age < threshold || (!all && !first && next.is_some_and(|next| now < next)) {
                 continue;
             }
-            looks.next.insert(goid, now.saturating_add(age));
             found.push((goid, *outermost, first));
         }
-        let mut slow: Vec<Slow> = found
+        found.sort_by_key(|(goid, outermost, _)| (outermost.start, *goid));
+        found.truncate(most);
+        for (goid, outermost, _) in &found {
+            let age = now.saturating_sub(outermost.start);
+            looks.next.insert(*goid, now.saturating_add(age));
+        }
+        found
             .into_iter()
             .map(|(goid, outermost, first)| self.describe(goid, &outermost, first))
-            .collect();
-        slow.sort_by_key(|s| (s.since, s.goid));
-        slow
+            .collect()
     }
 
     fn describe(&self, goid: u64, outermost: &Frame, first: bool) -> Slow {

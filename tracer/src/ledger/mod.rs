@@ -15,17 +15,19 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use durations::Durations;
 use endpoint::endpoint_of;
 pub use lint::{Lint, Repeated, Thresholds, size_of};
-pub use rows::{ClientKey, Containers, Layers, Pids, Row};
+pub use rows::{ClientKey, Container, Containers, Layers, Pids, Row};
 pub use unreached::{Counts, Unreached};
 
-use crate::correlate::{Call, CallState, Owner, Request, Trace};
+use crate::correlate::{Call, CallState, MOST_KEPT, Owner, Request, Trace};
 use crate::decode::{Sample, Value};
 use crate::plan::{FuncSchema, Plan};
 use rhythm::Rhythms;
 use rows::Rows;
 
-/// Requests remembered as counted: those that a trace may give out again with a call that outlived them.
+/// Requests remembered as counted, those with the highest numbers.
 const MOST_COUNTED: usize = 1 << 13;
+// a trace gives a request out again only while the correlator keeps it: none is counted twice
+const _: () = assert!(MOST_COUNTED >= MOST_KEPT);
 /// Runs that others waited for which are remembered, longest first.
 const MOST_RUNS: usize = 64;
 /// Functions whose first result is the list of containers.
@@ -66,6 +68,17 @@ struct Run {
     waiters: BTreeSet<u32>,
 }
 
+/// What the ledger left out to stay within bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Runs that others waited for, shorter than those remembered, and how long the longest of them
+    /// took, ns.
+    pub runs: u64,
+    pub longest_run: u64,
+    /// Requests that were not looked at for being sent again and again.
+    pub repeated: u64,
+}
+
 /// Adds traces up as they come, live or replayed.
 #[derive(Debug)]
 pub struct Ledger {
@@ -78,6 +91,7 @@ pub struct Ledger {
     /// Calls in flight that no request certainly owns.
     internal: Vec<OpenCall>,
     runs: Vec<Run>,
+    left_out: LeftOut,
     /// Monotonic ns.
     first: Option<u64>,
     until: u64,
@@ -99,6 +113,7 @@ impl Ledger {
             open: BTreeMap::new(),
             internal: Vec::new(),
             runs: Vec::new(),
+            left_out: LeftOut::default(),
             first: None,
             until: 0,
         }
@@ -131,7 +146,11 @@ impl Ledger {
         }
         self.runs.extend(runs);
         self.runs.sort_by_key(|r| std::cmp::Reverse(r.ns));
-        self.runs.truncate(MOST_RUNS);
+        if let Some(longest) = self.runs.get(MOST_RUNS) {
+            self.left_out.longest_run = self.left_out.longest_run.max(longest.ns);
+            self.left_out.runs += (self.runs.len() - MOST_RUNS) as u64;
+            self.runs.truncate(MOST_RUNS);
+        }
         self.calls_in_flight(trace);
     }
 
@@ -213,6 +232,15 @@ impl Ledger {
     #[must_use]
     pub fn beyond(&self) -> u64 {
         self.rows.beyond
+    }
+
+    /// What was left out to stay within bounds; rows are counted by [`Ledger::beyond`].
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        LeftOut {
+            repeated: self.rhythms.left_out,
+            ..self.left_out
+        }
     }
 
     /// Open requests, oldest first.

@@ -10,7 +10,7 @@ use crate::correlate::{ProcessName, Request};
 const MOST: usize = 4096;
 /// How long a series that has not come far may wait for its next request, ns.
 const MEMORY: u64 = 60_000_000_000;
-/// Longest query kept; what is longer is not the same request for certain.
+/// Longest query kept, bytes.
 const MOST_QUERY: usize = 512;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,9 @@ pub struct Series {
 #[derive(Debug, Default)]
 pub struct Rhythms {
     series: HashMap<Key, Series>,
+    /// Requests that are in no series: there was no room, their query was too long, or their series
+    /// was forgotten.
+    pub left_out: u64,
 }
 
 impl Rhythms {
@@ -48,10 +51,14 @@ impl Rhythms {
         let Ok(client) = &request.client else {
             return;
         };
-        let query = request.query.whole_str();
-        let Some(query) = query.filter(|q| q.len() <= MOST_QUERY) else {
+        // what was not captured whole, or is no text, is not the same request for certain
+        let Some(query) = request.query.whole_str() else {
             return;
         };
+        if query.len() > MOST_QUERY {
+            self.left_out += 1;
+            return;
+        }
         let key = Key {
             pid: client.pid,
             comm: client.comm.clone(),
@@ -60,10 +67,14 @@ impl Rhythms {
         };
         if self.series.len() >= MOST && !self.series.contains_key(&key) {
             let now = request.start;
+            let left_out = &mut self.left_out;
             self.series.retain(|_, s| {
-                s.count >= super::lint::ENOUGH || s.last.saturating_add(MEMORY) > now
+                let stays = s.count >= super::lint::ENOUGH || s.last.saturating_add(MEMORY) > now;
+                *left_out += if stays { 0 } else { s.count };
+                stays
             });
             if self.series.len() >= MOST {
+                self.left_out += 1;
                 return;
             }
         }
@@ -103,5 +114,44 @@ impl Rhythms {
                 super::lint::repeated(repeated, series, share)
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::{Client, examples};
+
+    fn request(pid: u32, start: u64, query: &str) -> Request {
+        Request {
+            start,
+            client: Ok(Client {
+                pid,
+                uid: Some(0),
+                comm: ProcessName::Ended,
+                ancestors: Ok(Vec::new()),
+                container: Ok(None),
+            }),
+            ..examples::request("GET", "/info", query)
+        }
+    }
+
+    #[test]
+    fn requests_in_no_series_are_counted() {
+        let mut rhythms = Rhythms::default();
+        let long = "x".repeat(MOST_QUERY + 1);
+        rhythms.add("GET /info", &request(1, 0, &long));
+        assert_eq!(rhythms.left_out, 1, "too long a query");
+        for pid in 0..=MOST as u32 {
+            rhythms.add("GET /info", &request(pid, 0, ""));
+        }
+        assert_eq!(
+            (rhythms.series.len(), rhythms.left_out),
+            (MOST, 2),
+            "no room"
+        );
+        rhythms.add("GET /info", &request(9999, MEMORY + 1, ""));
+        let forgotten = MOST as u64;
+        assert_eq!((rhythms.series.len(), rhythms.left_out), (1, 2 + forgotten));
     }
 }

@@ -98,12 +98,24 @@ impl Unreached {
             } else if !self.reached.contains(&request.id) {
                 let entry = self.entry(request);
                 self.known.insert(request.id, entry);
-                if self.known.len() > MOST
-                    && let Some((_, oldest)) = self.known.pop_first()
-                {
-                    self.before.add(&oldest);
-                }
+                self.forget_oldest();
             }
+        }
+    }
+
+    /// Counts the oldest that is over where there are too many to remember one by one: the correlator
+    /// has forgotten it by then, and nothing of it can come any more. What is open may still reach a
+    /// function; the daemon's own connections bound how many there are.
+    fn forget_oldest(&mut self) {
+        if self.known.len() <= MOST {
+            return;
+        }
+        let over = self.known.iter().find(|(_, entry)| !entry.open);
+        if let Some(oldest) = over
+            .map(|(id, _)| *id)
+            .and_then(|id| self.known.remove(&id))
+        {
+            self.before.add(&oldest);
         }
     }
 
@@ -233,5 +245,41 @@ mod tests {
         }
         assert_eq!(unreached.counts().requests, u64::from(many));
         assert!(unreached.known.len() <= MOST);
+    }
+
+    #[test]
+    fn an_open_request_is_remembered_until_it_is_over() {
+        let mut unreached = Unreached::new(&Plan::default());
+        let open = Request {
+            end: None,
+            state: CallState::InFlight,
+            ..examples::request("GET", "/events", "")
+        };
+        let add = |unreached: &mut Unreached, request: Request| {
+            unreached.add(&Trace {
+                requests: vec![request],
+                ..Trace::default()
+            });
+        };
+        add(&mut unreached, open.clone());
+        for id in 2..MOST as u32 + 4 {
+            let other = examples::request("GET", "/info", "");
+            add(&mut unreached, Request { id, ..other });
+        }
+        let before = unreached.counts();
+        add(
+            &mut unreached,
+            Request {
+                state: CallState::Returned,
+                ..open
+            },
+        );
+        assert_eq!(before.open, 1);
+        let after = unreached.counts();
+        assert_eq!(
+            (after.open, after.requests),
+            (0, before.requests),
+            "counted once"
+        );
     }
 }

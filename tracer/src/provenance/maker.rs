@@ -7,7 +7,7 @@ use super::routes::{Called, names};
 use crate::correlate::{Call, Trace};
 use crate::plan::{Plan, Symbol};
 
-/// Traced calls within each other; a damaged recording may claim any number.
+/// Traced calls within each other; a damaged recording may claim any number. Beyond, the maker is unknown.
 const MOST_CALLERS: usize = 64;
 
 /// The nearest caller of `call` that does not just hand its options on: by the stack as far as its addresses have names, else among the

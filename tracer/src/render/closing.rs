@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::line::{Line, Look};
+use super::text::seconds;
 use super::{Style, View, escape, lint, secrets, selection, tree, unreached};
 use crate::correlate::Trace;
 use crate::decode::Redact;
@@ -37,6 +38,34 @@ impl Closing {
         line.into_iter().chain(nothing).chain(untold).collect()
     }
 
+    /// What was left out to stay within bounds, one line each; `slow`: as of warnings, ns.
+    pub fn left_out(&self, end: &End, slow: u64) -> Vec<String> {
+        let left = self.ledger.left_out();
+        let mut lines = Vec::new();
+        let evicted = end.summary.evicted;
+        if evicted > 0 {
+            lines.push(format!(
+                "memory is bounded: {evicted} open calls, goroutines or shared runs were forgotten, so that calls \
+                 may lack their request and requests their runs"
+            ));
+        }
+        if left.longest_run >= slow && left.runs > 0 {
+            lines.push(format!(
+                "{} more runs that others waited for, of {} or less, have no warning of their own",
+                left.runs,
+                seconds(left.longest_run)
+            ));
+        }
+        if left.repeated > 0 {
+            lines.push(format!(
+                "{} requests were not looked at for being sent again and again: there are too many different ones, \
+                 or their queries are too long",
+                left.repeated
+            ));
+        }
+        lines
+    }
+
     /// Below trees.
     pub fn tree(
         &self,
@@ -51,6 +80,9 @@ impl Closing {
         }
         let slow = view.slow;
         lint::write(&self.ledger.lints(&Thresholds { slow }), style, view, out)?;
+        for line in self.left_out(end, slow) {
+            warn(line, style, view, out)?;
+        }
         // how many were hidden goes to stderr: a tree shows each
         if view.redact == Redact::Off {
             write_secrets(end, style, view, out)?;
@@ -72,6 +104,9 @@ impl Closing {
         let nothing = (filtered && !end.selected.any()).then(|| selection::nothing(end));
         for text in nothing.into_iter().chain(selection::untold(&end.selected)) {
             unreached::write(&text, style, view, out)?;
+        }
+        for line in self.left_out(end, view.slow) {
+            warn(line, style, view, out)?;
         }
         write_secrets(end, style, view, out)?;
         incomplete(context, style, view, out)

@@ -57,7 +57,7 @@ impl Sink for Markdown {
         let fence = "`".repeat(longest_run(&body, '`').max(2) + 1);
         writeln!(out, "{fence}text\n{}\n{fence}\n", body.trim_end())?;
         for issue in &context.plan.issues {
-            writeln!(out, "- {}", text(&escape(&issue.text)))?;
+            writeln!(out, "- {}", text(&escape(&issue.text())))?;
         }
         for line in self.closing.not_shown(end) {
             writeln!(out, "- {}", text(&escape(&line)))?;
@@ -65,6 +65,9 @@ impl Sink for Markdown {
         let slow = self.view.slow;
         for one in self.closing.ledger.lints(&Thresholds { slow }) {
             writeln!(out, "- warning: {}", text(&lint::lint(&one)))?;
+        }
+        for line in self.closing.left_out(end, slow) {
+            writeln!(out, "- {}", text(&line))?;
         }
         if let Some(line) = super::secrets(self.view.redact, end.summary.masked) {
             writeln!(out, "- {}", text(&line))?;

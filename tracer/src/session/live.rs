@@ -61,6 +61,8 @@ pub(super) type Symbols = Vec<(u64, Vec<String>)>;
 struct Store<'p> {
     recording: Recording,
     callers: BTreeSet<u64>,
+    /// Return addresses for which there was no room in `callers`.
+    unnamed: u64,
     tell: Tell<'p>,
 }
 
@@ -70,10 +72,12 @@ impl Store<'_> {
             let write = |writer: &mut capture::Writer| writer.record(&part.to_stored());
             self.recording.write(self.tell, write);
         }
-        if let Some(hit) = hit
-            && self.callers.len() < MOST_NAMED
-        {
-            self.callers.extend(&hit.stack);
+        for address in hit.map_or(&[][..], |hit| &hit.stack) {
+            if self.callers.len() < MOST_NAMED || self.callers.contains(address) {
+                self.callers.insert(*address);
+            } else {
+                self.unnamed += 1;
+            }
         }
     }
 }
@@ -121,6 +125,7 @@ impl<'p> Live<'p> {
             store: Store {
                 recording,
                 callers: BTreeSet::new(),
+                unnamed: 0,
                 tell,
             },
             watch: options
@@ -262,6 +267,7 @@ impl<'p> Live<'p> {
         let trace = pipeline.finish(counters.iter().map(|c| c.drops).sum(), ended);
         let mut trailer = capture::Trailer::new(&counters, Vec::new(), ended);
         trailer.symbols = symbols(&prepared.image, &binary, store.callers);
+        trailer.unnamed = store.unnamed;
         let fresh = fresh(&mut named, &trace);
         Ok(Finished {
             symbols: symbols(&prepared.image, &binary, fresh),

@@ -10,10 +10,10 @@ use crate::decode::{Found, Sample};
 use crate::plan::Plan;
 use crate::probe::{Goroutines, Look};
 
-/// Goroutines looked at at once, longest in flight first; a daemon with more has other troubles, and each look costs two reads.
+/// Goroutines looked at at once, longest in flight first, because each look costs two reads; the others' turn comes with the next round.
 const MOST: usize = 256;
 
-/// Requests remembered as said.
+/// Requests remembered as said, those with the highest numbers: one that is forgotten may be said twice.
 const MOST_SAID: usize = 1 << 12;
 /// From one round of looks to the next, ns.
 const PAUSE: u64 = 150_000_000;
@@ -54,10 +54,9 @@ impl Watch {
             return Vec::new();
         }
         self.next = now.saturating_add(PAUSE);
-        let slow = correlator.slow(now, self.threshold, at_end);
+        let slow = correlator.slow(now, self.threshold, at_end, MOST);
         let looks: Vec<(Slow, Sample)> = slow
             .into_iter()
-            .take(MOST)
             .map(|one| {
                 let sample = Sample {
                     at: monotonic_ns(),

@@ -1,7 +1,7 @@
 //! What is given out, when, and with what.
 
 use super::script::{Step, name_of, parse, plan_of_all};
-use crate::correlate::{CallState, Correlator, Owner, Trace};
+use crate::correlate::{CallState, Correlator, MOST_KEPT, Owner, Trace};
 
 /// Script → what each drain gave, and the end: `#1[f g]` is request 1 with its calls, `-[f]` calls
 /// without a request; `!` marks what is in flight, `?` what ended without a return.
@@ -87,6 +87,46 @@ fn deliveries() {
         given.push(shown(&correlator.finish(0, 0)));
         assert_eq!(given, *expected, "{case}: {script}");
     }
+}
+
+/// A call that comes later than requests are kept has none, and that is counted.
+#[test]
+fn a_call_whose_request_was_not_kept_is_counted() {
+    let mut correlator = Correlator::new(&plan_of_all(true));
+    let push = |correlator: &mut Correlator, script: &str| {
+        for step in parse(script) {
+            if let Step::Hit(hit) = step {
+                correlator.push(*hit);
+            }
+        }
+    };
+    push(&mut correlator, "1 +R@10; 1 makes; made 2; 1 -R@10");
+    for _ in 0..MOST_KEPT {
+        correlator.drain_finished();
+        push(&mut correlator, "1 +R@10; 1 -R@10");
+    }
+    correlator.drain_finished();
+    push(&mut correlator, "2 +f@20; 2 -f@20");
+    let late = correlator.drain_finished();
+    assert_eq!((shown(&late).as_str(), late.summary.evicted), ("-[f]", 1));
+}
+
+/// What is due and not looked at in one round is looked at in the next.
+#[test]
+fn more_goroutines_than_are_looked_at_at_once() {
+    let mut correlator = Correlator::new(&plan_of_all(true));
+    for step in parse("1 +f@10; 2 +f@10; 3 +f@10") {
+        if let Step::Hit(hit) = step {
+            correlator.push(*hit);
+        }
+    }
+    let mut look = || {
+        let slow = correlator.slow(100, 10, false, 2);
+        slow.iter().map(|s| (s.goid, s.first)).collect::<Vec<_>>()
+    };
+    assert_eq!(look(), [(1, true), (2, true)]);
+    assert_eq!(look(), [(3, true)]);
+    assert_eq!(look(), []);
 }
 
 fn shown(trace: &Trace) -> String {

@@ -180,6 +180,27 @@ fn requests_that_wait() {
     assert_eq!(waits(&meet("K")), [None, None], "it may have another key");
 }
 
+/// A goroutine that is not remembered may have served a request before: what names it as its
+/// creator is nobody's.
+#[test]
+fn more_servers_than_are_remembered_make_nothing_certain() {
+    let mut correlator = Correlator::new(&plan_of_all(false));
+    let mut push = |script: &str| {
+        for step in parse(script) {
+            if let Step::Hit(hit) = step {
+                correlator.push(*hit);
+            }
+        }
+    };
+    for goid in 1..=(1 << 16) + 1 {
+        push(&format!("{goid:x} +R@10; {goid:x} -R@10"));
+    }
+    push("ffffff +R@10; fffffe<ffffff +f@20");
+    let trace = correlator.finish(0, 0);
+    assert_eq!(trace.calls[0].owner, Owner::Internal);
+    assert_eq!(trace.summary.evicted, 1);
+}
+
 fn owners(births: bool, script: &str) -> String {
     let trace = run(births, script);
     let one = |call: &Call| {

@@ -157,6 +157,9 @@ pub fn path_to(plan: &Plan, trace: &Trace, part: Part<'_>) -> String {
         .filter_map(|c| plan.functions.get(c.func as usize))
         .map(|f| escape(&f.short))
         .collect();
+    if names.len() == MOST_CALLERS {
+        names.push("…".to_owned());
+    }
     names.reverse();
     let link = match call.owner {
         Owner::Request {
