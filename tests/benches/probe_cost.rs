@@ -50,7 +50,7 @@ fn entry_only(plan: &Plan, first: bool) -> Plan {
         for site in &mut plan.sites {
             site.file_offset.0 -= site.addr.since(entry);
             site.addr = entry;
-            site.cond = 0;
+            site.cond = mobytrace::arch::Restarts::Never;
         }
     }
     plan

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl};
+use mobytrace::arch::Restarts;
 use mobytrace::gobin::symbol::{Symbol, is_of_type, with_type_arguments};
 use mobytrace::gobin::{Arch, FuncInfo, GoBinary, ImageAddr};
 use mobytrace::plan::{self, NoEntry, Spot, Why};
@@ -170,7 +171,7 @@ fn returns_by_disassembly_are_those_of_the_sp_table() {
                 continue;
             };
             let spots = plan::spots(binary, &f).expect("code");
-            checks += usize::from(spots.entry.is_ok_and(|e| e.cond != 0));
+            checks += usize::from(spots.entry.is_ok_and(|e| e.restarts != Restarts::Never));
             compared += 1;
             match spots.returns {
                 Ok(found) => {
@@ -295,7 +296,7 @@ fn unsound(
                 "the last branch to the call at {call:x} is at {last:x?}"
             ));
         }
-    } else if spot.cond != 0 || matches!(spot.why, Why::StackCheck(_)) {
+    } else if spot.restarts != Restarts::Never || matches!(spot.why, Why::StackCheck(_)) {
         return Some("no call makes the stack grow".to_owned());
     }
     let again = jumps.branches.iter().find(|(from, to, _)| {

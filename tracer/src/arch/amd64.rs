@@ -6,11 +6,11 @@
 //! from the stack load g from thread-local storage first: all up to Go 1.16 (into RCX), since then assembly and what cgo
 //! makes (into R14 from Go 1.18 on).
 
+use super::site::{GSource, Restarts};
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Formatter, Instruction, InstructionInfoFactory,
     IntelFormatter, Mnemonic, OpAccess, OpKind, Register,
 };
-use tracer_ebpf::wire::site::{COND_X86_B, COND_X86_BE, G_NONE, G_RCX, G_REGISTER, G_TLS};
 
 use super::{Check, Code, Input, Insn, NoReturns, Operands, Properties};
 use crate::addr::ImageAddr;
@@ -67,13 +67,13 @@ pub fn read(input: &Input<'_>) -> Code {
     let body = Body::read(input, prologue.morestack);
     let by_stack = input.stack_abi || prologue.loads_g.is_some();
     let elsewhere = match (by_stack, input.thread_local) {
-        (false, _) => G_REGISTER,
-        (true, true) => G_TLS,
-        (true, false) => G_NONE,
+        (false, _) => GSource::Register,
+        (true, true) => GSource::ThreadLocal,
+        (true, false) => GSource::Unknown,
     };
     let at_entry = match (&prologue.check, prologue.loads_g) {
-        (Check::Branch { .. }, Some(Register::R14)) => G_REGISTER,
-        (Check::Branch { .. }, _) if by_stack => G_RCX,
+        (Check::Branch { .. }, Some(Register::R14)) => GSource::Register,
+        (Check::Branch { .. }, _) if by_stack => GSource::Rcx,
         _ => elsewhere,
     };
     Code {
@@ -134,11 +134,11 @@ impl Prologue {
                         _ if !in_place => Check::Late { branch: at(&insn) },
                         Mnemonic::Jbe => Check::Branch {
                             insn: text.insn(&insn),
-                            cond: COND_X86_BE,
+                            restarts: Restarts::X86BelowOrEqual,
                         },
                         Mnemonic::Jb => Check::Branch {
                             insn: text.insn(&insn),
-                            cond: COND_X86_B,
+                            restarts: Restarts::X86Below,
                         },
                         _ => Check::Unknown,
                     };

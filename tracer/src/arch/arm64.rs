@@ -7,7 +7,7 @@
 //!
 //! Instructions that the assembler makes into several use X27 in between.
 
-use tracer_ebpf::wire::site::{COND_ARM64_LO, COND_ARM64_LS, G_REGISTER};
+use super::site::{GSource, Restarts};
 
 use super::{Check, Code, Input, Insn, NoReturns, Operands, Properties, Register};
 use crate::addr::ImageAddr;
@@ -113,8 +113,8 @@ pub fn read(input: &Input<'_>) -> Code {
         check,
         morestack_call,
         branches,
-        g_at_entry: G_REGISTER,
-        g_at_return: G_REGISTER,
+        g_at_entry: GSource::Register,
+        g_at_return: GSource::Register,
         returns: refused.map_or(Ok(returns), Err),
         // the code does not say
         arguments_on_stack: input.stack_abi,
@@ -171,11 +171,11 @@ impl Words {
                         _ if !in_place => Check::Late { branch: at },
                         Some(LO) => Check::Branch {
                             insn,
-                            cond: COND_ARM64_LO,
+                            restarts: Restarts::Arm64Lower,
                         },
                         Some(LS) => Check::Branch {
                             insn,
-                            cond: COND_ARM64_LS,
+                            restarts: Restarts::Arm64LowerOrSame,
                         },
                         _ => Check::Unknown,
                     };

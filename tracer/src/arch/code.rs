@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::site::{GSource, Restarts};
 use crate::addr::ImageAddr;
 
 /// A function's code and what is known beside it.
@@ -49,8 +50,8 @@ pub struct Code {
     /// Branches, but the way back from `runtime.morestack*`: from, to.
     pub branches: Vec<(ImageAddr, ImageAddr)>,
     /// Where g is at the entry and at the returns (`tracer_ebpf::wire::site`, `G_…`).
-    pub g_at_entry: u8,
-    pub g_at_return: u8,
+    pub g_at_entry: GSource,
+    pub g_at_return: GSource,
     pub returns: Result<Vec<Insn>, NoReturns>,
     /// The code is seen to take its arguments from the stack.
     pub arguments_on_stack: bool,
@@ -78,9 +79,8 @@ impl Insn {
 pub enum Check {
     /// There is none among its first instructions.
     None,
-    /// Its last branch, with the condition under which the function starts over (`tracer_ebpf::wire::site`,
-    /// `COND_…`).
-    Branch { insn: Insn, cond: u8 },
+    /// Its last branch, and when the function starts over there.
+    Branch { insn: Insn, restarts: Restarts },
     /// Its last branch, where arguments are not in place any more.
     Late { branch: ImageAddr },
     /// Its last branch has a condition that no check of Go has.

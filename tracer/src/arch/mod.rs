@@ -7,10 +7,12 @@
 mod amd64;
 mod arm64;
 mod code;
+mod site;
 
 use crate::addr::ImageAddr;
 
 pub use code::{Check, Code, Input, Insn, NoReturns, Operands, SpRange, SpTable};
+pub use site::{GSource, Restarts, UnknownNumber};
 
 /// Processor architecture of a binary.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -192,7 +192,7 @@ pub fn add(
             .collect(),
         insn: spot.insn.clone(),
         why: spot.why.to_string(),
-        cond: spot.cond,
+        cond: spot.restarts,
         g_source: spot.g_source,
         class,
         flags,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::issue::Issue;
 use super::site::SiteKind;
 use crate::addr::{FileOffset, ImageAddr};
+use crate::arch::{GSource, Restarts};
 
 /// A complete plan for one binary.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
@@ -284,8 +285,8 @@ pub struct SiteSchema {
     /// Why this instruction.
     pub why: String,
     /// Wire `Site` fields.
-    pub cond: u8,
-    pub g_source: u8,
+    pub cond: Restarts,
+    pub g_source: GSource,
     pub class: u8,
     pub flags: u16,
     pub reg_ops: u32,

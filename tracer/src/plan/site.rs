@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use tracer_ebpf::wire::site::{SITE_ENTRY, SITE_RETURN};
 
+use crate::arch::UnknownNumber;
+
 /// What a hit of a site says of its function.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "u8", into = "u8")]
@@ -12,14 +14,6 @@ pub enum SiteKind {
     Entry,
     /// It returns.
     Return,
-}
-
-/// A number that nothing has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no {what} has the number {number}")]
-pub struct UnknownNumber {
-    what: &'static str,
-    number: u8,
 }
 
 impl From<SiteKind> for u8 {

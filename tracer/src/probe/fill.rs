@@ -104,8 +104,8 @@ pub fn fill(
         "SITES",
         plan.sites.iter().map(|s| Site {
             kind: s.kind.into(),
-            cond: s.cond,
-            g_source: s.g_source,
+            cond: s.cond.into(),
+            g_source: s.g_source.into(),
             class: s.class,
             flags: s.flags,
             pad: 0,

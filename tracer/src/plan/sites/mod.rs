@@ -15,12 +15,10 @@
 
 mod reasons;
 
-use tracer_ebpf::wire::site::COND_NONE;
-
 use super::abi::Abi;
 use crate::addr::ImageAddr;
 pub use crate::arch::NoReturns;
-use crate::arch::{Arch, Check, Code, Input, Insn, SpTable};
+use crate::arch::{Arch, Check, Code, GSource, Input, Insn, Restarts, SpTable};
 use crate::gobin::{Error, FuncInfo, GoBinary, Restart};
 pub use reasons::{NoEntry, Why};
 
@@ -32,8 +30,8 @@ pub struct Spot {
     pub len: usize,
     pub insn: String,
     pub why: Why,
-    pub cond: u8,
-    pub g_source: u8,
+    pub restarts: Restarts,
+    pub g_source: GSource,
 }
 
 /// What to probe in one function, or why that cannot be done safely.
@@ -71,7 +69,7 @@ pub fn choose(binary: &GoBinary<'_>, f: &FuncInfo, thread_local: bool) -> Result
 
 fn choose_from(input: &Input<'_>, arch: Arch, restarts: &[Restart]) -> Spots {
     let code = arch.read(input);
-    let of_return = |insn: &Insn| spot(insn, Why::Return, COND_NONE, code.g_at_return);
+    let of_return = |insn: &Insn| spot(insn, Why::Return, Restarts::Never, code.g_at_return);
     Spots {
         entry: entry(&code, arch, restarts),
         arguments_on_stack: code.arguments_on_stack,
@@ -82,22 +80,28 @@ fn choose_from(input: &Input<'_>, arch: Arch, restarts: &[Restart]) -> Spots {
     }
 }
 
-fn spot(insn: &Insn, why: Why, cond: u8, g_source: u8) -> Spot {
+fn spot(insn: &Insn, why: Why, restarts: Restarts, g_source: GSource) -> Spot {
     Spot {
         addr: insn.addr,
         len: insn.len,
         insn: insn.text.clone(),
         why,
-        cond,
+        restarts,
         g_source,
     }
 }
 
 fn entry(code: &Code, arch: Arch, restarts: &[Restart]) -> Result<Spot, NoEntry> {
     match (&code.check, code.morestack_call) {
-        (Check::Branch { insn, cond }, _) => {
+        (
+            Check::Branch {
+                insn,
+                restarts: when,
+            },
+            _,
+        ) => {
             comes_back(insn, code, restarts)?;
-            Ok(spot(insn, Why::StackCheck(arch), *cond, code.g_at_entry))
+            Ok(spot(insn, Why::StackCheck(arch), *when, code.g_at_entry))
         }
         (Check::Late { branch }, _) => Err(NoEntry::CheckChangesArguments { branch: *branch }),
         (Check::None | Check::Unknown, Some(call)) => Err(NoEntry::UnknownCheck { call }),
@@ -117,7 +121,7 @@ fn without_check(code: &Code, restarts: &[Restart]) -> Result<Spot, NoEntry> {
             Why::BehindRestart
         };
         match comes_back(insn, code, restarts) {
-            Ok(()) => return Ok(spot(insn, why, COND_NONE, code.g_at_entry)),
+            Ok(()) => return Ok(spot(insn, why, Restarts::Never, code.g_at_entry)),
             Err(why) => refused = refused.or(Some(why)),
         }
     }

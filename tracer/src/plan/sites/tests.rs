@@ -1,7 +1,5 @@
 //! Prologues byte by byte, of each shape that Go's assembler makes.
 
-use tracer_ebpf::wire::site::{COND_ARM64_LS, COND_X86_BE, G_NONE, G_RCX, G_REGISTER};
-
 use super::*;
 use crate::arch::SpRange;
 
@@ -58,9 +56,9 @@ impl Case<'_> {
 
     /// Offset, condition and source of g of the entry.
     #[track_caller]
-    fn entry(&self) -> (u64, u8, u8) {
+    fn entry(&self) -> (u64, Restarts, GSource) {
         let spot = self.spots().entry.expect("entry");
-        (spot.addr.0 - ENTRY, spot.cond, spot.g_source)
+        (spot.addr.0 - ENTRY, spot.restarts, spot.g_source)
     }
 }
 
@@ -87,7 +85,10 @@ fn the_branch_of_the_stack_check_is_the_entry() {
         sp: CHECKED_SP,
         ..amd64(CHECKED)
     };
-    assert_eq!(case.entry(), (4, COND_X86_BE, G_REGISTER));
+    assert_eq!(
+        case.entry(),
+        (4, Restarts::X86BelowOrEqual, GSource::Register)
+    );
     let returns = case.spots().returns.expect("returns");
     let returns: Vec<u64> = returns.iter().map(|r| r.addr.0 - ENTRY).collect();
     assert_eq!(returns, [8]);
@@ -118,7 +119,10 @@ fn of_two_branches_the_last_one_enters() {
         sp: &[(0, 0), (19, 8), (20, 0)],
         ..amd64(&registers)
     };
-    assert_eq!(case.entry(), (16, COND_X86_BE, G_REGISTER));
+    assert_eq!(
+        case.entry(),
+        (16, Restarts::X86BelowOrEqual, GSource::Register)
+    );
     // before: mov rcx,fs:[-8]; mov rsi,[rcx+10h]; cmp rsi,-1314; je 2a; lea rax,[rsp+380h]; sub rax,rsi; cmp rax,1a50h;
     // jbe 2a; ret; call morestack; jmp 0
     let stack = [
@@ -131,7 +135,7 @@ fn of_two_branches_the_last_one_enters() {
         stack_abi: true,
         ..amd64(&stack)
     };
-    assert_eq!(case.entry(), (39, COND_X86_BE, G_RCX));
+    assert_eq!(case.entry(), (39, Restarts::X86BelowOrEqual, GSource::Rcx));
 }
 
 #[test]
@@ -142,11 +146,17 @@ fn what_loads_g_takes_its_arguments_from_the_stack() {
         0x76, 0x01, 0xc3, 0xe8, 0xe9, 0, 0, 0, 0xeb, 0xe7,
     ];
     let case = amd64(&code);
-    assert_eq!(case.entry(), (15, COND_X86_BE, G_REGISTER));
+    assert_eq!(
+        case.entry(),
+        (15, Restarts::X86BelowOrEqual, GSource::Register)
+    );
     let spots = case.spots();
     assert!(spots.arguments_on_stack);
     // R14 may hold anything by then
-    assert_eq!(spots.returns.expect("returns")[0].g_source, G_NONE);
+    assert_eq!(
+        spots.returns.expect("returns")[0].g_source,
+        GSource::Unknown
+    );
 }
 
 #[test]
@@ -177,7 +187,10 @@ fn a_check_that_is_not_understood_is_no_missing_check() {
 fn without_a_check_the_first_instruction_must_be_passed_once() {
     // mov rcx,[rax]; ret
     let straight = [0x48, 0x8b, 0x08, 0xc3];
-    assert_eq!(amd64(&straight).entry(), (0, COND_NONE, G_REGISTER));
+    assert_eq!(
+        amd64(&straight).entry(),
+        (0, Restarts::Never, GSource::Register)
+    );
     // mov rcx,[rax]; test rcx,rcx; je 0; ret
     let looping = [0x48, 0x8b, 0x08, 0x48, 0x85, 0xc9, 0x74, 0xf8, 0xc3];
     assert_eq!(
@@ -212,7 +225,10 @@ fn arm64_branch_and_ret() {
         0x17ff_fffb,
     ]);
     let case = arm64(&code);
-    assert_eq!(case.entry(), (8, COND_ARM64_LS, G_REGISTER));
+    assert_eq!(
+        case.entry(),
+        (8, Restarts::Arm64LowerOrSame, GSource::Register)
+    );
     assert_eq!(case.spots().returns.expect("returns").len(), 1);
 }
 
@@ -232,7 +248,10 @@ fn arm64_large_frame_and_sixteen_spilled_registers() {
     words.extend((0..16).map(|n| 0xf900_07e0 + (n << 10) + n));
     words.extend([0xaa1e_03e3, 0x9400_0028, 0x17ff_ffe7]);
     let code = bytes(&words);
-    assert_eq!(arm64(&code).entry(), (20, COND_ARM64_LS, G_REGISTER));
+    assert_eq!(
+        arm64(&code).entry(),
+        (20, Restarts::Arm64LowerOrSame, GSource::Register)
+    );
 }
 
 #[test]
@@ -249,9 +268,12 @@ fn preemption_that_goes_back_is_left_behind() {
         restarts,
         ..arm64(&code)
     };
-    assert_eq!(case(&[]).entry(), (0, COND_NONE, G_REGISTER));
+    assert_eq!(case(&[]).entry(), (0, Restarts::Never, GSource::Register));
     // the last instruction of the sequence: once it has run, the sequence is over
-    assert_eq!(case(&[(0, 12, 0)]).entry(), (8, COND_NONE, G_REGISTER));
+    assert_eq!(
+        case(&[(0, 12, 0)]).entry(),
+        (8, Restarts::Never, GSource::Register)
+    );
     assert_eq!(
         case(&[(0, 12, 0)]).spots().entry.map(|e| e.why),
         Ok(Why::BehindRestart)
@@ -270,7 +292,10 @@ fn preemption_that_goes_back_is_left_behind() {
         })
     );
     // a sequence of its own further on
-    assert_eq!(case(&[(12, 20, 12)]).entry(), (0, COND_NONE, G_REGISTER));
+    assert_eq!(
+        case(&[(12, 20, 12)]).entry(),
+        (0, Restarts::Never, GSource::Register)
+    );
 }
 
 #[test]
@@ -286,6 +311,9 @@ fn a_reservation_is_not_interrupted() {
     // ldar x1,[x0] and casal x1,x2,[x0] hold none
     for word in [0xc8df_fc01, 0xc8e1_fc02] {
         let code = bytes(&[word, 0xd65f_03c0]);
-        assert_eq!(arm64(&code).entry(), (0, COND_NONE, G_REGISTER));
+        assert_eq!(
+            arm64(&code).entry(),
+            (0, Restarts::Never, GSource::Register)
+        );
     }
 }
