@@ -313,3 +313,45 @@ fn count_of(call: &Call) -> Option<u64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::{Link, Sharing, examples};
+
+    /// A run of so many ns that request `id` made and another one waited for.
+    fn shared_run(id: u32, ns: u64) -> Trace {
+        let request = |id| Request {
+            id,
+            end: Some(ns),
+            ..examples::request("GET", "/system/df", "")
+        };
+        let run = Call {
+            end: Some(ns),
+            owner: Owner::Request {
+                request: 0,
+                link: Link::SameGoroutine,
+            },
+            shared_with: vec![Sharing {
+                request: 1,
+                within: None,
+            }],
+            ..examples::call(0, Vec::new(), None)
+        };
+        Trace {
+            requests: vec![request(id), request(id + 1)],
+            calls: vec![run],
+            ..Trace::default()
+        }
+    }
+
+    #[test]
+    fn runs_beyond_those_remembered_are_counted() {
+        let mut ledger = Ledger::new(&Plan::default());
+        for n in 0..MOST_RUNS as u32 + 2 {
+            ledger.add(&shared_run(2 * n + 1, 100 + u64::from(n)));
+        }
+        let left = ledger.left_out();
+        assert_eq!((left.runs, left.longest_run), (2, 101), "the shortest two");
+    }
+}

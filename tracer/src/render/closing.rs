@@ -136,3 +136,25 @@ fn warn(text: String, style: Style, view: &View, out: &mut dyn Write) -> io::Res
     line.push(Look::Warn, text);
     line.put(style, view.width, "", "  ", out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::Summary;
+
+    #[test]
+    fn what_was_forgotten_is_said() {
+        let closing = Closing::new(&Plan::default());
+        let end = |evicted| End {
+            summary: Summary {
+                evicted,
+                ..Summary::default()
+            },
+            ..End::default()
+        };
+        assert_eq!(closing.left_out(&end(0), 1), [""; 0]);
+        let said = closing.left_out(&end(3), 1);
+        assert_eq!(said.len(), 1);
+        assert!(said[0].contains(": 3 open calls, goroutines"), "{said:?}");
+    }
+}
