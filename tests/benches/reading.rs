@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use mobytrace::plan::PROFILES;
+use mobytrace::moby::profiles::PROFILES;
 
 /// Runs of which the fastest counts: what disturbs a run only makes it slower.
 const RUNS: usize = 9;
@@ -69,7 +69,7 @@ fn main() {
     println!(
         "| dockerd | size | `list` | peak RSS | of it anonymous | all profiles | peak RSS | of it anonymous |\n|---|---:|---:|---:|---:|---:|---:|---:|"
     );
-    let all: Vec<&str> = PROFILES.iter().map(|(name, _, _)| *name).collect();
+    let all: Vec<&str> = PROFILES.iter().map(|p| p.name).collect();
     for suite in harness::SUITES {
         for arch in ["amd64", "arm64"] {
             let Some(path) = harness::stock_dockerd(suite, arch) else {

@@ -17,6 +17,7 @@ pub mod correlate;
 pub mod decode;
 pub mod gobin;
 pub mod ledger;
+pub mod moby;
 pub mod plan;
 pub mod probe;
 pub mod provenance;

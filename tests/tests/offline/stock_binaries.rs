@@ -3,6 +3,7 @@
 
 use mobytrace::arch::Restarts;
 use mobytrace::gobin::{FuncInfo, GoBinary, TypeId, TypeKind};
+use mobytrace::moby::profiles::PROFILES;
 use mobytrace::plan::{self, IssueKind, Plan, PlanRequest, Role, TypeKindSchema, build};
 
 /// What one generation must show.
@@ -437,10 +438,7 @@ fn every_function_of_lists_and_disk_usage() {
 fn profiles_have_signatures_and_names() {
     each(|name, expected, binary| {
         let (mut traced, mut unnamed) = (0, Vec::new());
-        let all: Vec<String> = plan::PROFILES
-            .iter()
-            .map(|(p, _, _)| (*p).to_owned())
-            .collect();
+        let all: Vec<String> = PROFILES.iter().map(|p| p.name.to_owned()).collect();
         let request = PlanRequest::new(&all, &[]).expect("request");
         let plan = build(&request, binary).unwrap_or_else(|e| panic!("{name}: {e}"));
         let absent: Vec<_> = plan

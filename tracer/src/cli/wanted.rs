@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use crate::correlate::{Client, Request, Trace};
+use crate::moby::endpoints::PING;
+use crate::moby::programs::{CLIENT, CLIENT_AGENT, COMMANDS};
 use crate::render;
 
 /// What a column should show: who sent it, and when (monotonic ns).
@@ -28,7 +30,7 @@ impl Wanted {
         // what a client asks first to learn the API version is not what its user asked
         let asks = |index: &usize| {
             let path = trace.requests.get(*index).map(|r| &r.path);
-            path.is_some_and(|p| !p.whole().is_some_and(|p| p.ends_with(b"/_ping")))
+            path.is_some_and(|p| !p.whole().is_some_and(|p| p.ends_with(PING.as_bytes())))
         };
         let mut candidates: Vec<usize> = render::list_requests(trace);
         candidates.retain(fits);
@@ -91,15 +93,13 @@ fn docker_words(command: &str) -> Option<Vec<&str>> {
         .split_ascii_whitespace()
         .skip_while(|word| word.contains('='));
     let program = words.next()?;
-    let is_docker = Path::new(program)
-        .file_name()
-        .is_some_and(|n| n == "docker");
+    let is_docker = Path::new(program).file_name().is_some_and(|n| n == CLIENT);
     is_docker.then(|| words.filter(|w| !w.starts_with('-')).collect())
 }
 
 /// How the User-Agent of a docker command begins.
 fn cli_agent(command: &str) -> Option<&'static str> {
-    docker_words(command).map(|_| "Docker-Client/")
+    docker_words(command).map(|_| CLIENT_AGENT)
 }
 
 /// End of the path that a docker command asks for, where that is certain.
@@ -107,11 +107,11 @@ fn cli_route(command: &str) -> Option<&'static str> {
     if command.contains(['&', '|', ';', '`', '$', '(']) {
         return None;
     }
-    match docker_words(command)?.as_slice() {
-        ["ps", ..] | ["container", "ls" | "list" | "ps", ..] => Some("/containers/json"),
-        ["system", "df", ..] => Some("/system/df"),
-        _ => None,
-    }
+    let words = docker_words(command)?;
+    COMMANDS
+        .iter()
+        .find(|(first, _)| words.starts_with(first))
+        .map(|(_, path)| *path)
 }
 
 #[cfg(test)]

@@ -1,60 +1,8 @@
 //! Endpoints: requests that differ only in API version, ids and names are one.
 
 use crate::correlate::{Request, split_version};
+use crate::moby::endpoints::{ACTIONS, SLASHED, WHOLE};
 
-/// Segments below a collection that are no ids when they stand alone (moby's routers, 19.03 to 29).
-const ACTIONS: &[(&str, &[&str])] = &[
-    ("containers", &["create", "json", "prune"]),
-    (
-        "images",
-        &["create", "get", "json", "load", "prune", "search"],
-    ),
-    ("networks", &["create", "prune"]),
-    ("volumes", &["create", "prune"]),
-    ("exec", &[]),
-    ("services", &["create"]),
-    ("tasks", &[]),
-    ("nodes", &[]),
-    ("secrets", &["create"]),
-    ("configs", &["create"]),
-    ("plugins", &["create", "privileges", "pull"]),
-    ("distribution", &[]),
-];
-/// Collections whose names may hold slashes: what they are asked for stands last.
-const SLASHED: &[(&str, &[&str])] = &[
-    (
-        "images",
-        &["attestations", "get", "history", "json", "push", "tag"],
-    ),
-    (
-        "plugins",
-        &["disable", "enable", "json", "push", "set", "upgrade"],
-    ),
-    ("distribution", &["json"]),
-];
-/// Other paths that are whole endpoints.
-const WHOLE: &[&[&str]] = &[
-    &[],
-    &["_ping"],
-    &["auth"],
-    &["build"],
-    &["build", "cancel"],
-    &["build", "prune"],
-    &["commit"],
-    &["events"],
-    &["grpc"],
-    &["info"],
-    &["session"],
-    &["swarm"],
-    &["swarm", "init"],
-    &["swarm", "join"],
-    &["swarm", "leave"],
-    &["swarm", "unlock"],
-    &["swarm", "unlockkey"],
-    &["swarm", "update"],
-    &["system", "df"],
-    &["version"],
-];
 /// Longest segment kept as it is, and longest method.
 const MOST: usize = 24;
 

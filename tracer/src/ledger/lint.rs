@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rhythm::Series;
 use super::{Open, Run};
+use crate::moby::endpoints::{DISK_USAGE, LIST};
 use crate::provenance::bool_value;
 
 /// Requests of a series before it says anything: four intervals alike are a rhythm, and a person who repeats a command does not keep one.
@@ -119,8 +120,8 @@ fn rhythm(series: &Series) -> Option<u64> {
 /// Sizes are found by walking the layers of every container: a list with `size`, and disk usage.
 fn asks_for_sizes(what: &Repeated) -> bool {
     match what.endpoint.as_str() {
-        "GET /system/df" => true,
-        "GET /containers/json" => size_of(&what.query).is_some(),
+        DISK_USAGE => true,
+        LIST => size_of(&what.query).is_some(),
         _ => false,
     }
 }

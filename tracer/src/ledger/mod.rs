@@ -20,6 +20,7 @@ pub use unreached::{Counts, Unreached};
 
 use crate::correlate::{Call, CallState, MOST_KEPT, Owner, Request, Trace};
 use crate::decode::{Sample, Value};
+use crate::moby::functions::CONTAINER_LISTS;
 use crate::plan::{FuncSchema, Plan};
 use rhythm::Rhythms;
 use rows::Rows;
@@ -30,8 +31,6 @@ const MOST_COUNTED: usize = 1 << 13;
 const _: () = assert!(MOST_COUNTED >= MOST_KEPT);
 /// Runs that others waited for which are remembered, longest first.
 const MOST_RUNS: usize = 64;
-/// Functions whose first result is the list of containers.
-const LISTS: &[&str] = &["Containers", "reduceContainers"];
 
 /// A request that is still open.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +99,7 @@ pub struct Ledger {
 impl Ledger {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let lists = |f: &FuncSchema| LISTS.contains(&f.short.as_str());
+        let lists = |f: &FuncSchema| CONTAINER_LISTS.contains(&f.short.as_str());
         Self {
             functions: plan
                 .functions

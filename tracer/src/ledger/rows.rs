@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Durations, Open};
 use crate::correlate::{CallState, ProcessName, Request};
 use crate::decode::Missing;
+use crate::moby::endpoints::CONTAINER_LISTS;
 
 /// Rows, at most; a client that names itself anew for every request could make any number.
 const MOST_ROWS: usize = 512;
@@ -14,8 +15,6 @@ const MOST_PIDS: usize = 1024;
 const MOST_AGENT: usize = 64;
 /// Status codes from here on are errors.
 const ERROR: i64 = 400;
-/// Endpoints that list containers.
-const LIST_ENDPOINTS: &[&str] = &["GET /containers/json", "GET /system/df"];
 
 /// Who asks: processes of one name, user and container are one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,7 +220,7 @@ impl Rows {
     pub fn list_time(&self) -> u64 {
         self.all
             .iter()
-            .filter(|((endpoint, _), _)| LIST_ENDPOINTS.contains(&endpoint.as_str()))
+            .filter(|((endpoint, _), _)| CONTAINER_LISTS.contains(&endpoint.as_str()))
             .map(|(_, sums)| sums.ns)
             .fold(0, u64::saturating_add)
     }

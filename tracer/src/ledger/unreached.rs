@@ -6,14 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::correlate::{CallState, Owner, Request, Trace};
-use crate::plan::{PROFILES, Plan, Wanted};
+use crate::moby::profiles::{MADE_OF_OTHERS, PROFILES, Wanted};
+use crate::plan::Plan;
 use crate::provenance::called_by;
 
 /// Requests that are remembered one by one: a call that outlives its request may come later.
 const MOST: usize = 1 << 13;
-
-/// The profile of `compare` is made of parts of others, which are offered.
-const MADE_OF_OTHERS: &str = "compare";
 
 /// What is remembered of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +47,8 @@ impl Counts {
         if let Some(status) = entry.failed {
             *self.failed.entry(status).or_default() += 1;
         }
-        for (name, _, _) in entry.profiles.iter().filter_map(|p| PROFILES.get(*p)) {
-            *self.profiles.entry(name).or_default() += 1;
+        for profile in entry.profiles.iter().filter_map(|p| PROFILES.get(*p)) {
+            *self.profiles.entry(profile.name).or_default() += 1;
         }
     }
 }
@@ -165,7 +163,7 @@ impl Unreached {
         PROFILES
             .iter()
             .enumerate()
-            .filter(|(_, (name, _, wanted))| *name != MADE_OF_OTHERS && shows(wanted))
+            .filter(|(_, p)| p.name != MADE_OF_OTHERS && shows(p.functions))
             .map(|(position, _)| position)
             .collect()
     }

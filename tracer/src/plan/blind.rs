@@ -7,9 +7,7 @@ use super::schema::Plan;
 use super::short_name;
 use crate::gobin::InlinedAt;
 use crate::gobin::symbol::is_of_type;
-
-/// One-line wrappers and the function they end in.
-const COVERED_BY: &[(&str, &str)] = &[("Containers", "reduceContainers")];
+use crate::moby::functions::COVERED_BY;
 
 /// Says where a probe is blind because the compiler copied the function's body into its caller, and what sees those calls.
 pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {

@@ -1,5 +1,5 @@
 //! What is known of functions that a binary may not describe: parameter names, and signatures as type *names*
-//! (`catalogue.txt`).
+//! (`runtime.txt`, `moby/eras.txt`).
 //!
 //! Never an offset or a size: types are looked up in the binary, and every signature is checked against
 //! the function's own records before it is used.
@@ -11,10 +11,11 @@ use super::schema::SignatureSource;
 use super::spelling::{Scope, Spelling};
 use crate::gobin::symbol::{Symbol, unvendored};
 use crate::gobin::{Error, GoBinary};
+use crate::moby::eras;
+use crate::moby::modules::{MODULES, own};
 
-const TEXT: &str = include_str!("catalogue.txt");
-/// Import paths that `~` stands for.
-const ROOTS: &[&str] = &["github.com/docker/docker", "github.com/moby/moby/v2"];
+/// What is known of functions of Go's own packages, and of moby's.
+const TEXTS: [&str; 2] = [include_str!("runtime.txt"), eras::SIGNATURES];
 
 /// One line: a function in one era.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,9 @@ fn catalogue() -> &'static Catalogue {
 }
 
 fn lines() -> impl Iterator<Item = &'static str> {
-    TEXT.lines()
+    TEXTS
+        .iter()
+        .flat_map(|text| text.lines())
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
@@ -113,6 +116,11 @@ fn alternatives(text: &str) -> Vec<String> {
     }
 }
 
+/// Whether `~` stands for this import path.
+fn is_root(path: &str) -> bool {
+    MODULES.iter().any(|module| module.path == path)
+}
+
 /// The rows of a symbol, and moby's import path in it.
 fn rows_of(symbol: &str) -> Vec<(&'static Row, &str)> {
     catalogue()
@@ -121,7 +129,7 @@ fn rows_of(symbol: &str) -> Vec<(&'static Row, &str)> {
         .filter_map(|row| match row.symbol.strip_prefix('~') {
             Some(tail) => {
                 let root = symbol.strip_suffix(tail)?;
-                ROOTS.contains(&unvendored(root)).then_some((row, root))
+                is_root(unvendored(root)).then_some((row, root))
             }
             None => (row.symbol == symbol).then_some((row, "")),
         })
@@ -219,27 +227,11 @@ pub fn parameter_names(binary: &GoBinary<'_>, symbol: &str, types: &[TypeRef]) -
         .collect()
 }
 
-/// Fields that options had in some release of moby, by the last element of the type's name: for saying that a build lacks one.
-const FIELDS: &[(&[&str], &[&str])] = &[
-    (
-        &["ContainerListOptions", "container.ListOptions"],
-        &[
-            "Quiet", "Size", "All", "Latest", "Since", "Before", "Limit", "Filters",
-        ],
-    ),
-    (
-        &["system.DiskUsageOptions", "backend.DiskUsageOptions"],
-        &["Containers", "Images", "Volumes", "Verbose"],
-    ),
-];
-
 /// Names of fields that the type of that full name has in some release of moby but not in `present`.
 #[must_use]
 pub fn absent_fields(type_name: &str, present: &[&str]) -> Vec<&'static str> {
-    let moby = ["github.com/docker/docker/", "github.com/moby/moby/"]
-        .iter()
-        .any(|root| type_name.starts_with(root));
-    let Some((_, fields)) = FIELDS.iter().find(|(names, _)| {
+    let moby = own(type_name).is_some();
+    let Some((_, fields)) = eras::FIELDS.iter().find(|(names, _)| {
         moby && names.iter().any(|name| {
             type_name
                 .strip_suffix(name)

@@ -16,6 +16,7 @@ use super::schema::{DynTypeSchema, TypeKindSchema};
 use super::values::ERROR;
 use crate::addr::ImageAddr;
 use crate::gobin::{Error, GoBinary, TypeId, TypeKind};
+use crate::moby::{modules, references};
 
 /// Dynamic types described for any interface but `error`; of further ones the name is shown.
 const MOST_IMPLEMENTERS: usize = 48;
@@ -115,14 +116,9 @@ impl Tables {
     }
 }
 
-/// Modules whose types come first, by the beginning of their import paths, and as which.
-const RANKS: &[(&str, u8)] = &[
-    ("github.com/docker/docker/", 0),
-    ("github.com/moby/moby/", 0),
-    ("github.com/docker/", 1),
-    ("github.com/moby/", 1),
-    ("github.com/containerd/", 1),
-];
+/// How early types are described: the daemon's own, those of libraries that are developed with it, all others.
+const OWN: u8 = 0;
+const CLOSE: u8 = 1;
 /// The standard library: its import paths begin with no domain.
 const STANDARD: u8 = 1;
 const OTHERS: u8 = 2;
@@ -146,27 +142,19 @@ fn own_first(binary: &GoBinary<'_>, mut types: Vec<TypeId>) -> Vec<TypeId> {
 /// Whether an interface stands for the name of an image (distribution/reference).
 pub(super) fn is_reference(name: &str) -> bool {
     let package = name.rsplit_once("/vendor/").map_or(name, |(_, own)| own);
-    [
-        "github.com/distribution/reference.",
-        "github.com/docker/distribution/reference.",
-    ]
-    .iter()
-    .any(|start| package.starts_with(start))
+    references::PACKAGES.iter().any(|path| {
+        package
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 /// The types of the package of such an interface that name images. Values come to the interface by
 /// way of others of the package, for which the binary keeps no itab.
 fn references(binary: &GoBinary<'_>, interface: &str) -> Result<Vec<TypeId>, Error> {
-    const TYPES: &[&str] = &[
-        "repository",
-        "taggedReference",
-        "canonicalReference",
-        "digestReference",
-        "reference",
-    ];
     let (package, _) = interface.rsplit_once('.').unwrap_or((interface, ""));
     let mut found = Vec::new();
-    for name in TYPES {
+    for name in references::TYPES {
         found.extend(binary.types_named(&format!("{package}.{name}"))?);
     }
     Ok(found)
@@ -174,11 +162,17 @@ fn references(binary: &GoBinary<'_>, interface: &str) -> Result<Vec<TypeId>, Err
 
 fn rank(name: &str) -> u8 {
     let vendored = name.split_once("/vendor/");
-    let known = |name: &str| RANKS.iter().find(|(start, _)| name.starts_with(start));
+    let known = |name: &str| match modules::own(name) {
+        Some(_) => Some(OWN),
+        None => modules::CLOSE
+            .iter()
+            .any(|start| name.starts_with(start))
+            .then_some(CLOSE),
+    };
     match (known(vendored.map_or(name, |(_, own)| own)), vendored) {
         // a copy that the daemon carries is a library's
-        (Some((_, rank)), Some(_)) => (*rank).max(1),
-        (Some((_, rank)), None) => *rank,
+        (Some(rank), Some(_)) => rank.max(CLOSE),
+        (Some(rank), None) => rank,
         (None, None)
             if !name.contains('/') || !name.split('/').next().is_some_and(|d| d.contains('.')) =>
         {

@@ -1,11 +1,9 @@
 //! How much of a value is wanted: whole options, the identity of listed objects, the text of an error.
 
+use crate::moby::objects::IDENTITY;
+
 /// Slices, maps and pointers followed from a field of a result to the names of the objects in it.
 pub const OBJECT_DEPTH: u8 = 4;
-/// Fields by which a user knows an object.
-const IDENTITY: &[&str] = &[
-    "ID", "Id", "Names", "Name", "State", "RepoTags", "Deleted", "Untagged",
-];
 
 /// How much of a value is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

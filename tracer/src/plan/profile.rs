@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Error;
+use crate::moby::profiles::{DEFAULT, PROFILES};
 
 /// One function wished for: a pattern, and whether its absence deserves a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,45 +15,6 @@ pub struct Wish {
     pub seen_by: Option<&'static str>,
 }
 
-/// One function of a profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Names of it in different releases are separated by `|`.
-    pub pattern: &'static str,
-    /// Pattern of a function of the same profile that does its work in releases that lack it: then nothing is lost.
-    pub seen_by: Option<&'static str>,
-}
-
-const fn all(pattern: &'static str) -> Wanted {
-    Wanted {
-        pattern,
-        seen_by: None,
-    }
-}
-
-/// A function of some releases; in others `seen_by` does its work.
-const fn some(pattern: &'static str, seen_by: &'static str) -> Wanted {
-    Wanted {
-        pattern,
-        seen_by: Some(seen_by),
-    }
-}
-
-/// Folded into `Containers` in 25.0.
-const REDUCE_CONTAINERS: Wanted = some(
-    "/daemon.(*Daemon).reduceContainers",
-    "/daemon.(*Daemon).Containers",
-);
-/// Exported in 22.06 and 23.0; up to 20.10 there is one function for all of disk usage.
-const CONTAINER_DISK_USAGE: Wanted = some(
-    "/daemon.(*Daemon).containerDiskUsage|/daemon.(*Daemon).ContainerDiskUsage",
-    "/daemon.(*Daemon).SystemDiskUsage",
-);
-const GET_IMAGE: &str =
-    "/daemon/images.(*ImageService).GetImage|/daemon/images.(*ImageService).LookupImage";
-const PRUNE_IMAGES: &str =
-    "/daemon/images.(*ImageService).ImagesPrune|/daemon/images.(*ImageService).ImagePrune";
-
 /// Everything wished for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanRequest {
@@ -60,171 +22,6 @@ pub struct PlanRequest {
     /// Time in layer-size work is wanted too.
     pub layers: bool,
 }
-
-/// Profiles of which it is asked how much of their time goes into layer sizes.
-const WITH_LAYERS: &[&str] = &["list", "compare", "system"];
-
-/// Profiles: name, what it answers, functions. The receiver is spelled so that every import path of moby fits.
-pub const PROFILES: &[(&str, &str, &[Wanted])] = &[
-    (
-        "list",
-        "which options list and disk-usage requests really use",
-        &[
-            all("/daemon.(*Daemon).Containers"),
-            REDUCE_CONTAINERS,
-            CONTAINER_DISK_USAGE,
-            all("/daemon.(*Daemon).SystemDiskUsage"),
-        ],
-    ),
-    (
-        "compare",
-        "what `compare` traces: everything that lists or prunes",
-        &[
-            all("/daemon.(*Daemon).Containers"),
-            REDUCE_CONTAINERS,
-            CONTAINER_DISK_USAGE,
-            all("/daemon.(*Daemon).SystemDiskUsage"),
-            all("/daemon/images.(*ImageService).Images|/daemon/containerd.(*ImageService).Images"),
-            all("/volume/service.(*VolumesService).List"),
-            all("/daemon.(*Daemon).GetNetworks|/daemon.(*Daemon).GetNetworkSummaries"),
-            all("/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune"),
-            all(
-                "/daemon/images.(*ImageService).ImagesPrune|/daemon/images.(*ImageService).ImagePrune\
-             |/daemon/containerd.(*ImageService).ImagesPrune\
-             |/daemon/containerd.(*ImageService).ImagePrune",
-            ),
-            all("/volume/service.(*VolumesService).Prune"),
-            all("/daemon.(*Daemon).NetworksPrune|/daemon.(*Daemon).NetworkPrune"),
-        ],
-    ),
-    (
-        "containers",
-        "life of a container: create, start, stop, exec, remove, stats, healthchecks",
-        &[
-            all("/daemon.(*Daemon).ContainerCreate"),
-            all("/daemon.(*Daemon).ContainerStart"),
-            all("/daemon.(*Daemon).ContainerStop"),
-            all("/daemon.(*Daemon).ContainerRestart"),
-            all("/daemon.(*Daemon).ContainerKill"),
-            all("/daemon.(*Daemon).ContainerPause"),
-            all("/daemon.(*Daemon).ContainerUnpause"),
-            all("/daemon.(*Daemon).ContainerRename"),
-            all("/daemon.(*Daemon).ContainerUpdate"),
-            all("/daemon.(*Daemon).ContainerWait"),
-            all("/daemon.(*Daemon).ContainerRm"),
-            // what auto-remove and prune call, from 25.0 on; before, they call the exported one
-            some(
-                "/daemon.(*Daemon).containerRm",
-                "/daemon.(*Daemon).ContainerRm",
-            ),
-            all("/daemon.(*Daemon).ContainerInspect"),
-            all("/daemon.(*Daemon).ContainerLogs"),
-            all("/daemon.(*Daemon).ContainerAttach"),
-            all("/daemon.(*Daemon).ContainerExecCreate"),
-            all("/daemon.(*Daemon).ContainerExecStart"),
-            all("/daemon.(*Daemon).ContainersPrune|/daemon.(*Daemon).ContainerPrune"),
-            all("/daemon.(*Daemon).ContainerStats"),
-            all("/daemon.(*Daemon).ContainerTop"),
-            // healthchecks
-            all("/daemon.(*cmdProbe).run"),
-        ],
-    ),
-    (
-        "images",
-        "pull, push, list and remove, in both image services",
-        &[
-            all("/daemon/images.(*ImageService).PullImage"),
-            all("/daemon/images.(*ImageService).PushImage"),
-            all("/daemon/images.(*ImageService).Images"),
-            all("/daemon/images.(*ImageService).ImageDelete"),
-            all(GET_IMAGE),
-            some("/daemon/images.(*ImageService).ImageInspect", GET_IMAGE),
-            all(PRUNE_IMAGES),
-            // the second service came in 24.0
-            some(
-                "/daemon/containerd.(*ImageService).PullImage",
-                "/daemon/images.(*ImageService).PullImage",
-            ),
-            some(
-                "/daemon/containerd.(*ImageService).PushImage",
-                "/daemon/images.(*ImageService).PushImage",
-            ),
-            some(
-                "/daemon/containerd.(*ImageService).Images",
-                "/daemon/images.(*ImageService).Images",
-            ),
-            some(
-                "/daemon/containerd.(*ImageService).ImageDelete",
-                "/daemon/images.(*ImageService).ImageDelete",
-            ),
-            some("/daemon/containerd.(*ImageService).GetImage", GET_IMAGE),
-            some("/daemon/containerd.(*ImageService).ImageInspect", GET_IMAGE),
-            some(
-                "/daemon/containerd.(*ImageService).ImagesPrune|/daemon/containerd.(*ImageService).ImagePrune",
-                PRUNE_IMAGES,
-            ),
-        ],
-    ),
-    (
-        "volumes",
-        "list, create, remove and prune volumes",
-        &[
-            all("/volume/service.(*VolumesService).List"),
-            all("/volume/service.(*VolumesService).Create"),
-            all("/volume/service.(*VolumesService).Get"),
-            all("/volume/service.(*VolumesService).Remove"),
-            all("/volume/service.(*VolumesService).Prune"),
-        ],
-    ),
-    (
-        "networks",
-        "list, create, connect and remove networks",
-        &[
-            all("/daemon.(*Daemon).GetNetworks"),
-            // lists, from 29.0 on
-            some(
-                "/daemon.(*Daemon).GetNetworkSummaries",
-                "/daemon.(*Daemon).GetNetworks",
-            ),
-            all("/daemon.(*Daemon).CreateNetwork"),
-            all("/daemon.(*Daemon).DeleteNetwork"),
-            all("/daemon.(*Daemon).ConnectContainerToNetwork"),
-            all("/daemon.(*Daemon).DisconnectContainerFromNetwork"),
-            all("/daemon.(*Daemon).NetworksPrune|/daemon.(*Daemon).NetworkPrune"),
-        ],
-    ),
-    (
-        "system",
-        "info, version, events, disk usage, build cache, registry login",
-        &[
-            all("/daemon.(*Daemon).SystemInfo"),
-            all("/daemon.(*Daemon).SystemVersion"),
-            all("/daemon.(*Daemon).SubscribeToEvents"),
-            all("/daemon.(*Daemon).SystemDiskUsage"),
-            all("/daemon.(*Daemon).AuthenticateToRegistry"),
-            all("(*Backend).PruneCache"),
-        ],
-    ),
-    (
-        "http",
-        "the API's handlers of containers and system",
-        &[
-            all("/router/container.(*containerRouter).getContainersJSON"),
-            all("/router/container.(*containerRouter).getContainersByName"),
-            all("/router/container.(*containerRouter).getContainersLogs"),
-            all("/router/container.(*containerRouter).postContainersCreate"),
-            all("/router/container.(*containerRouter).postContainersStart"),
-            all("/router/container.(*containerRouter).postContainersStop"),
-            all("/router/container.(*containerRouter).postContainersKill"),
-            all("/router/container.(*containerRouter).postContainersWait"),
-            all("/router/container.(*containerRouter).postContainersPrune"),
-            all("/router/container.(*containerRouter).deleteContainers"),
-            all("/router/system.(*systemRouter).getInfo"),
-            all("/router/system.(*systemRouter).getEvents"),
-            all("/router/system.(*systemRouter).getDiskUsage"),
-        ],
-    ),
-];
 
 impl Wish {
     /// Whether a symbol is meant.
@@ -285,22 +82,24 @@ impl PlanRequest {
     /// # Errors
     /// A profile that does not exist.
     pub fn new(profiles: &[String], functions: &[String]) -> Result<Self, Error> {
-        let default = [PROFILES[0].0.to_owned()];
+        let default = [DEFAULT.to_owned()];
         let profiles = if profiles.is_empty() && functions.is_empty() {
             &default
         } else {
             profiles
         };
         let mut wishes: Vec<Wish> = Vec::new();
+        let mut layers = false;
         for name in profiles {
-            let Some((_, _, patterns)) = PROFILES.iter().find(|(known, _, _)| known == name) else {
-                let known: Vec<&str> = PROFILES.iter().map(|(name, _, _)| *name).collect();
+            let Some(profile) = PROFILES.iter().find(|known| known.name == name) else {
+                let known: Vec<&str> = PROFILES.iter().map(|known| known.name).collect();
                 return Err(Error::UnknownProfile {
                     name: name.clone(),
                     known: known.join(", "),
                 });
             };
-            wishes.extend(patterns.iter().map(|wanted| Wish {
+            layers |= profile.layers;
+            wishes.extend(profile.functions.iter().map(|wanted| Wish {
                 pattern: wanted.pattern.to_owned(),
                 explicit: false,
                 seen_by: wanted.seen_by,
@@ -313,7 +112,6 @@ impl PlanRequest {
         }));
         let mut seen = std::collections::HashSet::new();
         wishes.retain(|w| seen.insert(w.pattern.clone()));
-        let layers = profiles.iter().any(|p| WITH_LAYERS.contains(&p.as_str()));
         Ok(Self { wishes, layers })
     }
 }
@@ -452,10 +250,14 @@ mod tests {
 
     #[test]
     fn what_stands_in_for_a_function_is_of_the_same_profile() {
-        for (profile, _, wanted) in PROFILES {
-            for one in *wanted {
-                let stand_in = |by: &str| wanted.iter().any(|w| w.pattern == by);
-                assert!(one.seen_by.is_none_or(stand_in), "{profile}: {one:?}");
+        for profile in PROFILES {
+            for one in profile.functions {
+                let stand_in = |by: &str| profile.functions.iter().any(|w| w.pattern == by);
+                assert!(
+                    one.seen_by.is_none_or(stand_in),
+                    "{}: {one:?}",
+                    profile.name
+                );
             }
         }
     }

@@ -8,6 +8,7 @@ use super::schema::{
 };
 use crate::gobin::symbol::Symbol;
 use crate::gobin::{FuncInfo, GoBinary};
+use crate::moby::functions::{LAYER_SIZES, RESENJE, X_SYNC};
 
 /// Where an HTTP request enters its handler: one call for each request (net/http/server.go).
 const SERVE_HTTP: &str = "net/http.serverHandler.ServeHTTP";
@@ -24,19 +25,8 @@ const RECOVERY: &str = "runtime.recovery";
 const HIJACK: &str = "net/http.(*response).Hijack";
 /// Packages with a `Group` whose `Do` runs a function once for all who ask at the same time.
 const SINGLEFLIGHT: &[(&str, GroupPackage)] = &[
-    ("resenje.org/singleflight", GroupPackage::Resenje),
-    ("golang.org/x/sync/singleflight", GroupPackage::XSync),
-];
-
-/// Find out how large layers are, in both image services: the writable layer of a container (for `size=1` and disk usage; it walks
-/// directories or asks the snapshotter), and all layers. `ImageDiskUsage` lists images with their sizes up to 27 and adds up layers from 28 on.
-const LAYER_SIZES: &[&str] = &[
-    "/daemon/images.(*ImageService).GetContainerLayerSize",
-    "/daemon/images.(*ImageService).LayerDiskUsage",
-    "/daemon/images.(*ImageService).ImageDiskUsage",
-    "/daemon/containerd.(*ImageService).GetContainerLayerSize",
-    "/daemon/containerd.(*ImageService).LayerDiskUsage",
-    "/daemon/containerd.(*ImageService).ImageDiskUsage",
+    (RESENJE, GroupPackage::Resenje),
+    (X_SYNC, GroupPackage::XSync),
 ];
 
 /// Functions by exact name, and their roles.

@@ -9,6 +9,7 @@ use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Role, ValueSch
 use super::signature;
 use super::{debuginfo, request};
 use crate::gobin::TypeKind;
+use crate::moby::objects::{Interest, NO_OPTIONS};
 
 /// Go's own interface for errors, and what a call's error is named.
 pub const ERROR: &str = "error";
@@ -18,16 +19,8 @@ const OPTIONS_DEPTH: u8 = 6;
 /// The same for functions named with `-f`, whose arguments may be anything.
 const EXPLICIT_DEPTH: u8 = 3;
 
-/// Types of parameters that are no options of the call: the daemon itself and what it was configured with; of a container only which it is.
-const NO_OPTIONS: &[(&str, Policy)] = &[
-    ("*daemon.Daemon", Policy::Skip),
-    ("*daemon.configStore", Policy::Skip),
-    ("*config.Config", Policy::Skip),
-    (
-        "*container.Container",
-        Policy::Fields(&[("ID", Policy::Full(0)), ("Name", Policy::Full(0))]),
-    ),
-];
+/// Of an object only which one it is.
+const WHICH: Policy = Policy::Fields(&[("ID", Policy::Full(0)), ("Name", Policy::Full(0))]);
 
 /// Register and stack blocks of one site.
 #[derive(Default)]
@@ -96,10 +89,13 @@ impl FunctionMaker<'_, '_, '_, '_> {
             return Ok(Policy::Skip);
         }
         let name = signature::type_text(self.lowering.binary, ty);
-        if let Some((_, policy)) = NO_OPTIONS.iter().find(|(known, _)| *known == name)
+        if let Some((_, interest)) = NO_OPTIONS.iter().find(|(known, _)| *known == name)
             && !self.explicit
         {
-            return Ok(*policy);
+            return Ok(match interest {
+                Interest::Nothing => Policy::Skip,
+                Interest::Which => WHICH,
+            });
         }
         // one that cannot be read says so as a value
         if let TypeRef::Id(id) = ty

@@ -1,17 +1,7 @@
 //! Which API version a request is handled by, as far as the request and the daemon's own module tell.
 
-use super::routes::{Version, version};
-
-/// Where import paths of moby's own functions begin, and the API versions of the oldest and newest daemon of that module (`None`: it is still
-/// developed). Below the oldest no daemon is newer; a request without a version is handled by the daemon's newest.
-const MODULES: &[(&str, Version, Option<Version>)] = &[
-    // 19.03 to 28.5
-    ("github.com/docker/docker/", (1, 40), Some((1, 51))),
-    // from 29.0
-    ("github.com/moby/moby/v2/", (1, 52), None),
-];
-/// The newest API version whose handlers are known.
-const NEWEST_KNOWN: Version = (1, 54);
+use super::routes::version;
+use crate::moby::modules::{MODULES, Module, NEWEST_KNOWN, Version};
 
 /// The API version of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +15,11 @@ pub struct Api {
 impl Api {
     /// Of a request whose path says `told`, to the daemon that the function of this symbol is of; `None`: it is none of moby's own.
     pub fn of(told: Option<&str>, symbol: &str) -> Option<Self> {
-        let (_, oldest, newest) = module(symbol)?;
+        let module = module(symbol)?;
         Some(Self {
             told: told.and_then(version),
-            oldest: *oldest,
-            newest: *newest,
+            oldest: module.oldest,
+            newest: module.newest,
         })
     }
 
@@ -55,10 +45,11 @@ pub fn is_of_moby(symbol: &str) -> bool {
 }
 
 /// Builds in GOPATH mode keep other modules below moby's path.
-fn module(symbol: &str) -> Option<&'static (&'static str, Version, Option<Version>)> {
-    MODULES.iter().find(|(path, ..)| {
+fn module(symbol: &str) -> Option<&'static Module> {
+    MODULES.iter().find(|module| {
         symbol
-            .strip_prefix(path)
+            .strip_prefix(module.path)
+            .and_then(|rest| rest.strip_prefix('/'))
             .is_some_and(|rest| !rest.starts_with("vendor/"))
     })
 }

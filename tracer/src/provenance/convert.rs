@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::routes::Conversion;
 use crate::decode::Value;
+use crate::moby::routes::Conversion;
 
 /// Keys, and the set of values of each.
 pub type Filters = BTreeMap<String, BTreeMap<String, bool>>;

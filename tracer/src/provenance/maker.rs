@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::api::is_of_moby;
-use super::routes::{Called, names};
+use super::routes::names;
 use crate::correlate::{Call, Trace};
+use crate::moby::routes::Called;
 use crate::plan::{Plan, Symbol};
 
 /// Traced calls within each other; a damaged recording may claim any number. Beyond, the maker is unknown.

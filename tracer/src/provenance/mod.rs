@@ -12,20 +12,21 @@ mod maker;
 mod origin;
 mod query;
 mod routes;
-mod table;
 
 use std::collections::BTreeMap;
 
 use crate::correlate::{Call, Owner, Request, Trace, split_version};
 use crate::decode::{Text, Value};
+use crate::moby::modules::Version;
+use crate::moby::routes::{Added, Addition, Called, Conversion, Gate, Route, SCOPE, Source};
 use crate::plan::Plan;
 use api::Api;
 pub use convert::bool_value;
 use convert::{Converted, Expected, Filters, Fit, Unconverted, convert};
 pub use origin::{Elsewhere, NotUnderstood, Origin, Unknown};
 use query::Sent;
-use routes::{Added, Addition, Called, Conversion, Gate, Reader, Route, SCOPE, Source};
-pub use routes::{Version, called_by};
+use routes::Reader;
+pub use routes::called_by;
 
 /// One option of a call: a parameter, or a field of the struct that it is or points to.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::convert::{Expected, Unconverted};
 use super::query;
-use super::routes::Version;
 use crate::decode::Missing;
+use crate::moby::modules::Version;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

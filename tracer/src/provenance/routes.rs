@@ -1,113 +1,8 @@
-//! What is said of a route: which functions it calls, which options they get, and from which parameters. `table` says it.
+//! The route of a request, and what is known of it.
 
-use super::table::ROUTES;
 use crate::correlate::split_version;
-
-/// Major and minor number of an API version.
-pub type Version = (u32, u32);
-
-/// How a parameter becomes a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Conversion {
-    /// `httputils.BoolValue`; `BoolValueOrDefault` of a parameter that was sent is the same.
-    Bool,
-    NotBool,
-    /// `strconv.ParseBool` in some releases, `BoolValue` in others.
-    EitherBool,
-    /// As `EitherBool`; where that says no, the handler may say yes itself, for what older API versions had.
-    RaisedBool,
-    /// `strconv.Atoi`; empty is as if absent.
-    Int,
-    Text,
-    /// The text, or in newer releases the time that it says.
-    Moment,
-    /// Whether this is among the values.
-    Holds(&'static str),
-    /// `timestamp.ParseTimestamps`
-    Timestamp,
-    /// `signal.ParseSignal`, to its number on Linux.
-    Signal,
-    /// A wait condition: a number up to 28.1, later the text.
-    Condition,
-    /// In a way that is not known here; empty is as if absent.
-    Opaque,
-}
-
-impl Conversion {
-    /// Whether later values of a parameter that is repeated count as well as the first.
-    pub fn reads_all(self) -> bool {
-        matches!(self, Self::Holds(_) | Self::Opaque)
-    }
-}
-
-/// What handlers add to the filters of a request below an API version; not in every release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Addition {
-    pub below: Version,
-    pub key: &'static str,
-    pub value: Added,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
-    /// The value of this parameter, if it is not empty.
-    Parameter(&'static str),
-    Constant(&'static str),
-}
-
-/// From which API version on a parameter is read. Requests of older ones are handled as if it were absent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gate {
-    pub since: Version,
-    /// The option came into moby together with this API version: a daemon that has it has the version too.
-    pub with_option: bool,
-}
-
-/// Where an option's value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    Query(&'static str, Conversion),
-    Since(&'static str, Conversion, Gate),
-    /// `filters.FromJSON` of a parameter, and what the handler adds.
-    Filters(&'static str, &'static [Addition]),
-    /// What stands in the path for the braces of the template.
-    Path,
-    /// A filter `id` or `idOrName` for what stands in the path, in newer releases with the scope that the query asks for.
-    PathFilter,
-    /// What stands in the path, or the ID of the object that it names.
-    Resolved,
-    /// The API version in the path.
-    ApiVersion,
-    /// A boolean that the handler sets for requests below this API version, for those from it on.
-    Below(Version),
-    AtLeast(Version),
-    /// From no parameter of the request: whatever it is, a function of the daemon made it.
-    Daemon,
-    /// From the body; without one, as `Daemon`.
-    Body,
-    /// From the body, which is read only below this API version, and only if it is longer than an empty object.
-    BodyBelow(Version),
-    Headers,
-}
-
-/// Functions that get the same options on a route. Those of one row hand them on to each other.
-#[derive(Debug)]
-pub struct Called {
-    pub functions: &'static [&'static str],
-    /// `*`: all that are not named.
-    pub options: &'static [(&'static str, Source)],
-}
-
-#[derive(Debug)]
-pub struct Route {
-    pub method: &'static str,
-    /// Without the API version; at most one `{…}`.
-    pub path: &'static str,
-    pub called: &'static [Called],
-    /// Further parameters that handlers read, for nothing that is in `called`, or that clients send out of habit. With them, and those of
-    /// `called`, all parameters of the handlers are known.
-    pub besides: &'static [&'static str],
-}
+use crate::moby::modules::Version;
+use crate::moby::routes::{Added, Addition, Called, HANDED_ON, Route, SCOPE, Source, routes};
 
 /// `1.41`
 pub fn version(text: &str) -> Option<Version> {
@@ -120,16 +15,13 @@ fn number(digits: &str) -> Option<u32> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
-/// Functions that hand on to each other: the first one is called by the handler.
-const CHAIN: &str = "(*Daemon).Containers";
-
 /// Functions that the handler of a route calls, each by all names that it has in different releases.
 #[must_use]
 pub fn called_by(method: &str, path: &str) -> Vec<&'static [&'static str]> {
     let rows = Route::of(method, path).map_or(&[][..], |(route, _)| route.called);
     rows.iter()
         .map(|row| match row.functions {
-            [CHAIN, ..] => &row.functions[..1],
+            [first, ..] if *first == HANDED_ON => &row.functions[..1],
             names => names,
         })
         .collect()
@@ -139,7 +31,7 @@ impl Route {
     /// The route of a request, and what stands in its path for the braces. More than one that could be meant is none.
     pub fn of(method: &str, path: &str) -> Option<(&'static Self, String)> {
         let (_, path) = split_version(path);
-        let of_method = || ROUTES.iter().filter(|r| r.method == method);
+        let of_method = || routes().filter(|r| r.method == method);
         // a route in full comes before templates that fit as well
         if let Some(route) = of_method().find(|r| r.path == path) {
             return Some((route, String::new()));
@@ -196,9 +88,6 @@ impl Route {
         found
     }
 }
-
-/// The parameter that `GET /networks/{id}` adds to the filter for what stands in its path.
-pub const SCOPE: &str = "scope";
 
 /// For which API versions the handlers of a route read a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,7 +177,7 @@ mod tests {
     #[test]
     fn the_table_is_consistent() {
         let mut seen = std::collections::BTreeSet::new();
-        for route in ROUTES {
+        for route in routes() {
             assert!(
                 seen.insert((route.method, route.path)),
                 "{} twice",

@@ -7,6 +7,7 @@ use super::text::{escape, seconds, shorten};
 use super::tree::prefix;
 use super::{Style, View};
 use crate::ledger::{Lint, Repeated, size_of};
+use crate::moby::endpoints::DISK_USAGE;
 
 /// Longest query in a warning.
 const MOST_QUERY: usize = 80;
@@ -95,7 +96,7 @@ pub fn write(lints: &[Lint], style: Style, view: &View, out: &mut dyn Write) -> 
 
 fn run(endpoint: &str) -> String {
     match endpoint {
-        "GET /system/df" => "disk-usage run".to_owned(),
+        DISK_USAGE => "disk-usage run".to_owned(),
         other => format!("run of {}", escape(other)),
     }
 }

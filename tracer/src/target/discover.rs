@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::socket::{api_path, listens_on};
 use super::{Error, Process};
+use crate::moby::programs::DAEMON;
 
 /// Inode number of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
@@ -146,7 +147,7 @@ impl Seen {
 
 /// `dockerd`, and what packagers make of it: `dockerd-ce`, `dockerd.real`. Scripts around it are none.
 fn is_dockerd(name: &str) -> bool {
-    name.strip_prefix("dockerd").is_some_and(|rest| {
+    name.strip_prefix(DAEMON).is_some_and(|rest| {
         (rest.is_empty() || rest.starts_with(['-', '.'])) && !rest.ends_with(".sh")
     })
 }

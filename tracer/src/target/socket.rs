@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Process;
+use crate::moby::programs::SOCKET;
 
 /// The flag of a listening socket in `/proc/net/unix` (`__SO_ACCEPTCON`).
 const ACCEPTS: &str = "00010000";
@@ -31,7 +32,7 @@ pub fn api_path(process: &Process) -> Option<PathBuf> {
     paths.sort_by_key(|path| {
         let text = path.display().to_string();
         let named = given.iter().any(|argument| argument.contains(&text));
-        let usual = text.ends_with("/docker.sock");
+        let usual = text.ends_with(SOCKET);
         (!named, !usual, text)
     });
     paths.into_iter().next()

@@ -4,7 +4,7 @@
 //! A type that is not listed, a field that is missing, a text that is cut: no text, and the fields
 //! are shown as they are.
 
-mod moby;
+mod pieces;
 mod reference;
 #[cfg(test)]
 mod tests;
@@ -13,6 +13,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::errno;
 use super::value::Value;
+use crate::moby::errors::{CLASS_PACKAGE, CLASSES, EMBEDDING, REGISTRY_LIST};
+use crate::moby::modules::own;
 
 /// Errors in each other; the capture itself is not deeper.
 const MOST_NESTED: u32 = 32;
@@ -30,7 +32,7 @@ fn of(value: &Value, left: u32) -> Option<String> {
     let left = left.checked_sub(1)?;
     let target = pointed(value);
     if let Value::Str { .. } = target {
-        return of_string(unvendored(ty), whole(target)?);
+        return of_string(unvendored(ty), target);
     }
     if let Value::Uint(number) = target {
         return errno::text(*number).filter(|_| ty == "syscall.Errno");
@@ -114,38 +116,16 @@ fn of(value: &Value, left: u32) -> Option<String> {
         "context.deadlineExceededError" => "context deadline exceeded".to_owned(),
         "internal/poll.DeadlineExceededError" => "i/o timeout".to_owned(),
         "internal/poll.errNetClosing" => "use of closed network connection".to_owned(),
-        "github.com/containerd/errdefs.customMessage" => string("msg")?,
         "github.com/pkg/errors.withMessage" => format!("{}: {}", string("msg")?, error("cause")?),
         "github.com/pkg/errors.withStack" => error("error")?,
-        // errNotFound{error} and its kin promote Error of what they embed (errdefs/helpers.go)
         _ if embeds_its_text(ty) && fields.len() == 1 && *left_out == 0 => error("error")?,
-        _ => moby::of_struct(ty, &known).or_else(|| {
-            let class = ty.strip_prefix("github.com/containerd/errdefs.")?;
+        _ => pieces::of_struct(ty, &known).or_else(|| {
+            let class = ty.strip_prefix(CLASS_PACKAGE)?;
             let (_, text) = CLASSES.iter().find(|(name, _)| class == *name)?;
             Some((*text).to_owned())
         })?,
     })
 }
-
-/// Error types of containerd's errdefs (errors.go) that have no fields, and their texts.
-const CLASSES: &[(&str, &str)] = &[
-    ("errUnknown", "unknown"),
-    ("errInvalidArgument", "invalid argument"),
-    ("errNotFound", "not found"),
-    ("errAlreadyExists", "already exists"),
-    ("errPermissionDenied", "permission denied"),
-    ("errResourceExhausted", "resource exhausted"),
-    ("errFailedPrecondition", "failed precondition"),
-    ("errConflict", "conflict"),
-    ("errNotModified", "not modified"),
-    ("errAborted", "aborted"),
-    ("errOutOfRange", "out of range"),
-    ("errNotImplemented", "not implemented"),
-    ("errInternal", "internal"),
-    ("errUnavailable", "unavailable"),
-    ("errDataLoss", "data loss"),
-    ("errUnauthorized", "unauthorized"),
-];
 
 fn pointed(value: &Value) -> &Value {
     match value {
@@ -155,18 +135,16 @@ fn pointed(value: &Value) -> &Value {
 }
 
 /// Errors that are strings (net/net.go).
-fn of_string(ty: &str, text: String) -> Option<String> {
+fn of_string(ty: &str, value: &Value) -> Option<String> {
     match ty {
-        "net.UnknownNetworkError" => Some(format!("unknown network {text}")),
-        _ => moby::of_string(ty, text),
+        "net.UnknownNetworkError" => Some(format!("unknown network {}", whole(value)?)),
+        _ => pieces::of_string(ty, value),
     }
 }
 
 /// Errors that are lists of errors: a registry's (registry/api/errcode/errors.go).
 fn of_list(ty: &str, list: &Value, left: u32) -> Option<String> {
-    let ("github.com/docker/distribution/registry/api/errcode.Errors", Value::List { items, len }) =
-        (unvendored(ty), list)
-    else {
+    let (REGISTRY_LIST, Value::List { items, len }) = (unvendored(ty), list) else {
         return None;
     };
     match items.as_slice() {
@@ -295,13 +273,9 @@ pub fn errno_name(value: &Value) -> Option<&'static str> {
     None
 }
 
+/// Whether an error promotes `Error` of what it embeds.
 fn embeds_its_text(ty: &str) -> bool {
-    [
-        "github.com/docker/docker/errdefs.err",
-        "github.com/moby/moby/v2/errdefs.err",
-    ]
-    .iter()
-    .any(|prefix| ty.starts_with(prefix))
+    own(ty).is_some_and(|ty| ty.starts_with(EMBEDDING))
 }
 
 /// A string that was captured whole and is text.

@@ -3,12 +3,8 @@
 
 use super::super::value::Value;
 use super::{Fields, whole};
+use crate::moby::references::{DEFAULT_DOMAIN, LATEST, OFFICIAL, PACKAGES};
 
-/// What is left out of a familiar name.
-const DEFAULT_DOMAIN: &str = "docker.io";
-const OFFICIAL: &str = "library/";
-/// What a name without a tag means.
-const LATEST: &str = "latest";
 /// Hexadecimal digits of an identifier.
 const IDENTIFIER: usize = 64;
 
@@ -38,11 +34,7 @@ fn kind(ty: &str) -> Option<&str> {
     let package = package
         .rsplit_once("/vendor/")
         .map_or(package, |(_, own)| own);
-    matches!(
-        package,
-        "github.com/distribution/reference" | "github.com/docker/distribution/reference"
-    )
-    .then_some(name)
+    PACKAGES.contains(&package).then_some(name)
 }
 
 /// The repository within a tagged or canonical reference.

@@ -5,7 +5,6 @@
 //! knows what each option can change, `verdict` says what follows, `layout` writes it.
 
 mod differences;
-mod effects;
 mod layout;
 mod returned;
 mod rows;

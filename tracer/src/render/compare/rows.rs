@@ -5,31 +5,12 @@ use super::super::text::{self, escape};
 use super::{Cell, Row, RowKind, returned};
 use crate::correlate::{Call, Link, Owner, Trace};
 use crate::decode::{Value, error_text};
+use crate::moby::objects::{NOUNS, Noun, OBJECT};
 use crate::plan::{FuncSchema, Plan, TypeKindSchema};
 use crate::provenance::{OptionValue, Origin, Provenance};
 
 /// Traced calls within each other; a damaged recording may claim any number.
 const MOST_CALLERS: usize = 64;
-
-/// What is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Noun {
-    one: &'static str,
-    pub many: &'static str,
-}
-
-/// Words for what moby lists, by a part of the type's name.
-const NOUNS: &[(&str, Noun)] = &[
-    ("container", noun_of("container", "containers")),
-    ("image", noun_of("image", "images")),
-    ("volume", noun_of("volume", "volumes")),
-    ("network", noun_of("network", "networks")),
-];
-const OBJECT: Noun = noun_of("object", "objects");
-
-const fn noun_of(one: &'static str, many: &'static str) -> Noun {
-    Noun { one, many }
-}
 
 impl Noun {
     /// `1 container`, `85 containers`

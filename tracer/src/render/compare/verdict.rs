@@ -1,10 +1,11 @@
 //! What follows from a comparison, in words: what came back, which options explain what differs, and how far dockerd is cleared of it.
 
 use super::differences::{Difference, FieldDifference, ListDifference, Sameness};
-use super::effects::{Choice, Effect, effect, later, removes};
 use super::returned::{Outcome, Returned};
-use super::rows::{Common, Noun};
+use super::rows::Common;
 use super::{Comparison, Row, RowKind};
+use crate::moby::effects::{Choice, Effect, effect, later, removes};
+use crate::moby::objects::Noun;
 use crate::render::text::escape;
 
 /// Objects named when sets differ.

@@ -1,4 +1,8 @@
-//! What each option of moby's functions can change in what they return, as data. An option that is not listed here may change anything.
+//! What each option of moby's functions can change in what they return. An option that is not listed here may change
+//! anything.
+//!
+//! **A new docker release:** a new option of a listed function gets a line; fields that a handler or later code of the
+//! daemon newly sets join those of their function in `LATER`.
 
 /// Which objects an option lets a function list or remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
