@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::say::say;
 use super::{args, block_on, http, is_stopped, stop, trace, words};
 use crate::capture::Header;
+use crate::moby::endpoints;
 use crate::render::Style;
 use crate::session::{self, Batch, Ended, Live, Prepared, Stop, Stream, signals};
 use crate::target::{Process, Selection, candidates, no_daemon};
@@ -145,10 +146,10 @@ async fn work(
 
 /// What dockerd says its version is.
 async fn version(socket: &Path) -> Option<String> {
-    let answer = tokio::time::timeout(VERSION, http::body(socket, "/version"));
+    let answer = tokio::time::timeout(VERSION, http::body(socket, endpoints::VERSION));
     let body = answer.await.ok()?.ok()?;
     let json: serde_json::Value = serde_json::from_slice(&body).ok()?;
-    Some(json.get("Version")?.as_str()?.to_owned())
+    Some(json.get(endpoints::VERSION_FIELD)?.as_str()?.to_owned())
 }
 
 /// `[26.1.5 pid 4711]`

@@ -61,5 +61,8 @@ pub const LIST: &str = "GET /containers/json";
 pub const DISK_USAGE: &str = "GET /system/df";
 /// Those that list containers.
 pub const CONTAINER_LISTS: &[&str] = &[LIST, DISK_USAGE];
+/// Says which release the daemon is, in the field [`VERSION_FIELD`].
+pub const VERSION: &str = "/version";
+pub const VERSION_FIELD: &str = "Version";
 /// End of the path that clients ask first, to learn the API version.
 pub const PING: &str = "/_ping";

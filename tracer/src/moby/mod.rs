@@ -25,3 +25,4 @@ pub mod profiles;
 pub mod programs;
 pub mod references;
 pub mod routes;
+pub mod secrets;

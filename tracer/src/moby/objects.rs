@@ -24,10 +24,33 @@ pub const NOUNS: &[(&str, Noun)] = &[
 /// For everything else.
 pub const OBJECT: Noun = noun("object", "objects");
 
+/// Its identifier, and how that field of a network is called.
+pub const ID: &str = "ID";
+pub const ID_OF_NETWORK: &str = "Id";
+/// The name, where there is one.
+pub const NAME: &str = "Name";
+/// Lists of names: of a container, of an image.
+pub const NAMES: &str = "Names";
+pub const REPO_TAGS: &str = "RepoTags";
+pub const STATE: &str = "State";
+/// An image or a reference of one that was removed: one of both is empty.
+pub const DELETED: &str = "Deleted";
+pub const UNTAGGED: &str = "Untagged";
 /// Fields by which a user knows an object.
 pub const IDENTITY: &[&str] = &[
-    "ID", "Id", "Names", "Name", "State", "RepoTags", "Deleted", "Untagged",
+    ID,
+    ID_OF_NETWORK,
+    NAMES,
+    NAME,
+    STATE,
+    REPO_TAGS,
+    DELETED,
+    UNTAGGED,
 ];
+/// How an identifier of an image begins; it is not shown.
+pub const DIGEST: &str = "sha256:";
+/// Digits of an identifier that are shown.
+pub const ID_DIGITS: usize = 12;
 
 /// How much of a parameter is of interest that is no option of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ pub use debuginfo::{EntryParity, entry_parity};
 pub use error::Error;
 pub use explain::{explain, fold};
 pub use issue::{Issue, IssueKind, Shortcoming};
-pub use profile::{PlanRequest, Wanted, Wish, matches};
+pub use profile::{PlanRequest, Wish, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, GroupKeys, GroupPackage,
     GroupResult, GroupSchema, Leaf, MapSchema, Meaning, OpSchema, PlaceKind, Plan, Role, Secret,

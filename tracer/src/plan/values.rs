@@ -9,7 +9,7 @@ use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Role, ValueSch
 use super::signature;
 use super::{debuginfo, request};
 use crate::gobin::TypeKind;
-use crate::moby::objects::{Interest, NO_OPTIONS};
+use crate::moby::objects::{ID, Interest, NAME, NO_OPTIONS};
 
 /// Go's own interface for errors, and what a call's error is named.
 pub const ERROR: &str = "error";
@@ -20,7 +20,7 @@ const OPTIONS_DEPTH: u8 = 6;
 const EXPLICIT_DEPTH: u8 = 3;
 
 /// Of an object only which one it is.
-const WHICH: Policy = Policy::Fields(&[("ID", Policy::Full(0)), ("Name", Policy::Full(0))]);
+const WHICH: Policy = Policy::Fields(&[(ID, Policy::Full(0)), (NAME, Policy::Full(0))]);
 
 /// Register and stack blocks of one site.
 #[derive(Default)]

@@ -2,6 +2,9 @@
 
 use super::text::{self, escape};
 use crate::decode::{Missing, Value};
+use crate::moby::objects::{
+    DELETED, DIGEST, ID, ID_DIGITS, ID_OF_NETWORK, NAME, NAMES, REPO_TAGS, STATE, UNTAGGED,
+};
 use crate::plan::{FuncSchema, ValueSchema};
 
 /// Longest argument or result on a call's line, characters.
@@ -141,27 +144,24 @@ pub fn object(v: &Value) -> String {
 /// A field that needs no label.
 fn word(name: &str, v: &Value) -> Option<String> {
     match (name, v) {
-        ("ID" | "Id", Value::Str { bytes, .. }) => {
+        (ID | ID_OF_NETWORK, Value::Str { bytes, .. }) => {
             Some(short_id(&escape(&String::from_utf8_lossy(bytes))))
         }
-        ("Names" | "RepoTags", Value::List { items, .. }) => {
+        (NAMES | REPO_TAGS, Value::List { items, .. }) => {
             let names: Vec<String> = items.iter().map(|v| text::value(v, false)).collect();
             Some(names.join(" "))
         }
-        ("ID" | "Id" | "Names" | "RepoTags" | "Name" | "State", v) => Some(text::value(v, false)),
-        ("Deleted" | "Untagged", v) => {
+        (ID | ID_OF_NETWORK | NAMES | REPO_TAGS | NAME | STATE, v) => Some(text::value(v, false)),
+        (DELETED | UNTAGGED, v) => {
             Some(format!("{} {}", name.to_lowercase(), text::value(v, false)))
         }
         _ => None,
     }
 }
 
-/// Digits of an ID, as docker shows it.
-const ID_DIGITS: usize = 12;
-
 /// An ID, escaped already, as docker shows it.
 pub fn short_id(id: &str) -> String {
-    let id = id.strip_prefix("sha256:").unwrap_or(id);
+    let id = id.strip_prefix(DIGEST).unwrap_or(id);
     id.chars().take(ID_DIGITS).collect()
 }
 

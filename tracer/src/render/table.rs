@@ -13,6 +13,7 @@ use crate::correlate::{ProcessName, Trace};
 use crate::ledger::{
     ClientKey, Container, Containers, Layers, Ledger, Open, OpenCall, Row, Thresholds,
 };
+use crate::moby::objects::ID_DIGITS;
 use crate::plan::GSchema;
 use crate::session::{Clock, Context, End, Sink};
 
@@ -28,8 +29,6 @@ const COLUMNS: [(&str, usize); 7] = [
 ];
 /// Narrowest column of clients; a terminal that is narrower than the table gets longer rows.
 const LEAST_CLIENT: usize = 12;
-/// Digits of a container's id that are shown.
-const ID_DIGITS: usize = 12;
 
 /// Requests added up, shown at the end.
 pub struct Table {

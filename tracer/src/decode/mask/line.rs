@@ -5,13 +5,15 @@ use std::ops::Range;
 
 use super::query::unescape;
 use super::{MASK, is_secret_name, json, query, scrub, shapes, url};
+use crate::moby::programs::CLIENT;
+use crate::moby::secrets::HEADER_LINES;
 use crate::plan::Secret;
 
 /// Flags of any program whose argument is an environment variable or a build argument.
 const VARIABLE_FLAGS: &[&[u8]] = &[b"env", b"build-arg"];
 /// Programs, or commands of one, their flags, and what the argument is. Flags that say secret by their name need no line.
 const PROGRAMS: &[(&[u8], &[u8], Next)] = &[
-    (b"docker", b"e", Next::Variable),
+    (CLIENT.as_bytes(), b"e", Next::Variable),
     (b"login", b"p", Next::Secret),
     (b"sshpass", b"p", Next::Secret),
     (b"redis-cli", b"a", Next::Secret),
@@ -30,8 +32,6 @@ const HEADERS: &[&[u8]] = &[
     b"proxy-authorization",
     b"cookie",
     b"set-cookie",
-    b"x-registry-auth",
-    b"x-registry-config",
 ];
 
 /// What a word of a command line says of the next.
@@ -270,7 +270,12 @@ fn assignments(bytes: &[u8]) -> Vec<Range<usize>> {
             continue;
         };
         let text = unescape(&bytes[name.at.clone()]);
-        if sign == b':' && HEADERS.iter().any(|h| h.eq_ignore_ascii_case(&text)) && !name.is_quoted
+        if sign == b':'
+            && HEADERS
+                .iter()
+                .chain(HEADER_LINES)
+                .any(|h| h.eq_ignore_ascii_case(&text))
+            && !name.is_quoted
         {
             let start = behind + spaces(&bytes[behind..]);
             let end = bytes[start..]

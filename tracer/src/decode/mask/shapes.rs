@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use super::base64;
+use crate::moby::secrets::PREFIXES;
 
-/// Tokens and keys of swarm (swarmkit: ca/config.go, manager/encryption).
-const PREFIXES: &[&[u8]] = &[b"SWMTKN-", b"SWMKEY-"];
 const BEGIN: &[u8] = b"-----BEGIN ";
 const KEY: &[u8] = b"PRIVATE KEY-----";
 const END: &[u8] = b"-----END ";

@@ -11,6 +11,7 @@ pub use names::{
 };
 
 use super::schema::{FuncSchema, Plan, Secret, TypeKindSchema, TypeSchema, ValueSchema};
+use crate::moby::secrets::{self, Hidden};
 
 /// Types whose values are secret wherever they occur, by package and name.
 const TYPES: &[(&str, Secret)] = &[
@@ -21,52 +22,17 @@ const TYPES: &[(&str, Secret)] = &[
 /// Names of types, in any package, whose values are secret.
 const TYPE_NAMES: &[(&str, Secret)] = &[("PrivateKey", Secret::All)];
 /// Fields of a type of that name, in any package.
-const FIELDS: &[(&str, &str, Secret)] = &[
-    // swarm's secrets and configs
-    ("SecretSpec", "Data", Secret::All),
-    ("ConfigSpec", "Data", Secret::All),
-    ("EncryptionKey", "Key", Secret::All),
-    ("URL", "RawQuery", Secret::Query),
-    // names of plugins
-    ("PluginsInfo", "Authorization", Secret::None),
-];
-/// Parameters and results by the end of their function's name, and their type.
-const PLACES: &[Place] = &[
-    Place::parameter("CreateService", "string", Secret::All),
-    // settings are NAME=value
-    Place::parameter("plugin.(*Manager).Set", "[]string", Secret::EnvValue),
-    Place::parameter("(*pluginRouter).setPlugin", "[]string", Secret::EnvValue),
-    // user and password
-    Place::result(".Basic", "string", Secret::All),
-    Place::result("AuthenticateToRegistry", "string", Secret::All),
-];
+const FIELDS: &[(&str, &str, Secret)] = &[("URL", "RawQuery", Secret::Query)];
 
 /// Types of values that are secret where only their function's name says so.
 const TEXTS: &[&str] = &["string", "[]uint8"];
 
-/// A place in the API that no field or type tells.
-struct Place {
-    /// End of the function's name.
-    function: &'static str,
-    is_result: bool,
-    ty: &'static str,
-    secret: Secret,
-}
-
-impl Place {
-    const fn parameter(function: &'static str, ty: &'static str, secret: Secret) -> Self {
-        Self {
-            function,
-            is_result: false,
-            ty,
-            secret,
-        }
-    }
-
-    const fn result(function: &'static str, ty: &'static str, secret: Secret) -> Self {
-        Self {
-            is_result: true,
-            ..Self::parameter(function, ty, secret)
+impl From<Hidden> for Secret {
+    fn from(hidden: Hidden) -> Self {
+        match hidden {
+            Hidden::Nothing => Self::None,
+            Hidden::All => Self::All,
+            Hidden::Variables => Self::EnvValue,
         }
     }
 }
@@ -140,8 +106,13 @@ impl Marks {
 #[must_use]
 pub fn of_field(ty: &str, field: &str) -> Secret {
     let (_, ty) = split(ty);
-    let listed = FIELDS.iter().find(|(t, f, _)| *t == ty && *f == field);
-    listed.map_or_else(|| of_name(field), |(_, _, secret)| *secret)
+    let docker = secrets::FIELDS
+        .iter()
+        .map(|(t, f, hidden)| (*t, *f, (*hidden).into()));
+    let mut listed = FIELDS.iter().copied().chain(docker);
+    listed
+        .find(|(t, f, _)| *t == ty && *f == field)
+        .map_or_else(|| of_name(field), |(_, _, secret)| secret)
 }
 
 /// How a value is masked by its name alone.
@@ -185,12 +156,12 @@ fn of_type(name: &str) -> Secret {
 }
 
 fn of_place(f: &FuncSchema, value: &ValueSchema, ty: &str, is_result: bool) -> Secret {
-    let place = PLACES
+    let place = secrets::PLACES
         .iter()
         .find(|p| p.is_result == is_result && p.ty == ty && f.name.ends_with(p.function));
     let called = f.short.as_bytes();
     match place {
-        Some(place) => place.secret,
+        Some(place) => place.hidden.into(),
         // `refreshToken() string`, `GetUnlockKey() (string, error)`, `CreateDaemonEnvironment() []string`
         None if is_result && ty != "error" => match of_name(&f.short) {
             Secret::All if !holds(called, b"secret") => Secret::All,

@@ -1,8 +1,9 @@
 //! Which names say that a value is secret. Names of fields, parameters, options, labels, headers, variables and flags are
 //! judged by the same lists; `docs/secrets.md` shows them.
 
-/// A name that holds one of these, letter case and punctuation aside, says secret. moby's own masked keys are among them
-/// (`password`, `secret`, `jointoken`, `unlockkey`, `signingcakey`: daemon/server/middleware/debug.go).
+use crate::moby::secrets::{HARMLESS, HEADERS, NAME_PARTS};
+
+/// A name that holds one of these, or of docker's own ([`NAME_PARTS`]), letter case and punctuation aside, says secret.
 pub const SECRET_PARTS: &[&str] = &[
     "password",
     "passwd",
@@ -13,8 +14,6 @@ pub const SECRET_PARTS: &[&str] = &[
     "credential",
     "authorization",
     "cookie",
-    "unlockkey",
-    "signingcakey",
     "signingkey",
     "privatekey",
     "accesskey",
@@ -28,22 +27,11 @@ pub const SECRET_PARTS: &[&str] = &[
     "tlskey",
     "sshkey",
     "connectionstring",
-    "registryauth",
-    "swmtkn",
-    "swmkey",
 ];
 /// A name whose last word is one of these says secret.
 pub const SECRET_WORDS: &[&str] = &["auth", "pass", "pwd", "cred", "creds", "pat"];
 /// A name whose last word is one of these says where a secret is, not what it is.
 pub const PLACE_WORDS: &[&str] = &["file", "path", "dir", "stdin", "fd"];
-/// Names that hold a part of the list above and are known to be no secrets: references to swarm secrets, names of plugins.
-pub const HARMLESS: &[&str] = &[
-    "SecretID",
-    "SecretName",
-    "Secrets",
-    "SecretReferences",
-    "AuthorizationPlugins",
-];
 /// Last words of names of environments.
 pub const ENVIRONMENTS: &[&str] = &["env", "envs", "environ", "environment", "envvars"];
 /// Names of build arguments.
@@ -61,9 +49,6 @@ pub const HARMLESS_HEADERS: &[&str] = &[
     "upgrade",
     "user-agent",
 ];
-/// Beginnings of names of headers that the API itself fills with secrets, in maps that are no `http.Header`.
-pub const SECRET_HEADERS: &[&str] = &["x-meta-", "x-registry-"];
-
 /// Longest name that is judged; a longer one is no name.
 const MOST_NAME: usize = 256;
 
@@ -85,8 +70,9 @@ pub fn says_secret(name: &[u8]) -> bool {
     is_one_of(SECRET_WORDS, &last)
         || SECRET_PARTS
             .iter()
+            .chain(NAME_PARTS)
             .any(|part| plain.windows(part.len()).any(|w| w == part.as_bytes()))
-        || SECRET_HEADERS.iter().any(|start| {
+        || HEADERS.iter().any(|start| {
             name.get(..start.len())
                 .is_some_and(|n| n.eq_ignore_ascii_case(start.as_bytes()))
         })
@@ -187,11 +173,19 @@ mod tests {
     #[test]
     fn the_document_lists_them() {
         let document = include_str!("../../../../docs/secrets.md");
-        for name in [SECRET_PARTS, SECRET_WORDS, PLACE_WORDS, HARMLESS].concat() {
+        for name in [
+            SECRET_PARTS,
+            NAME_PARTS,
+            SECRET_WORDS,
+            PLACE_WORDS,
+            HARMLESS,
+        ]
+        .concat()
+        {
             assert!(document.contains(&format!("`{name}`")), "{name}");
         }
         let document = document.to_lowercase();
-        for name in [HARMLESS_HEADERS, SECRET_HEADERS].concat() {
+        for name in [HARMLESS_HEADERS, HEADERS].concat() {
             assert!(document.contains(&format!("`{name}")), "{name}");
         }
     }

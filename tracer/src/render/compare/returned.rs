@@ -4,6 +4,7 @@ use super::super::call::short_id;
 use super::super::text::{self, escape};
 use crate::correlate::{Call, CallState};
 use crate::decode::{Missing, Value};
+use crate::moby::objects::{DELETED, ID, ID_OF_NETWORK, NAME, NAMES, REPO_TAGS, UNTAGGED};
 use crate::plan::FuncSchema;
 
 /// Structs within structs that are looked into.
@@ -285,10 +286,10 @@ fn object(value: &Value) -> Object {
         return this;
     };
     let field = |name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-    let names = field("Names").or_else(|| field("RepoTags"));
+    let names = field(NAMES).or_else(|| field(REPO_TAGS));
     let name = match names {
         Some(Value::List { items, .. }) => items.first().and_then(whole_text),
-        _ => field("Name").and_then(whole_text),
+        _ => field(NAME).and_then(whole_text),
     };
     this.name = name.map_or_else(String::new, |n| n.trim_start_matches('/').to_owned());
     this.key = key(&field);
@@ -303,12 +304,12 @@ fn object(value: &Value) -> Object {
 }
 
 fn key<'v>(field: &impl Fn(&str) -> Option<&'v Value>) -> Option<Key> {
-    if let Some(id) = field("ID").or_else(|| field("Id")) {
+    if let Some(id) = field(ID).or_else(|| field(ID_OF_NETWORK)) {
         let text = whole_text(id)?;
         let by = KeyKind::Id;
         return Some(Key { by, text });
     }
-    if let Some((deleted, untagged)) = field("Deleted").zip(field("Untagged")) {
+    if let Some((deleted, untagged)) = field(DELETED).zip(field(UNTAGGED)) {
         let by = KeyKind::Deleted;
         let text = match (whole_text(deleted)?, whole_text(untagged)?) {
             (deleted, untagged) if deleted.is_empty() => format!("untagged {untagged}"),
@@ -316,7 +317,7 @@ fn key<'v>(field: &impl Fn(&str) -> Option<&'v Value>) -> Option<Key> {
         };
         return Some(Key { by, text });
     }
-    let text = whole_text(field("Name")?)?;
+    let text = whole_text(field(NAME)?)?;
     let by = KeyKind::Name;
     Some(Key { by, text })
 }
@@ -324,9 +325,9 @@ fn key<'v>(field: &impl Fn(&str) -> Option<&'v Value>) -> Option<Key> {
 /// Whether a field is (a part of) the key itself.
 fn is_key(field: &str, key: Option<&Key>) -> bool {
     match key.map(|k| k.by) {
-        Some(KeyKind::Id) => matches!(field, "ID" | "Id"),
-        Some(KeyKind::Name) => field == "Name",
-        Some(KeyKind::Deleted) => matches!(field, "Deleted" | "Untagged"),
+        Some(KeyKind::Id) => matches!(field, ID | ID_OF_NETWORK),
+        Some(KeyKind::Name) => field == NAME,
+        Some(KeyKind::Deleted) => matches!(field, DELETED | UNTAGGED),
         Some(KeyKind::Text) | None => false,
     }
 }
