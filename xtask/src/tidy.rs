@@ -53,6 +53,10 @@ fn sources() -> Result<Vec<(PathBuf, String)>> {
 /// Folders, and what may not be used in them: the direction of dependencies.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
+        "tracer/src/moby/",
+        &["crate::", "std::fs", "std::process", "std::io"],
+    ),
+    (
         "tracer/src/gobin/",
         &[
             "std::fs",
@@ -150,6 +154,51 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("tracer-ebpf/src/", &["docker", "moby/"]),
 ];
 
+/// What stands in a text that names one of docker's packages, types, functions or routes: it belongs into `moby`.
+const DOCKER_NAMES: &[&str] = &[
+    "github.com/docker",
+    "github.com/moby",
+    "github.com/containerd",
+    "github.com/distribution",
+    "resenje.org",
+    "docker.io",
+    "daemon.",
+    "(*Daemon)",
+    "ImageService",
+    "VolumesService",
+    "Router)",
+    "errdefs",
+    "ontainers",
+    "/images",
+    "/volumes",
+    "/networks",
+    "/system/",
+    "SystemDiskUsage",
+    "RepoTags",
+    "Untagged",
+    "sha256:",
+    "SWMTKN",
+    "x-registry-",
+];
+/// Texts with such a part that name none of these, and why.
+const NO_DOCKER_NAMES: &[(&str, &str, &str)] = &[
+    (
+        "tracer/src/render/table.rs",
+        "containers",
+        "head of a column",
+    ),
+    (
+        "tracer/src/decode/mask/url.rs",
+        "sha256:",
+        "an algorithm among others",
+    ),
+    (
+        "tracer/src/cli/compare.rs",
+        "/containers/json",
+        "an example in a hint",
+    ),
+];
+
 /// Names of docker's own option fields: a number beside one of them would be an offset table.
 const DOCKER_FIELDS: &[&str] = &[
     "ContainerListOptions",
@@ -179,6 +228,9 @@ fn check_file(shown: &str, text: &str, findings: &mut Vec<String>) {
             }
         }
     }
+    if shown.starts_with("tracer/src/") && !shown.starts_with("tracer/src/moby/") {
+        no_docker_names(shown, text, findings);
+    }
     let only = |folder: &str, word: &str, findings: &mut Vec<String>| {
         if shown.starts_with("tracer/src/") && !shown.starts_with(folder) && text.contains(word) {
             findings.push(format!("{shown}: {word} belongs into {folder}"));
@@ -195,6 +247,34 @@ fn check_file(shown: &str, text: &str, findings: &mut Vec<String>) {
     }
     if shown.starts_with("tracer") {
         no_offsets(shown, text, findings);
+    }
+}
+
+/// No name of docker's in a text outside of `moby` (tests excepted: there it is ground truth).
+fn no_docker_names(shown: &str, text: &str, findings: &mut Vec<String>) {
+    if ["/tests.rs", "/examples.rs"]
+        .iter()
+        .any(|end| shown.ends_with(end))
+    {
+        return;
+    }
+    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
+    for (n, line) in code.lines().enumerate() {
+        if line.trim_start().starts_with("//") {
+            continue;
+        }
+        // every second part stands in quotes
+        for literal in line.split('"').skip(1).step_by(2) {
+            let allowed =
+                |(file, part, _): &&(&str, &str, &str)| *file == shown && literal.contains(part);
+            let named = DOCKER_NAMES.iter().find(|name| literal.contains(**name));
+            if let Some(name) = named.filter(|_| !NO_DOCKER_NAMES.iter().any(|a| allowed(&a))) {
+                findings.push(format!(
+                    "{shown}:{}: {name} is docker's: it belongs into tracer/src/moby",
+                    n + 1
+                ));
+            }
+        }
     }
 }
 
@@ -237,6 +317,22 @@ mod tests {
             &mut findings,
         );
         assert_eq!(findings.len(), 1);
+    }
+
+    #[test]
+    fn a_name_of_dockers_is_found_outside_of_its_folder() {
+        let found = |shown: &str, text: &str| {
+            let mut findings = Vec::new();
+            check_file(shown, &format!("//! x\n{text}\n"), &mut findings);
+            findings.len()
+        };
+        let code = "const A: &str = \"(*Daemon).Containers\";";
+        assert_eq!(found("tracer/src/plan/x.rs", code), 1);
+        assert_eq!(found("tracer/src/moby/x.rs", code), 0);
+        assert_eq!(found("tracer/src/plan/tests.rs", code), 0);
+        assert_eq!(found("tracer/src/plan/x.rs", &format!("// {code}")), 0);
+        assert_eq!(found("tracer/src/plan/x.rs", "const A: &str = \"a\";"), 0);
+        assert_eq!(found("tracer/src/moby/x.rs", "use crate::plan::Plan;"), 1);
     }
 
     #[test]
