@@ -10,5 +10,6 @@ mod long_recordings;
 mod moduledata;
 mod parity;
 mod relocations;
+mod routes;
 mod stock_binaries;
 mod wait_reasons;

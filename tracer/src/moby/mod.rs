@@ -8,7 +8,7 @@
 //! | import path, API version | [`modules`] |
 //! | signature or name of a function, name of a type | `eras.txt`, [`eras`]; [`functions`] |
 //! | which functions answer which question | [`profiles`] |
-//! | route, parameter, what a handler makes of it | [`routes`], [`endpoints`] |
+//! | route, parameter, what a handler makes of it | [`routes`], [`endpoints`]; [`left_out`] |
 //! | what an option changes, what later code changes | [`effects`] |
 //! | text of an error | [`errors`], [`references`] |
 //! | what an object is called and known by | [`objects`] |
@@ -19,6 +19,7 @@ pub mod endpoints;
 pub mod eras;
 pub mod errors;
 pub mod functions;
+pub mod left_out;
 pub mod modules;
 pub mod objects;
 pub mod profiles;

@@ -133,6 +133,7 @@ mod tests {
         check("GET", "/images/a/b:c/json", "/images/{name}/json", "a/b:c");
         check("GET", "/v1.24/images/json", "/images/json", "");
         check("GET", "/volumes", "/volumes", "");
+        check("GET", "/v1.41/info", "/info", "");
         check("POST", "/v1.50/containers/prune", "/containers/prune", "");
         check("POST", "/networks/prune", "/networks/prune", "");
         for (method, path) in [
@@ -142,7 +143,7 @@ mod tests {
             ("GET", "/v1.x/containers/json"),
             ("GET", "/vcontainers/json"),
             ("GET", "/containers//json"),
-            ("GET", "/info"),
+            ("GET", "/_ping"),
             ("GET", ""),
         ] {
             assert_eq!(found(method, path), None, "{method} {path}");

@@ -235,6 +235,22 @@ pub const ROUTES: &[Route] = &[
     ),
     route(
         "GET",
+        "/containers/{name}/attach/ws",
+        &[to(
+            &["(*Daemon).ContainerAttach"],
+            &[
+                ("prefixOrName", Path),
+                ("Logs", Query("logs", Bool)),
+                ("Stream", Query("stream", Bool)),
+                ("DetachKeys", Query("detachKeys", Text)),
+                ("MuxStreams", Daemon),
+            ],
+        )],
+        // below API 1.42 all streams are used, whatever these say
+        &["stdin", "stdout", "stderr"],
+    ),
+    route(
+        "GET",
         "/containers/{name}/stats",
         &[to(
             &["(*Daemon).ContainerStats"],

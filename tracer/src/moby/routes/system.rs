@@ -1,4 +1,4 @@
-//! Routes of the system: disk usage, events, build cache, registry login.
+//! Routes of the system: information, disk usage, events, build cache, registry login.
 
 use super::Conversion::{Bool, Holds, Int, RaisedBool, Timestamp};
 use super::Source::{Body, Daemon, Query, Since};
@@ -59,6 +59,13 @@ pub const ROUTES: &[Route] = &[
                 ],
             ),
         ],
+        &[],
+    ),
+    route("GET", "/info", &[to(&["(*Daemon).SystemInfo"], &[])], &[]),
+    route(
+        "GET",
+        "/version",
+        &[to(&["(*Daemon).SystemVersion"], &[])],
         &[],
     ),
     route(
