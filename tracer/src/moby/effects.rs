@@ -120,23 +120,81 @@ const EFFECTS: &[(&[&str], &[Effect])] = &[
     ),
 ];
 
-/// Fields of what these functions list that the daemon may still change between their return and its answer: handlers by the version of the
-/// API, disk usage by what it counts itself (in 28 the containers of an image).
-const LATER: &[(&[&str], &[&str])] = &[
-    (&["(*Daemon).Containers", "(*Daemon).reduceContainers"], &[]),
+/// What the daemon may still change between the return of a function and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// What it may do to the list itself, as a sentence goes on: "the daemon itself may …".
+    pub adds: Option<&'static str>,
+    /// Fields that it may change.
+    pub fields: Fields,
+}
+
+/// Fields of objects or results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fields {
+    These(&'static [&'static str]),
+    /// Which ones is not known.
+    Any,
+}
+
+/// By functions: handlers change lists by the version of the API and add what swarm's manager knows, disk usage what it
+/// counts itself (in 28 the containers of an image). A prune's report is handed out as it is; for the names that prunes
+/// have from 29.0 on, and for the whole of disk usage, what becomes of the result is not known.
+const LATER: &[(&[&str], Later)] = &[
+    (
+        &["(*Daemon).Containers", "(*Daemon).reduceContainers"],
+        Later {
+            adds: None,
+            fields: Fields::These(&["ImageManifestDescriptor", "Health"]),
+        },
+    ),
     (
         &["(*ImageService).Images"],
-        &["Containers", "VirtualSize", "RepoTags", "RepoDigests"],
+        Later {
+            adds: None,
+            fields: Fields::These(&[
+                "Containers",
+                "VirtualSize",
+                "RepoTags",
+                "RepoDigests",
+                "Descriptor",
+            ]),
+        },
     ),
-    (&["(*VolumesService).List"], &["UsageData"]),
+    (
+        &["(*VolumesService).List"],
+        Later {
+            adds: Some("add volumes of swarm"),
+            fields: Fields::These(&["UsageData"]),
+        },
+    ),
+    (
+        &["(*Daemon).GetNetworks", "(*Daemon).GetNetworkSummaries"],
+        Later {
+            adds: Some("add networks of swarm, or put them in the place of its own,"),
+            // a network that swarm's manager knows takes the place of the local one
+            fields: Fields::Any,
+        },
+    ),
+    (
+        &[
+            "(*Daemon).ContainersPrune",
+            "(*Daemon).NetworksPrune",
+            "(*ImageService).ImagesPrune",
+        ],
+        Later {
+            adds: None,
+            fields: Fields::These(&[]),
+        },
+    ),
 ];
 
-/// Fields that the daemon may change after the function with that symbol returned; `None`: not known.
-pub fn later(symbol: &str) -> Option<&'static [&'static str]> {
+/// What the daemon may change after the function with that symbol returned; `None`: not known.
+pub fn later(symbol: &str) -> Option<Later> {
     LATER
         .iter()
         .find(|(ends, _)| ends.iter().any(|end| symbol.ends_with(end)))
-        .map(|(_, fields)| *fields)
+        .map(|(_, later)| *later)
 }
 
 /// Whether the function removes what it returns: a later call finds less, whatever its options.

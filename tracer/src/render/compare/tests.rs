@@ -58,7 +58,17 @@ type Path<'a> = (&'a str, Value, Value, Value);
 
 /// Text of the given width.
 fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool) {
-    let mut reduce = function(REDUCE, &["config"]);
+    compared_of((REDUCE, "[]*types.Container"), width, paths, ended)
+}
+
+/// Of calls of the function with that symbol, which returns that type.
+fn compared_of(
+    (symbol, returned): (&str, &str),
+    width: usize,
+    paths: Vec<Path<'_>>,
+    ended: bool,
+) -> (String, bool) {
+    let mut reduce = function(symbol, &["config"]);
     let mut result = reduce.params[0].clone();
     result.name = "result".into();
     let mut error = result.clone();
@@ -69,7 +79,7 @@ fn compared_at(width: usize, paths: Vec<Path<'_>>, ended: bool) -> (String, bool
     let plan = Plan {
         functions: vec![reduce],
         types: vec![TypeSchema {
-            name: "[]*types.Container".into(),
+            name: returned.into(),
             size: 24,
             addr: crate::addr::ImageAddr(0),
             kind: TypeKindSchema::Slice { elem: 0 },
@@ -338,6 +348,47 @@ fn one_id_twice_is_not_merged() {
         &["outside dockerd"],
     );
     assert!(certain);
+}
+
+#[test]
+fn nothing_that_later_code_may_change_is_said_to_arise_outside() {
+    let check = |symbol: &str, returned: &str, said: &[&str], unsaid: &[&str]| {
+        let path = || ("", config(true), containers(&[A]), Value::Nil);
+        let (text, _) = compared_of((symbol, returned), 400, vec![path(), path()], true);
+        says(&text, said, unsaid);
+    };
+    check(
+        "github.com/docker/docker/daemon.(*Daemon).GetNetworks",
+        "[]types.NetworkResource",
+        &[
+            "the same 1 network (by ID)",
+            "The daemon itself may add networks of swarm, or put them in the place of its own, after GetNetworks returned.",
+            "The daemon itself may change Names after GetNetworks returned.",
+        ],
+        &["outside dockerd"],
+    );
+    check(
+        "github.com/docker/docker/volume/service.(*VolumesService).List",
+        "[]*volume.Volume",
+        &[
+            "If a client shows a difference in Names, it arises outside dockerd",
+            "The daemon itself may add volumes of swarm after List returned.",
+        ],
+        &["difference in volumes"],
+    );
+    // from 29.0 on the answer to a prune need not be its report
+    check(
+        "github.com/moby/moby/v2/daemon.(*Daemon).ContainerPrune",
+        "[]*container.Container",
+        &["it arises after ContainerPrune returned."],
+        &["outside dockerd"],
+    );
+    check(
+        "github.com/docker/docker/daemon.(*Daemon).SystemDiskUsage",
+        "[]*types.Container",
+        &["it arises after SystemDiskUsage returned."],
+        &["outside dockerd"],
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::differences::{Difference, FieldDifference, ListDifference, Sameness};
 use super::returned::{Outcome, Returned};
 use super::rows::Common;
 use super::{Comparison, Row, RowKind};
-use crate::moby::effects::{Choice, Effect, effect, later, removes};
+use crate::moby::effects::{Choice, Effect, Fields, Later, effect, later, removes};
 use crate::moby::objects::Noun;
 use crate::render::text::escape;
 
@@ -487,33 +487,63 @@ impl Comparison {
         }
     }
 
-    /// How far a difference that a client shows cannot come from dockerd, and what nothing is known of.
-    fn say_how_far(&mut self, common: &Common<'_>, pairs: &[Pair<'_>], parts: bool, noun: Noun) {
-        let symbol = &common.function.name;
-        let short = escape(&common.function.short);
-        let mut equal = equal_fields(pairs);
-        let mut unsettled = Vec::new();
-        if let Some(later) = later(symbol) {
-            let is_later = |f: &String| later.contains(&f.as_str());
-            unsettled = equal.extract_if(.., |f| is_later(f)).collect();
+    /// Where a difference that a client shows in something equal arises. Outside dockerd only what no later code changes.
+    fn say_where_it_arises(
+        &mut self,
+        later: Option<Later>,
+        mut equal: Vec<String>,
+        short: &str,
+        noun: Noun,
+    ) {
+        let mut unsettled: Vec<String> = Vec::new();
+        if let Some(Later { adds, fields }) = later {
+            let changes = |field: &String| match fields {
+                Fields::These(known) => known.contains(&field.as_str()),
+                Fields::Any => true,
+            };
+            unsettled = equal
+                .extract_if(.., |one| {
+                    if *one == noun.many {
+                        adds.is_some()
+                    } else {
+                        changes(one)
+                    }
+                })
+                .collect();
         }
-        let has_list = pairs.iter().any(|p| !p.difference.lists.is_empty());
-        if !parts && has_list {
-            equal.insert(0, noun.many.to_owned());
-        }
-        if !parts && !equal.is_empty() {
+        if !equal.is_empty() {
             let equal = listed(&equal);
-            self.verdict.push(if later(symbol).is_some() {
+            self.verdict.push(if later.is_some() {
                 format!("If a client shows a difference in {equal}, it arises outside dockerd (an API proxy, or the client's own filter).")
             } else {
                 format!("If a client shows a difference in {equal}, it arises after {short} returned.")
             });
         }
-        if !parts && !unsettled.is_empty() {
+        if let Some(added) = later.and_then(|l| l.adds) {
+            unsettled.retain(|one| *one != noun.many);
+            self.verdict.push(format!(
+                "The daemon itself may {added} after {short} returned."
+            ));
+        }
+        if !unsettled.is_empty() {
             self.verdict.push(format!(
                 "The daemon itself may change {} after {short} returned.",
                 listed(&unsettled)
             ));
+        }
+    }
+
+    /// How far a difference that a client shows cannot come from dockerd, and what nothing is known of.
+    fn say_how_far(&mut self, common: &Common<'_>, pairs: &[Pair<'_>], parts: bool, noun: Noun) {
+        let symbol = &common.function.name;
+        let short = escape(&common.function.short);
+        let mut equal = equal_fields(pairs);
+        let has_list = pairs.iter().any(|p| !p.difference.lists.is_empty());
+        if has_list {
+            equal.insert(0, noun.many.to_owned());
+        }
+        if !parts {
+            self.say_where_it_arises(later(symbol), equal, &short, noun);
         }
         let mut unknown: Vec<String> = Vec::new();
         let mut left_out: Vec<String> = Vec::new();
