@@ -12,6 +12,7 @@ mod interrupts;
 mod ledger;
 mod list_options;
 mod ownership;
+mod profiles;
 mod prologues;
 mod provenance;
 mod readme;

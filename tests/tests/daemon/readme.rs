@@ -66,7 +66,7 @@ fn every_command_of_the_documentation_works() {
                 .any(|c| shown.contains(&format!("mobytrace {c}")));
             let command = if live {
                 format!("{shown} --socket {}", daemon.socket().display())
-            } else if shown.contains("inspect") {
+            } else if ["inspect", "profiles"].iter().any(|c| shown.contains(c)) {
                 format!("{shown} --pid {}", daemon.pid())
             } else {
                 shown.clone()

@@ -9,6 +9,7 @@ mod inspect;
 mod long_recordings;
 mod moduledata;
 mod parity;
+mod profiles;
 mod relocations;
 mod routes;
 mod stock_binaries;

@@ -13,9 +13,10 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::say::say;
-use super::{args, block_on, http, is_stopped, stop, trace, words};
+use super::{args, block_on, http, is_stopped, profiles, stop, trace, words};
 use crate::capture::Header;
 use crate::moby::endpoints;
+use crate::plan::Profile;
 use crate::render::Style;
 use crate::session::{self, Batch, Ended, Live, Prepared, Stop, Stream, signals};
 use crate::target::{Process, Selection, candidates, no_daemon};
@@ -40,6 +41,7 @@ enum Said {
 /// `Ok(false)`: nothing was traced.
 pub fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write) -> Result<bool> {
     signals::catch()?;
+    let profiles = profiles::of(&args.profiles)?;
     let pids: Vec<u32> = candidates().iter().map(|c| c.pid).collect();
     if pids.is_empty() {
         return Err(Failure::from(no_daemon()).into());
@@ -49,11 +51,11 @@ pub fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write)
     let (said, heard) = sync_channel(WAITING);
     let result = std::thread::scope(|scope| {
         for (index, pid) in pids.iter().copied().enumerate() {
-            let (said, stop) = (said.clone(), &stop);
+            let (said, stop, profiles) = (said.clone(), &stop, profiles.as_slice());
             let apart = pids.len() > 1;
             scope.spawn(move || {
                 let tell = |what| said.send((index, what)).is_ok();
-                let end = match block_on(one(args, pid, apart, verbose, stop, &tell)) {
+                let end = match block_on(one(args, profiles, pid, apart, verbose, stop, &tell)) {
                     Ok(ended) => Said::Ended(Box::new(ended)),
                     Err(error) if is_stopped(&error) => {
                         stop.send_replace(true);
@@ -83,13 +85,14 @@ pub fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write)
 /// Traces one daemon until all are to stop.
 async fn one(
     args: &args::Trace,
+    profiles: &[Profile],
     pid: u32,
     apart: bool,
     verbose: bool,
     stop: &watch::Sender<bool>,
     tell: &impl Fn(Said) -> bool,
 ) -> Result<Ended> {
-    let mut prepared = Prepared::new(&trace::wish(args, Selection::Pid(pid)))?;
+    let mut prepared = Prepared::new(&trace::wish(args, profiles, Selection::Pid(pid)))?;
     if let Some(socket) = &prepared.socket {
         prepared.header.daemon.version = version(socket).await;
     }

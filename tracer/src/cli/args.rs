@@ -46,6 +46,8 @@ pub enum Command {
     Show(Show),
     /// What a Go binary says about itself; offline, no root
     Inspect(Inspect),
+    /// Sets of functions to trace: what each is for, what a daemon has of it
+    Profiles(Profiles),
     /// Can this machine, this daemon be traced?
     Doctor(Doctor),
 }
@@ -123,10 +125,8 @@ pub struct Trace {
     /// recording of its own: trace.PID.mobytrace
     #[arg(long, conflicts_with_all = ["pid", "socket"])]
     pub all: bool,
-    /// Set of functions to trace (repeatable): list, containers, images,
-    /// volumes, networks, system, http
-    #[arg(short, long = "profile", value_name = "PROFILE")]
-    pub profiles: Vec<String>,
+    #[command(flatten)]
+    pub profiles: Chosen,
     /// Function to trace: full name, suffix or glob (repeatable)
     #[arg(short, long = "function", value_name = "FUNC")]
     pub functions: Vec<String>,
@@ -291,9 +291,37 @@ pub struct InspectArgs {
 pub struct InspectPlan {
     #[command(flatten)]
     pub common: InspectArgs,
-    /// Set of functions (repeatable), as for `trace`
-    #[arg(short, long = "profile", value_name = "PROFILE")]
-    pub profiles: Vec<String>,
+    #[command(flatten)]
+    pub profiles: Chosen,
+}
+
+/// Which sets of functions.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Chosen {
+    /// Sets of functions to trace: `-p list,images` or repeated;
+    /// `mobytrace profiles` says which there are
+    #[arg(short, long = "profile", value_name = "PROFILE", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Sets of your own, from this TOML file; without -p all of them
+    #[arg(long = "profile-file", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Profiles {
+    /// Show this one only, with its functions
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// Look into this file, not a running daemon
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "socket"])]
+    pub binary: Option<PathBuf>,
+    /// Sets of your own too, from this TOML file
+    #[arg(long = "profile-file", value_name = "FILE")]
+    pub profile_file: Option<PathBuf>,
+    /// Machine-readable
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -12,6 +12,7 @@ use super::args::{self, ReportFormat};
 use super::command::{Running, shown};
 use super::failure::Failure;
 use super::kept::{self, Kept};
+use super::profiles;
 use super::say::say;
 use super::source::Source;
 use super::wanted::{Sender, Wanted};
@@ -58,7 +59,7 @@ pub async fn run(
     let prepared = Prepared::new(&Wish {
         daemon: args.daemon.selection(),
         socket: args.daemon.socket.clone(),
-        profiles: &[PROFILE.to_owned()],
+        profiles: &profiles::named(PROFILE)?,
         functions: &[],
         layers: false,
         redact: args.redact.into(),

@@ -9,6 +9,7 @@ mod failure;
 mod http;
 mod inspect;
 mod kept;
+mod profiles;
 mod say;
 mod show;
 mod source;
@@ -100,6 +101,7 @@ fn run(cli: &args::Cli, style: Style, out: &mut dyn Write) -> Result<bool> {
         args::Command::Compare(args) => block_on(compare::run(args, style, cli.verbose, out)),
         args::Command::Show(args) => show::run(args, style, out),
         args::Command::Inspect(args) => inspect::run(&args.what, out),
+        args::Command::Profiles(args) => profiles::run(args, out),
         args::Command::Doctor(args) => doctor::run(args, out),
     }
 }

@@ -7,9 +7,11 @@ use anyhow::Result;
 
 use super::args;
 use super::command::Running;
+use super::profiles;
 use super::say::say;
 use super::{stop, words};
 use crate::capture::Header;
+use crate::plan::Profile;
 use crate::render::{self, Style};
 use crate::session::{
     self, Batch, Context, Destination, Hooks, Live, Options, Prepared, Stream, Wish, signals,
@@ -24,7 +26,8 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<bool> {
     signals::catch()?;
-    let prepared = Prepared::new(&wish(args, args.daemon.selection()))?;
+    let profiles = profiles::of(&args.profiles)?;
+    let prepared = Prepared::new(&wish(args, &profiles, args.daemon.selection()))?;
     words::warn_of_secrets(None, args.redact);
     let tell = words::teller(None);
     let live = Live::attach(
@@ -60,11 +63,11 @@ pub async fn run(
 }
 
 /// What the arguments want of one daemon.
-pub fn wish(args: &args::Trace, daemon: Selection) -> Wish<'_> {
+pub fn wish<'w>(args: &'w args::Trace, profiles: &'w [Profile], daemon: Selection) -> Wish<'w> {
     Wish {
         daemon,
         socket: args.daemon.socket.clone(),
-        profiles: &args.profiles,
+        profiles,
         functions: &args.functions,
         // only tables show time in layer sizes: this one, or that of a recording
         layers: args.format.layers || args.output.is_some(),

@@ -18,16 +18,7 @@ pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
             continue;
         };
         f.inlined_at = at.iter().map(|i| i.caller.clone()).collect();
-        // promoted methods of embedding structs are compiler-made and named by the whole struct
-        let mut callers: Vec<&str> = f
-            .inlined_at
-            .iter()
-            .filter(|c| !is_of_type(c))
-            .map(|c| short_name(c))
-            .filter(|c| *c != f.short)
-            .collect();
-        callers.sort_unstable();
-        callers.dedup();
+        let callers = callers(&f.name, f.inlined_at.iter().map(String::as_str));
         if callers.is_empty() {
             continue;
         }
@@ -46,4 +37,17 @@ pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
         issues.push(Issue::of(&f.name, what));
     }
     plan.issues.append(&mut issues);
+}
+
+/// Short names of the functions that hold a copy of the one of that name, itself aside.
+pub fn callers<'c>(name: &str, inlined_at: impl Iterator<Item = &'c str>) -> Vec<String> {
+    // promoted methods of embedding structs are compiler-made and named by the whole struct
+    let mut callers: Vec<String> = inlined_at
+        .filter(|c| !is_of_type(c))
+        .map(|c| short_name(c).to_owned())
+        .filter(|c| c != short_name(name))
+        .collect();
+    callers.sort_unstable();
+    callers.dedup();
+    callers
 }

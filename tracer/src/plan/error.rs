@@ -21,7 +21,7 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownProfile { .. } => {
-                "choose a known profile, or name functions with -f".into()
+                "`mobytrace profiles` says what each is for; -f names single functions".into()
             }
             Self::Goroutine { .. } => {
                 "goroutines cannot be told apart without it; report this with `mobytrace inspect binary`".into()

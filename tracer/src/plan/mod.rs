@@ -27,6 +27,7 @@ mod signature;
 mod site;
 mod sites;
 mod spelling;
+mod standing;
 mod values;
 mod verify;
 mod wait_reasons;
@@ -38,7 +39,7 @@ pub use debuginfo::{EntryParity, entry_parity};
 pub use error::Error;
 pub use explain::{explain, fold};
 pub use issue::{Issue, IssueKind, Shortcoming};
-pub use profile::{PlanRequest, Wish, matches};
+pub use profile::{PlanRequest, Profile, ProfileFunction, Wish, built_in, chosen, matches};
 pub use schema::{
     ArgPlace, DynTypeSchema, FieldSchema, FuncSchema, GSchema, GroupKeys, GroupPackage,
     GroupResult, GroupSchema, Leaf, MapSchema, Meaning, OpSchema, PlaceKind, Plan, Role, Secret,
@@ -47,6 +48,7 @@ pub use schema::{
 pub use signature::type_text;
 pub use site::SiteKind;
 pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};
+pub use standing::{Present, Standing, standings};
 pub use verify::{Verified, method_agrees};
 pub use wait_reasons::wait_reasons;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Error;
-use crate::moby::profiles::{DEFAULT, PROFILES};
+use crate::moby::profiles::{self, DEFAULT, PROFILES};
 
 /// One function wished for: a pattern, and whether its absence deserves a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,84 @@ pub struct Wish {
     /// `-f` on the command line: values are followed a few pointers deep, results in full.
     pub explicit: bool,
     /// Pattern of a function that sees the same calls in releases that lack this one.
-    pub seen_by: Option<&'static str>,
+    pub seen_by: Option<String>,
+}
+
+/// A named set of functions: a built-in one, or a user's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    pub name: String,
+    /// The question that it answers; may be empty.
+    pub purpose: String,
+    pub functions: Vec<ProfileFunction>,
+    /// It is asked how much of its time goes into the sizes of layers.
+    pub layers: bool,
+}
+
+/// One function of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileFunction {
+    /// Names of it in different releases are separated by `|`.
+    pub pattern: String,
+    /// Pattern of a function of the same profile that does its work in releases that lack it.
+    pub seen_by: Option<String>,
+}
+
+impl From<&profiles::Profile> for Profile {
+    fn from(known: &profiles::Profile) -> Self {
+        Self {
+            name: known.name.to_owned(),
+            purpose: known.purpose.to_owned(),
+            functions: known
+                .functions
+                .iter()
+                .map(|f| ProfileFunction {
+                    pattern: f.pattern.to_owned(),
+                    seen_by: f.seen_by.map(str::to_owned),
+                })
+                .collect(),
+            layers: known.layers,
+        }
+    }
+}
+
+impl Profile {
+    /// What it wishes for.
+    pub fn wishes(&self) -> impl Iterator<Item = Wish> {
+        self.functions.iter().map(|f| Wish {
+            pattern: f.pattern.clone(),
+            explicit: false,
+            seen_by: f.seen_by.clone(),
+        })
+    }
+}
+
+/// The built-in profiles.
+#[must_use]
+pub fn built_in() -> Vec<Profile> {
+    PROFILES.iter().map(Profile::from).collect()
+}
+
+/// Those of these names, of the built-in ones and a user's `own`.
+///
+/// # Errors
+/// A profile that does not exist.
+pub fn chosen(own: &[Profile], names: &[String]) -> Result<Vec<Profile>, Error> {
+    let mut known = built_in();
+    known.extend_from_slice(own);
+    names
+        .iter()
+        .map(|name| {
+            let found = known.iter().find(|profile| profile.name == *name);
+            found.cloned().ok_or_else(|| {
+                let known: Vec<&str> = known.iter().map(|p| p.name.as_str()).collect();
+                Error::UnknownProfile {
+                    name: name.clone(),
+                    known: known.join(", "),
+                }
+            })
+        })
+        .collect()
 }
 
 /// Everything wished for.
@@ -33,7 +110,7 @@ impl Wish {
     /// Whether that symbol sees the same calls.
     #[must_use]
     pub fn is_seen_by(&self, symbol: &str) -> bool {
-        self.seen_by.is_some_and(|by| any_of(by, symbol))
+        self.seen_by.as_ref().is_some_and(|by| any_of(by, symbol))
     }
 }
 
@@ -77,34 +154,25 @@ impl<'w> AnyWish<'w> {
 }
 
 impl PlanRequest {
-    /// Profiles by name and functions by pattern; neither: profile `list`.
+    /// Built-in profiles by name and functions by pattern; neither: profile `list`.
     ///
     /// # Errors
     /// A profile that does not exist.
-    pub fn new(profiles: &[String], functions: &[String]) -> Result<Self, Error> {
-        let default = [DEFAULT.to_owned()];
+    pub fn new(names: &[String], functions: &[String]) -> Result<Self, Error> {
+        Ok(Self::of(&chosen(&[], names)?, functions))
+    }
+
+    /// Profiles, and functions by pattern; neither: profile `list`.
+    #[must_use]
+    pub fn of(profiles: &[Profile], functions: &[String]) -> Self {
+        let known = PROFILES.iter().filter(|known| known.name == DEFAULT);
+        let default: Vec<Profile> = known.map(Profile::from).collect();
         let profiles = if profiles.is_empty() && functions.is_empty() {
             &default
         } else {
             profiles
         };
-        let mut wishes: Vec<Wish> = Vec::new();
-        let mut layers = false;
-        for name in profiles {
-            let Some(profile) = PROFILES.iter().find(|known| known.name == name) else {
-                let known: Vec<&str> = PROFILES.iter().map(|known| known.name).collect();
-                return Err(Error::UnknownProfile {
-                    name: name.clone(),
-                    known: known.join(", "),
-                });
-            };
-            layers |= profile.layers;
-            wishes.extend(profile.functions.iter().map(|wanted| Wish {
-                pattern: wanted.pattern.to_owned(),
-                explicit: false,
-                seen_by: wanted.seen_by,
-            }));
-        }
+        let mut wishes: Vec<Wish> = profiles.iter().flat_map(Profile::wishes).collect();
         wishes.extend(functions.iter().map(|f| Wish {
             pattern: f.clone(),
             explicit: true,
@@ -112,7 +180,10 @@ impl PlanRequest {
         }));
         let mut seen = std::collections::HashSet::new();
         wishes.retain(|w| seen.insert(w.pattern.clone()));
-        Ok(Self { wishes, layers })
+        Self {
+            wishes,
+            layers: profiles.iter().any(|p| p.layers),
+        }
     }
 }
 

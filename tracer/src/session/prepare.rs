@@ -19,7 +19,8 @@ pub struct Wish<'w> {
     pub daemon: Selection,
     /// Where the daemon listens, if the user says so.
     pub socket: Option<PathBuf>,
-    pub profiles: &'w [String],
+    /// None, and no functions: profile `list`.
+    pub profiles: &'w [plan::Profile],
     pub functions: &'w [String],
     /// Time in layer sizes too, where the profiles have it: that is two records for each container
     /// and request, and room in the ring buffer.
@@ -70,14 +71,14 @@ pub fn unread(image: &Image, source: gobin::Error) -> Error {
 /// Builds the plan for profiles and extra functions; `layers` as in [`Wish`].
 ///
 /// # Errors
-/// There is no such profile, or no plan for this binary.
+/// There is no plan for this binary.
 pub fn plan_for(
     binary: &GoBinary<'_>,
-    profiles: &[String],
+    profiles: &[plan::Profile],
     functions: &[String],
     layers: bool,
 ) -> Result<Plan, Error> {
-    let mut request = plan::PlanRequest::new(profiles, functions)?;
+    let mut request = plan::PlanRequest::of(profiles, functions);
     request.layers &= layers;
     Ok(plan::build(&request, binary)?)
 }

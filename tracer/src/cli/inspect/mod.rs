@@ -10,9 +10,10 @@ use std::io::Write;
 use anyhow::Result;
 use serde::Serialize;
 
-use self::checked::Checked;
+pub use self::checked::Checked;
 use super::args::{InspectArgs, InspectPlan, InspectWhat};
 use super::failure::Failure;
+use super::profiles;
 use crate::gobin::{Facts, GoBinary, outline};
 use crate::plan::{self, fold};
 use crate::render;
@@ -84,7 +85,7 @@ fn binary(args: &InspectArgs, image: &Image, out: &mut dyn Write) -> Result<bool
 fn show_plan(args: &InspectPlan, image: &Image, out: &mut dyn Write) -> Result<bool> {
     let binary = parse_binary(image)?;
     let functions: Vec<String> = args.common.name.iter().cloned().collect();
-    let plan = plan_for(&binary, &args.profiles, &functions, true)?;
+    let plan = plan_for(&binary, &profiles::of(&args.profiles)?, &functions, true)?;
     if args.common.json {
         json(out, &plan)?;
     } else {
