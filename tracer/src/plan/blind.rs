@@ -26,7 +26,6 @@ pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
             .iter()
             .find(|(inner, _)| *inner == f.short)
             .filter(|(_, by)| traced.iter().any(|short| short == by));
-        let callers = callers.into_iter().map(str::to_owned).collect();
         let what = match cover {
             Some((_, by)) => Shortcoming::SeenElsewhere {
                 callers,

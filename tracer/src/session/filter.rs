@@ -165,11 +165,11 @@ fn client(request: &Request, wanted: &Client) -> Holds {
         Some(_) => Holds::Untold,
     };
     let is_id = text.len() >= LEAST_ID && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let container = match sender.map(|sender| sender.container.as_deref()) {
+    let container = match sender.map(|sender| sender.container.as_ref()) {
         _ if !is_id => Holds::No,
-        Some(Some(id)) => Holds::from(id.starts_with(&text.to_ascii_lowercase())),
-        // of a client without a container it is not known either whether it had none
-        Some(None) | None => Holds::Untold,
+        Some(Ok(Some(id))) => Holds::from(id.starts_with(&text.to_ascii_lowercase())),
+        Some(Ok(None)) => Holds::No,
+        Some(Err(_)) | None => Holds::Untold,
     };
     either(&[name, agent, container])
 }
@@ -337,8 +337,8 @@ mod tests {
             pid: 4711,
             uid: Some(0),
             comm: ProcessName::Known("docker".into()),
-            ancestors: vec![4711, 12],
-            container: Some(ID.into()),
+            ancestors: Ok(vec![4711, 12]),
+            container: Ok(Some(ID.into())),
         }
     }
 
