@@ -96,14 +96,13 @@ fn text(binary: &GoBinary<'_>, (at, len): (u64, u64)) -> String {
 }
 
 /// All routes, and how many calls of `NewRoute` there are.
-fn registered(binary: &GoBinary<'_>) -> (Vec<Registered>, usize) {
+fn registered(binary: &GoBinary<'_>, routers: &[FuncInfo]) -> (Vec<Registered>, usize) {
     let on_stack = binary.version().minor < 17;
-    let routers = binary.find_functions(&mut |name| name.contains("/server/router"));
     let by_entry: BTreeMap<u64, &FuncInfo> = routers.iter().map(|f| (f.entry.0, f)).collect();
     let is_new_route = |f: &&FuncInfo| f.name.ends_with("/server/router.NewRoute") && !f.wrapper;
     let new_route = routers.iter().find(is_new_route).expect("NewRoute").entry.0;
     let (mut routes, mut calls) = (Vec::new(), 0);
-    for f in &routers {
+    for f in routers {
         let mut known = Known::default();
         let mut handler = None;
         for i in instructions(binary, f) {
@@ -133,11 +132,11 @@ fn registered(binary: &GoBinary<'_>) -> (Vec<Registered>, usize) {
 }
 
 /// Offsets into interfaces' tables from which a handler and its closures take the functions that they call.
-fn slots(binary: &GoBinary<'_>, handler: &str) -> BTreeSet<u64> {
+fn slots(binary: &GoBinary<'_>, routers: &[FuncInfo], handler: &str) -> BTreeSet<u64> {
     let closure = format!("{handler}.");
-    let own = binary.find_functions(&mut |name| name == handler || name.starts_with(&closure));
+    let is_own = |f: &&FuncInfo| f.name == handler || f.name.starts_with(&closure);
     let mut found = BTreeSet::new();
-    for f in &own {
+    for f in routers.iter().filter(is_own) {
         let mut loaded: BTreeMap<Register, u64> = BTreeMap::new();
         for i in instructions(binary, f) {
             let is_load = i.mnemonic() == Mnemonic::Mov && i.op1_kind() == OpKind::Memory;
@@ -155,38 +154,31 @@ fn slots(binary: &GoBinary<'_>, handler: &str) -> BTreeSet<u64> {
     found
 }
 
-/// Methods of the interfaces to the daemon that a router's package declares, each with its places in their tables.
-fn backends(binary: &GoBinary<'_>, handler: &str) -> BTreeMap<String, BTreeSet<u64>> {
-    let package = handler.split(".(").next().expect("package");
-    let prefix = format!("{package}.");
-    let mut found: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+/// Interfaces to the daemon that routers' packages declare, by their full names.
+fn backends(binary: &GoBinary<'_>) -> Vec<(String, Vec<String>)> {
     let named = binary.find_types(&mut |name| name.ends_with("ackend"));
-    for id in named.expect("types") {
-        let ty = binary.type_by_id(id).expect("type");
-        let TypeKind::Interface { methods } = &ty.kind else {
-            continue;
-        };
-        if !ty.name.starts_with(&prefix) {
-            continue;
-        }
-        for (index, method) in methods.iter().enumerate() {
-            let at = FIRST_METHOD + 8 * index as u64;
-            found.entry(method.name.clone()).or_default().insert(at);
-        }
-    }
-    found
+    let types = named.expect("types").into_iter();
+    types
+        .map(|id| binary.type_by_id(id).expect("type"))
+        .filter_map(|ty| match ty.kind {
+            TypeKind::Interface { methods } => {
+                Some((ty.name, methods.into_iter().map(|m| m.name).collect()))
+            }
+            _ => None,
+        })
+        .collect()
 }
 
-/// Whether the handler's code calls a function of that name through one of those interfaces.
-fn calls(
-    backends: &BTreeMap<String, BTreeSet<u64>>,
-    slots: &BTreeSet<u64>,
-    function: &str,
-) -> bool {
-    let method = function.rsplit('.').next().expect("a method");
-    backends
-        .get(method)
-        .is_some_and(|places| !places.is_disjoint(slots))
+/// Places of a method in the tables of the interfaces that the package of a handler declares.
+fn places(backends: &[(String, Vec<String>)], handler: &str, method: &str) -> BTreeSet<u64> {
+    let package = handler.split(".(").next().expect("package");
+    let prefix = format!("{package}.");
+    let own = backends
+        .iter()
+        .filter(|(name, _)| name.starts_with(&prefix));
+    own.filter_map(|(_, methods)| methods.iter().position(|m| m == method))
+        .map(|index| FIRST_METHOD + 8 * index as u64)
+        .collect()
 }
 
 /// `GET /containers/{}/json` of `GET /containers/{name:.*}/json`.
@@ -234,14 +226,16 @@ fn every_route_leads_to_a_profile_or_is_left_out_with_a_reason() {
         read += 1;
         let bytes = std::fs::read(path).expect("dockerd");
         let binary = GoBinary::parse(&bytes).unwrap_or_else(|e| panic!("{suite}: {e}"));
-        let (found, registrations) = registered(&binary);
+        let routers = binary.find_functions(&mut |name| name.contains("/server/router"));
+        let backends = backends(&binary);
+        let (found, registrations) = registered(&binary, &routers);
         assert_eq!(found.len(), registrations, "{suite}: each is understood");
         assert!(found.len() > 100, "{suite}: {}", found.len());
         let profiles = in_profiles(&binary);
         for route in &found {
             let name = template(&route.method, &route.path);
             let leads = route.handler.as_ref().is_some_and(|handler| {
-                let (backends, slots) = (backends(&binary, handler), slots(&binary, handler));
+                let slots = slots(&binary, &routers, handler);
                 // any name will do for what the braces stand for
                 let asked = name.replace("{}", "x");
                 let path = asked.split_once(' ').map_or("", |(_, path)| path);
@@ -249,7 +243,8 @@ fn every_route_leads_to_a_profile_or_is_left_out_with_a_reason() {
                     .iter()
                     .flat_map(|names| names.iter())
                     .filter(|f| profiles.iter().any(|s| s.ends_with(&format!(".{f}"))))
-                    .any(|f| calls(&backends, &slots, f))
+                    .filter_map(|f| f.rsplit('.').next())
+                    .any(|method| !places(&backends, handler, method).is_disjoint(&slots))
             });
             if leads == is_left_out(&name) {
                 let what = if leads {
