@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::blind;
-use super::profile::{AnyWish, Profile, Wish};
+use super::profile::{AnyWish, Profile, Wish, matches};
 use crate::gobin::symbol::is_of_type;
 use crate::gobin::{self, FuncInfo, GoBinary, InlinedAt};
 
 /// How one function of a profile stands in a binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is there, under the first of its names or as a glob that matches.
+    /// It is there under the first of its names, and perhaps under others too.
     Has(Vec<Present>),
-    /// It is there under another of its names.
+    /// It is there under other names only.
     Renamed(Vec<Present>),
     /// It is not there; these functions do its work.
     SeenBy(Vec<String>),
@@ -61,29 +61,22 @@ fn standing(
     named: &[FuncInfo],
     inlined: &BTreeMap<String, Vec<InlinedAt>>,
 ) -> Standing {
-    let present = |pattern: &str| -> Vec<Present> {
-        let wanted = Wish {
-            pattern: pattern.to_owned(),
-            ..wish.clone()
-        };
-        let fitting = named.iter().filter(|f| wanted.names(&f.name));
-        fitting
-            .map(|f| Present {
-                name: f.name.clone(),
-                blind_in: inlined.get(&f.name).map_or_else(Vec::new, |at| {
-                    blind::callers(&f.name, at.iter().map(|i| i.caller.as_str()))
-                }),
-            })
-            .collect()
-    };
+    let present: Vec<Present> = named
+        .iter()
+        .filter(|f| wish.names(&f.name))
+        .map(|f| Present {
+            name: f.name.clone(),
+            blind_in: inlined.get(&f.name).map_or_else(Vec::new, |at| {
+                blind::callers(&f.name, at.iter().map(|i| i.caller.as_str()))
+            }),
+        })
+        .collect();
     let first = wish.pattern.split('|').next().unwrap_or_default();
-    let has = present(first);
-    if !has.is_empty() {
-        return Standing::Has(has);
+    if present.iter().any(|one| matches(first, &one.name)) {
+        return Standing::Has(present);
     }
-    let renamed = present(&wish.pattern);
-    if !renamed.is_empty() {
-        return Standing::Renamed(renamed);
+    if !present.is_empty() {
+        return Standing::Renamed(present);
     }
     let others = named.iter().filter(|f| wish.is_seen_by(&f.name));
     let others: Vec<String> = others.map(|f| f.name.clone()).collect();

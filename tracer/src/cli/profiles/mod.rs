@@ -12,6 +12,7 @@ use super::args;
 use super::failure::Failure;
 use super::inspect::Checked;
 use super::say::say;
+use crate::moby::modules::own;
 use crate::plan::{self, Present, Profile, ProfileFunction, Standing, fold, short_name};
 use crate::render;
 use crate::session::parse_binary;
@@ -130,12 +131,7 @@ fn write(
         if n > 0 && args.name.is_none() && standings.is_some() {
             writeln!(out)?;
         }
-        let head = format!(
-            "{:<FUNCTIONS$}{}",
-            profile.name,
-            render::escape(&profile.purpose)
-        );
-        writeln!(out, "{}", fold(head.trim_end(), FUNCTIONS))?;
+        write_head(profile, out)?;
         match standings.and_then(|s| s.get(n)) {
             Some(standings) => {
                 for (function, standing) in profile.functions.iter().zip(standings) {
@@ -151,6 +147,20 @@ fn write(
         }
     }
     Ok(())
+}
+
+fn write_head(profile: &Profile, out: &mut dyn Write) -> std::io::Result<()> {
+    if profile.purpose.is_empty() {
+        return writeln!(out, "{}", profile.name);
+    }
+    let purpose = render::escape(&profile.purpose);
+    // a name that is longer than the column stands on a line of its own
+    if profile.name.len() < FUNCTIONS {
+        write!(out, "{:<FUNCTIONS$}", profile.name)?;
+    } else {
+        write!(out, "{}\n{:FUNCTIONS$}", profile.name, "")?;
+    }
+    writeln!(out, "{}", fold(&purpose, FUNCTIONS))
 }
 
 /// All names of a function.
@@ -186,7 +196,7 @@ fn write_function(
             let what = format!(
                 "{}; {} does its work",
                 alternatives(function),
-                others.join(", ")
+                others.join(" or ")
             );
             line("lacks", &what, out)?;
         }
@@ -201,7 +211,9 @@ fn write_present(
     note: &str,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
-    line(what, &format!("{}{note}", present.name), out)?;
+    // moby's import path says nothing here
+    let name = own(&present.name).unwrap_or(&present.name);
+    line(what, &format!("{name}{note}"), out)?;
     if !present.blind_in.is_empty() {
         let copies = format!(
             "to calls from {}: inlined there",
@@ -213,8 +225,8 @@ fn write_present(
 }
 
 fn line(label: &str, text: &str, out: &mut dyn Write) -> std::io::Result<()> {
-    let text = format!("  {label:<8} {}", render::escape(text));
-    writeln!(out, "{}", fold(&text, FUNCTIONS))
+    let text = fold(&render::escape(text), FUNCTIONS);
+    writeln!(out, "  {label:<8} {text}")
 }
 
 fn as_json(profile: &Profile, standings: Option<&Vec<Standing>>) -> Value {
