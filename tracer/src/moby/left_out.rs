@@ -41,7 +41,7 @@ pub const LEFT_OUT: &[LeftOut] = &[
         ],
     },
     LeftOut {
-        why: "carries the content of files or the size of a terminal: no options to compare",
+        why: "carries the content of files, the size of a terminal or a name: no options to compare",
         routes: &[
             ("HEAD", "/containers/{name}/archive"),
             ("GET", "/containers/{name}/archive"),
@@ -56,6 +56,8 @@ pub const LEFT_OUT: &[LeftOut] = &[
             ("GET", "/images/{name}/get"),
             ("POST", "/images/load"),
             ("GET", "/images/{name}/history"),
+            // from 24.0 on it looks the image up with a function of `images`
+            ("POST", "/images/{name}/tag"),
         ],
     },
     LeftOut {
