@@ -270,8 +270,8 @@ fn tells(suite: &str, pairs: &[Pair], plants: &Plants) {
     }
     let mut never: BTreeSet<&str> = all().filter(|p| !captured.contains(p)).collect();
     if ["bullseye", "sid"].contains(&suite) {
-        // the function that is given it has no signature in these binaries
-        assert!(never.remove("volume label"), "{suite}: {captured:?}");
+        // the function that is given it has no signature in these binaries: buffers of answers have it, if any
+        never.remove("volume label");
     }
     assert!(never.is_empty(), "{suite}: {never:?} are never captured");
     let events: Vec<Value> = pairs
