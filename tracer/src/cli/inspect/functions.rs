@@ -65,10 +65,16 @@ struct ValueJson {
     place: String,
 }
 
+#[derive(Clone, Copy, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum At {
+    Entry,
+    Return,
+}
+
 #[derive(Serialize)]
 struct SiteJson {
-    /// `entry` or `return`.
-    kind: &'static str,
+    kind: At,
     addr: ImageAddr,
     file_offset: Option<FileOffset>,
     insn: String,
@@ -207,7 +213,7 @@ fn add_spots(binary: &GoBinary<'_>, spots: Spots, detail: &mut Detail) {
         why: spot.why.to_string(),
     };
     match spots.entry {
-        Ok(spot) => detail.sites.push(site("entry", spot)),
+        Ok(spot) => detail.sites.push(site(At::Entry, spot)),
         Err(why) => detail.not_probed.push(why.to_string()),
     }
     match spots.returns {
@@ -216,7 +222,7 @@ fn add_spots(binary: &GoBinary<'_>, spots: Spots, detail: &mut Detail) {
         }
         Ok(returns) => detail
             .sites
-            .extend(returns.into_iter().map(|spot| site("return", spot))),
+            .extend(returns.into_iter().map(|spot| site(At::Return, spot))),
         Err(why) => detail.not_probed.push(why.to_string()),
     }
 }
@@ -286,7 +292,7 @@ fn show(row: &FunctionJson, out: &mut dyn Write) -> Result<()> {
             writeln!(out, "  {label:<10} {}", text(&line))?;
         }
     }
-    for site in detail.sites.iter().filter(|s| s.kind == "entry") {
+    for site in detail.sites.iter().filter(|s| s.kind == At::Entry) {
         let line = format!(
             "+0x{:x} {}: {}",
             site.addr.since(row.entry),
@@ -298,7 +304,7 @@ fn show(row: &FunctionJson, out: &mut dyn Write) -> Result<()> {
     let returns: Vec<String> = detail
         .sites
         .iter()
-        .filter(|s| s.kind == "return")
+        .filter(|s| s.kind == At::Return)
         .map(|s| format!("+0x{:x}", s.addr.since(row.entry)))
         .collect();
     if !returns.is_empty() {

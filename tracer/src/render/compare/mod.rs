@@ -76,6 +76,7 @@ impl Cell {
 enum RowKind {
     About,
     Option,
+    Status,
     Result,
 }
 
@@ -217,7 +218,7 @@ impl Comparison {
         self.row("request", RowKind::About, &requests, |r| {
             Cell::shown(route(r))
         });
-        self.row("status", RowKind::Result, &requests, |r| {
+        self.row("status", RowKind::Status, &requests, |r| {
             match (r.status, r.state) {
                 (Some(status), _) => Cell::known(status.to_string()),
                 (None, CallState::Panicked) => Cell::known("none: its handler panicked".into()),

@@ -43,7 +43,7 @@ impl Comparison {
     }
 
     fn compare_statuses(&mut self) {
-        let Some(row) = self.rows.iter().find(|r| r.label == "status") else {
+        let Some(row) = self.rows.iter().find(|r| r.kind == RowKind::Status) else {
             return;
         };
         if row.differs() {
