@@ -2,10 +2,11 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_probe_read_kernel};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use tracer_ebpf::wire::limits::TASK_BYTES;
 
 use crate::maps::TASK;
+use crate::task;
 
 /// Bytes copied at once: what lies behind the end of the struct may be unreadable, and costs one piece only.
 const PIECE: usize = 512;
@@ -13,9 +14,10 @@ const PIECE: usize = 512;
 #[inline(always)]
 pub fn copy_task() -> Option<()> {
     let to = TASK.get_ptr_mut(0)?;
-    let task = unsafe { bpf_get_current_task() };
+    let task = task::current();
     for i in 0..TASK_BYTES / PIECE {
         let at = i * PIECE;
+        // SAFETY: the map's value has room for every piece; the helper refuses what it cannot read.
         unsafe {
             bpf_probe_read_kernel(
                 to.cast::<u8>().add(at).cast(),

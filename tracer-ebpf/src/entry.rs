@@ -27,6 +27,7 @@ pub struct Entry<const N: usize> {
 macro_rules! bound {
     ($value:expr, $mask:expr) => {{
         let mut value: u64 = $value;
+        // SAFETY: one instruction that changes this register only.
         unsafe { core::arch::asm!("{0} &= {1}", inout(reg) value, const $mask as i32) };
         value
     }};
@@ -37,6 +38,7 @@ pub(crate) use bound;
 #[inline(always)]
 pub fn read_kernel<T: Default>(addr: u64) -> Option<T> {
     let mut value = T::default();
+    // SAFETY: the helper writes that many bytes to the value, or fails; it checks where it reads.
     let rc = unsafe {
         bpf_probe_read_kernel(
             (&raw mut value).cast(),
@@ -50,6 +52,7 @@ pub fn read_kernel<T: Default>(addr: u64) -> Option<T> {
 #[inline(always)]
 pub fn read_word(addr: u64) -> Option<u64> {
     let mut word = 0u64;
+    // SAFETY: the helper writes that many bytes to the value, or fails; it checks where it reads.
     let rc = unsafe { bpf_probe_read_user((&raw mut word).cast(), 8, addr as *const c_void) };
     (rc == 0).then_some(word)
 }
@@ -61,15 +64,18 @@ pub fn read_words(first: u64, second: u64) -> Option<(u64, u64)> {
     let mut words = core::mem::MaybeUninit::<[u64; 2]>::uninit();
     let to = words.as_mut_ptr().cast::<u64>();
     // one by one: of two zeroes side by side the compiler makes a call of memset
+    // SAFETY: both words are the array's.
     unsafe {
         to.write_volatile(0);
         to.add(1).write_volatile(0);
     }
+    // SAFETY: the helper writes eight bytes to each word, or fails; it checks where it reads.
     let rc = unsafe {
         bpf_probe_read_user(to.cast(), 8, first as *const c_void)
             | bpf_probe_read_user(to.add(1).cast(), 8, second as *const c_void)
     };
     if rc == 0 {
+        // SAFETY: both words were written above.
         let words = unsafe { words.assume_init() };
         Some((words[0], words[1]))
     } else {
@@ -83,12 +89,15 @@ pub fn read_pair(addr: u64) -> Option<(u64, u64)> {
     let mut words = core::mem::MaybeUninit::<[u64; 2]>::uninit();
     let to = words.as_mut_ptr().cast::<u64>();
     // as in `read_words`
+    // SAFETY: both words are the array's.
     unsafe {
         to.write_volatile(0);
         to.add(1).write_volatile(0);
     }
+    // SAFETY: the helper writes both words, or fails; it checks where it reads.
     let rc = unsafe { bpf_probe_read_user(to.cast(), 16, addr as *const c_void) };
     if rc == 0 {
+        // SAFETY: both words were written above.
         let words = unsafe { words.assume_init() };
         Some((words[0], words[1]))
     } else {
@@ -96,15 +105,20 @@ pub fn read_pair(addr: u64) -> Option<(u64, u64)> {
     }
 }
 
-/// Copies between kernel memory (entry, map values); both sides are at least `len` long.
+/// Copies between kernel memory (entry, map values).
+///
+/// # Safety
+/// `to` may be written to.
 #[inline(always)]
 pub unsafe fn copy_kernel<T>(to: *mut T, from: *const T) -> bool {
+    // SAFETY: the caller's word for `to`; the helper checks where it reads.
     unsafe { bpf_probe_read_kernel(to.cast(), size_of::<T>() as u32, from.cast()) == 0 }
 }
 
 #[inline(always)]
 pub fn count(counter: &u64) {
     // the atomic add of every kernel (BPF_XADD); the target has no AtomicU64::fetch_add
+    // SAFETY: the counter is a word of a map, which every processor adds to in this way only.
     unsafe {
         core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) core::ptr::from_ref(counter), in(reg) 1u64)
     };
@@ -128,6 +142,7 @@ impl<const N: usize> Entry<N> {
         } else {
             pos
         };
+        // SAFETY: the masked position lies in the item area, and offsets are shorter than the slack behind it.
         unsafe {
             self.data
                 .as_mut_ptr()
@@ -141,17 +156,20 @@ impl<const N: usize> Entry<N> {
     pub fn read_payload(&mut self, len: u64, addr: u64) -> bool {
         let to = self.at(16);
         let len = bound!(len, 2 * CHUNK - 1);
+        // SAFETY: the slack behind the item area has room for the longest masked length.
         unsafe { bpf_probe_read_user(to.cast(), len as u32, addr as *const c_void) == 0 }
     }
 
     /// Puts a word into the payload of the item about to be written.
     #[inline(always)]
     pub fn put_word(&mut self, index: u64, word: u64) {
+        // SAFETY: `at` stays in the entry; positions and indexes keep words aligned.
         unsafe { self.at(16 + 8 * index).cast::<u64>().write(word) }
     }
 
     #[inline(always)]
     pub fn payload_word(&mut self, index: u64) -> u64 {
+        // SAFETY: as for `put_word`.
         unsafe { self.at(16 + 8 * index).cast::<u64>().read() }
     }
 
@@ -159,6 +177,7 @@ impl<const N: usize> Entry<N> {
     #[inline(always)]
     pub fn clear_payload(&mut self, len: u32) {
         if let Some(blank) = BLANK.get_ptr(0) {
+            // SAFETY: `at` stays in the entry, and the blank is longer than any payload.
             unsafe { bpf_probe_read_kernel(self.at(16).cast(), len, blank.cast()) };
         }
     }
@@ -166,12 +185,14 @@ impl<const N: usize> Entry<N> {
     /// Puts half a word into the payload of the item about to be written, at a byte offset.
     #[inline(always)]
     pub fn put_half(&mut self, offset: usize, half: u32) {
+        // SAFETY: as for `put_word`; offsets are those of fields of four bytes.
         unsafe { self.at(16 + offset as u64).cast::<u32>().write(half) }
     }
 
     /// Copies kernel memory into the payload of the item about to be written, at a byte offset.
     #[inline(always)]
     pub fn copy_kernel_bytes(&mut self, offset: usize, len: u32, addr: u64) {
+        // SAFETY: `at` stays in the entry; the helper writes so many bytes, or fails.
         unsafe {
             bpf_probe_read_kernel(
                 self.at(16 + offset as u64).cast(),
@@ -184,6 +205,7 @@ impl<const N: usize> Entry<N> {
     /// Copies a string of the kernel, cut to `len` bytes with the zero that ends it.
     #[inline(always)]
     pub fn copy_kernel_text(&mut self, offset: usize, len: u32, addr: u64) {
+        // SAFETY: `at` stays in the entry; the helper writes at most so many bytes.
         unsafe {
             bpf_probe_read_kernel_str(
                 self.at(16 + offset as u64).cast(),
@@ -203,6 +225,7 @@ impl<const N: usize> Entry<N> {
             len: len as u32,
             value,
         };
+        // SAFETY: `at` stays in the entry; items begin at multiples of eight bytes.
         unsafe { self.at(0).cast::<Item>().write(item) }
         self.machine.retried = 0;
         self.machine.pos += 16 + ((len as u32 + 7) & !7);

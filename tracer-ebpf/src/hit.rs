@@ -2,10 +2,7 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::generated::{
-    bpf_copy_from_user, bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_loop,
-};
+use aya_ebpf::helpers::generated::{bpf_copy_from_user, bpf_loop};
 use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::warn;
 use tracer_ebpf::wire::counters::SiteCounters;
@@ -18,36 +15,40 @@ use tracer_ebpf::wire::site::{
 
 use crate::entry::{Entry, LARGE, SMALL, bound, copy_kernel, count, read_word};
 use crate::goroutine::Goroutine;
-use crate::machine::{BOUNDED, F_OPS, F_REGS, HALT_FAULT, SLEEP};
+use crate::machine::{F_OPS, F_REGS, HALT_FAULT};
 use crate::maps::{
     BLANK, CARRIED, CONTINUE, COUNTERS, LOST, RING, SAVED, SITE_BY_ADDR, SITES, TARGETS,
 };
+use crate::mode::{BOUNDED, SLEEP};
 use crate::namespace;
 use crate::regs::Regs;
+use crate::task;
 
 /// Index of the probed site: the attach cookie, or by address where there are no cookies.
 #[inline(always)]
 fn site_index<const MODE: u8>(ctx: &ProbeContext, regs: &Regs, tgid: u32) -> Option<u32> {
     if MODE != BOUNDED {
-        return Some(unsafe { bpf_get_attach_cookie(ctx.as_ptr()) } as u32);
+        return Some(task::cookie(ctx) as u32);
     }
     let mut key = SiteKey {
         tgid,
         pad: 0,
         ip: regs.ip(),
     };
-    if let Some(index) = unsafe { SITE_BY_ADDR.get(&key) } {
+    // SAFETY: userspace wrote the map before the program ran; nobody writes to it any more.
+    if let Some(index) = unsafe { SITE_BY_ADDR.get(key) } {
         return Some(*index);
     }
     key.tgid = TGID_BY_NAMESPACE;
-    unsafe { SITE_BY_ADDR.get(&key) }.copied()
+    // SAFETY: as above.
+    unsafe { SITE_BY_ADDR.get(key) }.copied()
 }
 
 /// First entry of a hit.
 #[inline(always)]
 pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     let regs = Regs(ctx.regs);
-    let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
+    let pid_tgid = task::pid_tgid();
     let index = site_index::<MODE>(ctx, &regs, (pid_tgid >> 32) as u32)?;
     let site = SITES.get(index)?;
     let target = TARGETS.get(site.target)?;
@@ -60,7 +61,7 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
         return None;
     }
     count(&counters.hits);
-    let ktime = unsafe { bpf_ktime_get_ns() };
+    let ktime = task::monotonic_ns();
     let goroutine = Goroutine::read(&regs, site.g_source, target);
     let Some(mut reserved) = RING.reserve::<Entry<N>>(0) else {
         count(&counters.drops);
@@ -73,6 +74,7 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
         }
         return None;
     };
+    // SAFETY: the entry is reserved for this program alone; it is made of numbers, so that any bytes are one.
     let entry = unsafe { &mut *reserved.as_mut_ptr() };
     fill(entry, &regs, site, index, ktime, pid_tgid, &goroutine);
     saved_words(&mut entry.head, site, &goroutine, counters);
@@ -81,6 +83,7 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     }
     let machine = &mut entry.machine;
     for word in [&mut machine.top, &mut machine.pos, &mut machine.retried] {
+        // SAFETY: a word of the entry; volatile, or the compiler calls memset.
         unsafe { core::ptr::from_mut(word).write_volatile(0) };
     }
     if site.stack_count > 0 {
@@ -100,6 +103,7 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
     if MODE == SLEEP {
         // programs that may sleep cannot tail-call
         let mut rest = Rest { pid_tgid, missing };
+        // SAFETY: the callback takes this value, which outlives the loop.
         unsafe {
             bpf_loop(
                 MAX_PARTS - 1,
@@ -109,6 +113,7 @@ pub fn first<const N: usize, const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
             );
         }
     } else {
+        // SAFETY: slot 0 holds a program of this kind; nothing is reserved any more.
         unsafe { CONTINUE.tail_call(ctx, 0) };
         given_up(counters);
     }
@@ -124,6 +129,7 @@ struct Rest {
 }
 
 unsafe extern "C" fn next_part<const MODE: u8>(_index: u64, rest: *mut c_void) -> i64 {
+    // SAFETY: `first` hands over its own value, which nothing else uses meanwhile.
     let rest = unsafe { &mut *rest.cast::<Rest>() };
     fault_in(rest.missing);
     match part::<MODE>(rest.pid_tgid) {
@@ -138,8 +144,9 @@ unsafe extern "C" fn next_part<const MODE: u8>(_index: u64, rest: *mut c_void) -
 /// A further entry of a hit, in a program of its own.
 #[inline(always)]
 pub fn further<const MODE: u8>(ctx: &ProbeContext) -> Option<()> {
-    let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
+    let pid_tgid = task::pid_tgid();
     let (_, counters) = part::<MODE>(pid_tgid)?;
+    // SAFETY: slot 0 holds a program of this kind; nothing is reserved any more.
     unsafe { CONTINUE.tail_call(ctx, 0) };
     given_up(counters);
     None
@@ -162,6 +169,7 @@ fn part_of<const N: usize, const MODE: u8>(
     pid_tgid: u64,
 ) -> Option<((u64, u64), &'static SiteCounters)> {
     let carried = CARRIED.get_ptr(pid_tgid)?;
+    // SAFETY: a value of the map, of this thread alone.
     let site = unsafe { (*carried).head.site };
     let counters = COUNTERS.get(site)?;
     let Some(mut reserved) = RING.reserve::<Entry<N>>(0) else {
@@ -169,7 +177,9 @@ fn part_of<const N: usize, const MODE: u8>(
         let _ = CARRIED.remove(pid_tgid);
         return None;
     };
+    // SAFETY: as in `first`.
     let entry = unsafe { &mut *reserved.as_mut_ptr() };
+    // SAFETY: both parts are the entry's; the map's value is of this thread alone.
     unsafe {
         if !copy_kernel(&raw mut entry.head, &raw const (*carried).head)
             || !copy_kernel(&raw mut entry.machine, &raw const (*carried).machine)
@@ -202,6 +212,7 @@ fn fault_in((first, last): (u64, u64)) {
     let mut byte = 0u8;
     for addr in [first, last] {
         if addr != 0 {
+            // SAFETY: the helper writes one byte, or fails; it checks where it reads.
             unsafe { bpf_copy_from_user((&raw mut byte).cast(), 1, addr as *const c_void) };
         }
     }
@@ -249,6 +260,7 @@ fn carry<const N: usize>(entry: &Entry<N>) -> bool {
     let Some(carried) = CARRIED.get_ptr_mut(key) else {
         return false;
     };
+    // SAFETY: a value of the map, of this thread alone.
     unsafe {
         copy_kernel(&raw mut (*carried).head, &raw const entry.head)
             && copy_kernel(&raw mut (*carried).machine, &raw const entry.machine)
@@ -288,9 +300,11 @@ fn fill<const N: usize>(
     regs.fill(head);
     // one by one: the compiler would call memset, and a program that tail-calls may call nothing on older kernels
     for i in SAVED_BASE..REG_WORDS {
+        // SAFETY: a word of the head.
         unsafe { (&raw mut head.regs[i]).write_volatile(0) };
     }
     if let Some(lost) = LOST.get_ptr(0) {
+        // SAFETY: a value of the map: an aligned word that other processors add to meanwhile, hence volatile.
         head.regs[LOST_WORD] = unsafe { lost.read_volatile() };
     }
 }
@@ -320,6 +334,7 @@ fn saved_words(head: &mut Head, site: &Site, goroutine: &Goroutine, counters: &S
                 return read_word(sp + 8 + 8 * u64::from(from & !SAVE_STACK)).unwrap_or(0);
             }
             let reg = bound!(u64::from(from), 31);
+            // SAFETY: the masked index lies in the register file or the stack array behind it.
             unsafe { head.regs.as_ptr().add(reg as usize).read() }
         };
         let words: [u64; SAVED_WORDS] = [word(0), word(1), word(2), word(3)];
@@ -327,7 +342,8 @@ fn saved_words(head: &mut Head, site: &Site, goroutine: &Goroutine, counters: &S
             count(&counters.map_full);
         }
     } else {
-        match unsafe { SAVED.get(&key) } {
+        // SAFETY: only this call's entry and return use its key, one after the other.
+        match unsafe { SAVED.get(key) } {
             Some(words) => {
                 head.regs[SAVED_BASE] = words[0];
                 head.regs[SAVED_BASE + 1] = words[1];

@@ -20,6 +20,8 @@ mod machine;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
+mod mode;
+#[cfg(target_arch = "bpf")]
 mod namespace;
 #[cfg(target_arch = "bpf")]
 mod peer;
@@ -27,6 +29,8 @@ mod peer;
 mod programs;
 #[cfg(target_arch = "bpf")]
 mod regs;
+#[cfg(target_arch = "bpf")]
+mod task;
 
 #[cfg(target_arch = "bpf")]
 #[panic_handler]

@@ -1,13 +1,13 @@
 //! Is this the traced process, where its number is known only in the tracer's pid namespace?
 
 use aya_ebpf::bindings::bpf_pidns_info;
-use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_ns_current_pid_tgid};
+use aya_ebpf::helpers::generated::bpf_get_ns_current_pid_tgid;
 use tracer_ebpf::wire::site::{TGID_BY_NAMESPACE, Target};
 
 use crate::entry::read_kernel;
-use crate::machine::BOUNDED;
 use crate::maps::{FOUND, KERNEL};
-use crate::peer;
+use crate::mode::BOUNDED;
+use crate::{peer, task};
 
 /// Whether the current process, `tgid` in the initial namespace, is target number `index`. Found out once, then remembered.
 #[inline(always)]
@@ -18,6 +18,7 @@ pub fn is_target<const MODE: u8>(index: u32, target: &Target, tgid: u32) -> bool
     let Some(found) = FOUND.get_ptr_mut(index) else {
         return false;
     };
+    // SAFETY: a value of the map: an aligned word that other processors may write meanwhile, hence volatile.
     let known = unsafe { found.read_volatile() };
     if known != 0 {
         return known == tgid;
@@ -25,6 +26,7 @@ pub fn is_target<const MODE: u8>(index: u32, target: &Target, tgid: u32) -> bool
     if number::<MODE>(target) != target.ns_tgid {
         return false;
     }
+    // SAFETY: the same word; all that write to it write the same.
     unsafe { found.write_volatile(tgid) };
     true
 }
@@ -33,6 +35,7 @@ pub fn is_target<const MODE: u8>(index: u32, target: &Target, tgid: u32) -> bool
 #[inline(always)]
 fn number<const MODE: u8>(target: &Target) -> u32 {
     let mut info = bpf_pidns_info { pid: 0, tgid: 0 };
+    // SAFETY: the helper fills the struct of the size that it is told, or fails.
     let rc = unsafe {
         bpf_get_ns_current_pid_tgid(
             u64::from(target.ns_dev),
@@ -51,7 +54,7 @@ fn number<const MODE: u8>(target: &Target) -> u32 {
     let Some(layout) = KERNEL.get(0).filter(|l| l.known == 1) else {
         return 0;
     };
-    let task = unsafe { bpf_get_current_task() };
+    let task = task::current();
     let pid = peer::pointer(task, layout.task_group_leader)
         .and_then(|leader| peer::pointer(leader, layout.task_thread_pid));
     let Some(pid) = pid else { return 0 };

@@ -4,15 +4,15 @@
 
 use core::mem::offset_of;
 
-use aya_ebpf::helpers::generated::bpf_get_current_task;
 use tracer_ebpf::wire::peer::{
     KernelLayout, PEER_ANCESTORS, PEER_CGROUPS, PEER_FAMILY, PEER_LEVELS, PEER_NAME,
     PEER_NO_LAYOUT, PEER_NO_SOCKET, PEER_NONE, PEER_OK, PEER_VARIANT, Peer,
 };
 
 use crate::entry::{Entry, read_kernel};
-use crate::machine::BOUNDED;
 use crate::maps::KERNEL;
+use crate::mode::BOUNDED;
+use crate::task;
 
 /// Type bits of a mode, and those of a socket.
 const S_IFMT: u16 = 0o170_000;
@@ -77,7 +77,7 @@ pub fn read<const N: usize, const MODE: u8>(entry: &mut Entry<N>, fd: u64) {
 /// The kernel's socket behind a descriptor of the current process.
 #[inline(always)]
 fn socket(layout: &KernelLayout, fd: u64) -> Option<u64> {
-    let task = unsafe { bpf_get_current_task() };
+    let task = task::current();
     let files = pointer(task, layout.task_files)?;
     let table = pointer(files, layout.files_fdt)?;
     let most = read_kernel::<u32>(table + u64::from(layout.fdt_max_fds))?;

@@ -6,8 +6,8 @@ use aya_ebpf::programs::{ProbeContext, RawTracePointContext};
 use crate::calibrate::copy_task;
 use crate::entry::{LARGE, SMALL, count};
 use crate::hit;
-use crate::machine::{BOUNDED, LOOP, SLEEP};
 use crate::maps::NOTHING;
+use crate::mode::{BOUNDED, LOOP, SLEEP};
 
 /// Small entries, `bpf_loop`, attach cookie.
 #[uprobe]

@@ -1,6 +1,7 @@
 //! The kernel objects: one per architecture, built reproducibly, shipped in the tree with a digest of their inputs.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
@@ -90,10 +91,6 @@ fn build_into(out: &Path) -> Result<()> {
     for arch in ARCHES {
         let build = target().join(format!("ebpf/{arch}"));
         let mut flags = vec![
-            "--cfg".to_owned(),
-            "kernel_side".to_owned(),
-            "--cfg".to_owned(),
-            format!("bpf_target_arch=\"{arch}\""),
             "-Cdebuginfo=2".to_owned(),
             "-Clink-arg=--btf".to_owned(),
             format!("-Clinker={}", linker.display()),
@@ -112,27 +109,43 @@ fn build_into(out: &Path) -> Result<()> {
                 registry.path().display()
             ));
         }
-        exec::run(
-            exec::cargo()
-                .args([
-                    "build",
-                    "--release",
-                    "--quiet",
-                    "--locked",
-                    "-p",
-                    "tracer-ebpf",
-                    "--bin",
-                    "mobytrace-ebpf",
-                ])
-                .args(["--target", "bpfel-unknown-none", "-Zbuild-std=core"])
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env("__CARGO_TESTS_ONLY_SRC_ROOT", sources)
-                .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-                .env("CARGO_TARGET_DIR", &build)
-                .env_remove("RUSTFLAGS"),
-        )?;
+        exec::run(&mut kernel_side("build", arch, sources, &build, &flags))?;
         let built = build.join("bpfel-unknown-none/release/mobytrace-ebpf");
         strip(&std::fs::read(&built)?, &object(out, arch))?;
+    }
+    Ok(())
+}
+
+/// Cargo for the kernel programs on an architecture: `verb` is `build` or `clippy`.
+fn kernel_side(verb: &str, arch: &str, sources: &Path, build: &Path, flags: &[String]) -> Command {
+    let mut all = vec![
+        "--cfg".to_owned(),
+        "kernel_side".to_owned(),
+        "--cfg".to_owned(),
+        format!("bpf_target_arch=\"{arch}\""),
+    ];
+    all.extend_from_slice(flags);
+    let mut cargo = exec::cargo();
+    cargo
+        .args([verb, "--release", "--quiet", "--locked"])
+        .args(["-p", "tracer-ebpf", "--bin", "mobytrace-ebpf"])
+        .args(["--target", "bpfel-unknown-none", "-Zbuild-std=core"])
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("__CARGO_TESTS_ONLY_SRC_ROOT", sources)
+        .env("CARGO_ENCODED_RUSTFLAGS", all.join("\x1f"))
+        .env("CARGO_TARGET_DIR", build)
+        .env_remove("RUSTFLAGS");
+    cargo
+}
+
+/// Lints of the kernel programs, for both architectures: the workspace's, which sees an empty program in their
+/// place, tells nothing of them. No linker is needed.
+pub fn clippy() -> Result<()> {
+    let sources = apt::rust_src()?;
+    for arch in ARCHES {
+        let build = target().join(format!("ebpf/clippy-{arch}"));
+        let mut clippy = kernel_side("clippy", arch, &sources, &build, &[]);
+        exec::run(clippy.args(["--", "-Dwarnings"]))?;
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ pub fn run() -> Result<()> {
         "--",
         "-Dwarnings",
     ]))?;
+    ebpf::clippy()?;
     let sources = sources()?;
     let mut findings = Vec::new();
     for (path, text) in &sources {

@@ -1,22 +1,23 @@
 //! Hash maps of Go ≤ 1.23 (`runtime/map.go`): buckets, overflow chains, and the old array while growing.
-//!
-//! Words of the frame: 0 bucket array, 1 next overflow bucket, 3 old array; `pc` next bucket, `remaining` number of buckets.
 
-use tracer_ebpf::wire::record::{FAULT, Frame, IMPLAUSIBLE, MAP_BUSY, OK};
+use tracer_ebpf::wire::record::{FAULT, IMPLAUSIBLE, MAP_BUSY, OK};
 
-use super::{F_HMAP, map};
+use super::frame::{F_HMAP, WalkPtr};
+use super::group;
 use crate::entry::{Entry, read_words};
 
 /// `hmap.flags`: another goroutine writes.
 const WRITING: u64 = 4;
 /// `hmap.flags`: growing to the same size.
 const SAME_SIZE: u64 = 8;
-/// `Frame::kind`: the old array has as many buckets as the new one.
+/// Beside the kind of a walk: the old array has as many buckets as the new one.
 const SAME: u32 = 1 << 16;
-/// `Frame::kind`: the walk is in the old array.
+/// Beside the kind of a walk: it is in the old array.
 const OLD: u32 = 1 << 17;
 /// First tophash value of a filled cell.
 const MIN_TOP: u64 = 5;
+/// First tophash of a bucket whose cells are in the new array: `evacuatedX`, `evacuatedY`, `evacuatedEmpty`.
+const EVACUATED: core::ops::Range<u64> = 2..MIN_TOP;
 
 /// Status of a map by header words 1 to 4.
 #[inline(always)]
@@ -38,73 +39,69 @@ pub fn is_filled(tophash: u64) -> bool {
 
 /// The walk's own words.
 #[inline(always)]
-pub fn start(frame: *mut Frame, words: &[u64; 4]) {
+pub fn start(walk: WalkPtr, words: &[u64; 4]) {
     let (flags, b) = (words[0] & 0xff, (words[0] >> 8) & 0xff);
     let (buckets, old) = (words[1], words[2]);
-    unsafe {
-        (*frame).kind = F_HMAP | if flags & SAME_SIZE != 0 { SAME } else { 0 };
-        (*frame).remaining = if buckets == 0 {
-            0
-        } else {
-            1u32 << (b as u32 & 31)
-        };
-        // one by one: the compiler would call memset, and a program that tail-calls may call nothing on older kernels
-        (&raw mut (*frame).w[0]).write_volatile(buckets);
-        (&raw mut (*frame).w[1]).write_volatile(0);
-        (&raw mut (*frame).w[2]).write_volatile(0);
-        (&raw mut (*frame).w[3]).write_volatile(old);
-    }
+    walk.set_kind(F_HMAP | if flags & SAME_SIZE != 0 { SAME } else { 0 });
+    walk.set_places(if buckets == 0 {
+        0
+    } else {
+        1u32 << (b as u32 & 31)
+    });
+    walk.begin_array(buckets);
+    walk.begin_next(0);
+    walk.begin_control(0);
+    walk.begin_other(old);
 }
 
+/// On to the next bucket, or to the old array; `true`: there is none left.
 #[inline(always)]
 pub fn next_bucket<const N: usize, const MODE: u8>(
     entry: &mut Entry<N>,
-    frame: *mut Frame,
+    walk: WalkPtr,
     bucket_size: u32,
     overflow_off: u32,
-) {
-    let overflow = unsafe { (*frame).w[1] };
-    let kind = unsafe { (*frame).kind };
+) -> bool {
+    let overflow = walk.next();
+    let kind = walk.kind();
     let bucket = if overflow != 0 {
         overflow
     } else {
-        let index = unsafe { (*frame).pc };
-        let buckets = unsafe { (*frame).remaining };
+        let index = walk.place();
+        let buckets = walk.places();
         if index >= buckets {
-            let old = unsafe { (*frame).w[3] };
+            let old = walk.other();
             if old == 0 {
-                return map::finish::<N, MODE>(entry, frame, false);
+                return true;
             }
-            unsafe {
-                (*frame).w[0] = old;
-                (*frame).w[3] = 0;
-                (*frame).pc = 0;
-                (*frame).remaining = if kind & SAME != 0 {
-                    buckets
-                } else {
-                    buckets >> 1
-                };
-                (*frame).kind = kind | OLD;
-            }
-            return;
+            walk.set_array(old);
+            walk.set_other(0);
+            walk.set_place(0);
+            walk.set_places(if kind & SAME != 0 {
+                buckets
+            } else {
+                buckets >> 1
+            });
+            walk.set_kind(kind | OLD);
+            return false;
         }
-        unsafe {
-            (*frame).pc = index + 1;
-            (*frame).w[0] + u64::from(index) * u64::from(bucket_size)
-        }
+        walk.set_place(index + 1);
+        walk.array() + u64::from(index) * u64::from(bucket_size)
     };
     let Some((tophash, next)) = read_words(bucket, bucket + u64::from(overflow_off)) else {
         if entry.retry_later::<MODE>(bucket, u64::from(overflow_off) + 8) {
             if overflow == 0 {
-                unsafe { (*frame).pc -= 1 };
+                walk.set_place(walk.place() - 1);
             }
-            return;
+            return false;
         }
-        return entry.end_map(frame, FAULT);
+        entry.end_map(walk, FAULT);
+        return false;
     };
     let first = tophash & 0xff;
     // an evacuated bucket's cells are in the new array already, its overflow chain's too
-    let evacuated = kind & OLD != 0 && overflow == 0 && first >= 2 && first < MIN_TOP;
-    unsafe { (*frame).w[1] = if evacuated { 0 } else { next } };
-    map::enter(frame, bucket, tophash, evacuated);
+    let evacuated = kind & OLD != 0 && overflow == 0 && EVACUATED.contains(&first);
+    walk.set_next(if evacuated { 0 } else { next });
+    group::enter(walk, bucket, tophash, evacuated);
+    false
 }

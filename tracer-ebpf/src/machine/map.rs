@@ -1,9 +1,5 @@
 //! Maps of both implementations: head item, cells, end. `hmap` and `smap` know how to get from one group of cells to the next.
 //!
-//! Words of a map's frame: `start` op, `stride` cells seen, `base` the current group of eight cells (bucket or group), `end` next cell in
-//! it, `w[2]` its eight tophash or control bytes, `w[4]` the map, `w[5]` what the cell before held when it was captured (0: nothing to
-//! check), `w[6]` a sum of all control bytes; the rest belongs to the implementation.
-//!
 //! Other goroutines may write the map meanwhile. So each cell is looked at again once it is captured: control bytes, first words of key and
 //! elem must be what they were. And a map of several groups is walked a second time for its control bytes alone: if they are the same, the keys
 //! that were seen were all there at once.
@@ -11,23 +7,14 @@
 use tracer_ebpf::wire::op::{
     MAP_HMAP, MAP_INDIRECT_ELEM, MAP_INDIRECT_KEY, MAP_SWISS, MapDesc, Op,
 };
-use tracer_ebpf::wire::record::{
-    DEPTH, FAULT, Frame, ITEM_CELL, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE,
-};
+use tracer_ebpf::wire::record::{DEPTH, FAULT, ITEM_CELL, LIMIT, MAP_BUSY, NULL, OK, UNKNOWN_TYPE};
 
-use super::{BOUNDED, F_OPS, hmap, smap};
+use super::frame::{F_OPS, WalkPtr};
+use super::group::{AGAIN, FACTOR, HEADER, SEVERAL};
+use super::{hmap, smap};
 use crate::entry::{Entry, read_pair, read_word};
 use crate::maps::{MAPS, OPS};
-
-/// `Frame::kind`: the second walk; `w[5]` is the first one's sum.
-pub const AGAIN: u32 = 1 << 8;
-/// `Frame::kind`: a group was seen, and another.
-const ONE: u32 = 1 << 9;
-const SEVERAL: u32 = 1 << 10;
-/// An odd number with as many ones as zeroes.
-const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Bytes of the map header, the same for both implementations.
-pub const HEADER: u64 = 48;
+use crate::mode::BOUNDED;
 
 /// Reads the header, emits the head item, pushes the walk.
 #[inline(always)]
@@ -71,100 +58,84 @@ pub fn begin<const N: usize, const MODE: u8>(entry: &mut Entry<N>, index: u32, o
     }
     let top = entry.machine.top;
     entry.machine.top = top + 1;
-    let frame = entry.frame(top);
-    unsafe {
-        (*frame).start = index;
-        (*frame).end = 8;
-        (*frame).pc = 0;
-        (*frame).stride = 0;
-        (*frame).base = 0;
-        (*frame).w[4] = map;
-        (&raw mut (*frame).w[5]).write_volatile(0);
-        (&raw mut (*frame).w[6]).write_volatile(0);
-    }
+    let walk = entry.frame(top).walk();
+    walk.set_op(index);
+    walk.set_cell(8);
+    walk.set_place(0);
+    walk.set_seen(0);
+    walk.set_group(0);
+    walk.set_map(map);
+    walk.begin_print(0);
+    walk.begin_sum(0);
     if swiss {
-        smap::start(frame, &words);
+        smap::start(walk, &words);
     } else {
-        hmap::start(frame, &words);
+        hmap::start(walk, &words);
     }
 }
 
 /// One cell, or on to the next group of cells.
 #[inline(always)]
-pub fn step<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut Frame, swiss: bool) {
-    let index = unsafe { (*frame).start };
+pub fn step<const N: usize, const MODE: u8>(entry: &mut Entry<N>, walk: WalkPtr, swiss: bool) {
+    let index = walk.op();
     let Some(op) = OPS.get(index) else {
-        return entry.end_map(frame, FAULT);
+        return entry.end_map(walk, FAULT);
     };
     let Some(desc) = MAPS.get(op.a) else {
-        return entry.end_map(frame, FAULT);
+        return entry.end_map(walk, FAULT);
     };
-    let cell = unsafe { (*frame).end };
-    let before = unsafe { (*frame).w[5] };
-    if before != 0 && unsafe { (*frame).kind } & AGAIN == 0 {
-        let group = unsafe { (*frame).base };
+    let cell = walk.cell();
+    let before = walk.print();
+    if before != 0 && walk.kind() & AGAIN == 0 {
+        let group = walk.group();
         let Some(now) = fingerprint(desc, group, cell.wrapping_sub(1)) else {
             if !entry.retry_later::<MODE>(group, u64::from(desc.bucket_size)) {
-                entry.end_map(frame, FAULT);
+                entry.end_map(walk, FAULT);
             }
             return;
         };
         if now != before {
-            return entry.end_map(frame, MAP_BUSY);
+            return entry.end_map(walk, MAP_BUSY);
         }
-        unsafe { (*frame).w[5] = 0 };
+        walk.set_print(0);
     }
     if cell >= 8 {
-        if swiss {
-            smap::next_group::<N, MODE>(entry, frame, desc.bucket_size);
+        let done = if swiss {
+            smap::next_group::<N, MODE>(entry, walk, desc.bucket_size)
         } else {
-            hmap::next_bucket::<N, MODE>(entry, frame, desc.bucket_size, desc.overflow_off);
+            hmap::next_bucket::<N, MODE>(entry, walk, desc.bucket_size, desc.overflow_off)
+        };
+        if done {
+            finish::<N, MODE>(entry, walk, swiss);
         }
         return;
     }
-    unsafe { (*frame).end = cell + 1 };
-    let byte = unsafe { (*frame).w[2] } >> ((cell & 7) * 8) & 0xff;
+    walk.set_cell(cell + 1);
+    let byte = walk.control() >> ((cell & 7) * 8) & 0xff;
     let filled = if swiss {
         smap::is_filled(byte)
     } else {
         hmap::is_filled(byte)
     };
     if filled {
-        emit_cell::<N, MODE>(entry, frame, op, desc, index, cell);
-    }
-}
-
-/// On to a group. `skip`: its cells are not looked at.
-#[inline(always)]
-pub fn enter(frame: *mut Frame, group: u64, control: u64, skip: bool) {
-    unsafe {
-        let kind = (*frame).kind;
-        (*frame).kind = kind | if kind & ONE == 0 { ONE } else { SEVERAL };
-        (*frame).base = group;
-        (*frame).w[2] = control;
-        (*frame).w[6] = ((*frame).w[6] ^ control).wrapping_mul(FACTOR);
-        (*frame).end = if skip || kind & AGAIN != 0 { 8 } else { 0 };
+        emit_cell::<N, MODE>(entry, walk, op, desc, index, cell);
     }
 }
 
 /// All groups were seen: the walk ends, or begins again.
 #[inline(always)]
-pub fn finish<const N: usize, const MODE: u8>(
-    entry: &mut Entry<N>,
-    frame: *mut Frame,
-    swiss: bool,
-) {
-    let (kind, map) = unsafe { ((*frame).kind, (*frame).w[4]) };
-    let (first, sum) = unsafe { ((*frame).w[5], (*frame).w[6]) };
+fn finish<const N: usize, const MODE: u8>(entry: &mut Entry<N>, walk: WalkPtr, swiss: bool) {
+    let (kind, map) = (walk.kind(), walk.map());
+    let (first, sum) = (walk.print(), walk.sum());
     if kind & AGAIN != 0 {
-        return entry.end_map(frame, if first == sum { OK } else { MAP_BUSY });
+        return entry.end_map(walk, if first == sum { OK } else { MAP_BUSY });
     }
     if kind & SEVERAL == 0 {
-        return entry.end_map(frame, OK);
+        return entry.end_map(walk, OK);
     }
     if !entry.read_payload(HEADER, map) {
         if !entry.retry_later::<MODE>(map, HEADER) {
-            entry.end_map(frame, FAULT);
+            entry.end_map(walk, FAULT);
         }
         return;
     }
@@ -175,16 +146,14 @@ pub fn finish<const N: usize, const MODE: u8>(
         entry.payload_word(4),
     ];
     if swiss {
-        smap::start(frame, &words);
+        smap::start(walk, &words);
     } else {
-        hmap::start(frame, &words);
+        hmap::start(walk, &words);
     }
-    unsafe {
-        (*frame).kind |= AGAIN;
-        (*frame).pc = 0;
-        (*frame).w[5] = sum;
-        (*frame).w[6] = 0;
-    }
+    walk.set_kind(walk.kind() | AGAIN);
+    walk.set_place(0);
+    walk.set_print(sum);
+    walk.set_sum(0);
 }
 
 /// Key and elem slot of a cell.
@@ -219,32 +188,30 @@ fn fingerprint(desc: &MapDesc, group: u64, cell: u32) -> Option<u64> {
 #[inline(always)]
 fn emit_cell<const N: usize, const MODE: u8>(
     entry: &mut Entry<N>,
-    frame: *mut Frame,
+    walk: WalkPtr,
     op: &Op,
     desc: &MapDesc,
     op_index: u32,
     cell: u32,
 ) {
-    let seen = unsafe { (*frame).stride };
+    let seen = walk.seen();
     if seen >= op.len {
-        return entry.end_map(frame, LIMIT);
+        return entry.end_map(walk, LIMIT);
     }
-    unsafe { (*frame).stride = seen + 1 };
-    let bucket = unsafe { (*frame).base };
+    walk.set_seen(seen + 1);
+    let bucket = walk.group();
     let slots = slots(desc, bucket, cell);
     let (mut key, mut elem) = slots;
     let Some(print) = fingerprint(desc, bucket, cell) else {
         if entry.retry_later::<MODE>(bucket, u64::from(desc.bucket_size)) {
-            unsafe {
-                (*frame).end = cell;
-                (*frame).stride = seen;
-            }
+            walk.set_cell(cell);
+            walk.set_seen(seen);
         } else {
-            entry.end_map(frame, FAULT);
+            entry.end_map(walk, FAULT);
         }
         return;
     };
-    unsafe { (*frame).w[5] = print };
+    walk.set_print(print);
     if desc.flags & MAP_INDIRECT_KEY != 0 {
         key = read_word(key).unwrap_or(0);
     }
@@ -255,11 +222,9 @@ fn emit_cell<const N: usize, const MODE: u8>(
     if key == 0 || elem == 0 {
         let slot = if key == 0 { slots.0 } else { slots.1 };
         if entry.retry_later::<MODE>(slot, 8) {
-            unsafe {
-                (*frame).end = cell;
-                (*frame).stride = seen;
-                (*frame).w[5] = 0;
-            }
+            walk.set_cell(cell);
+            walk.set_seen(seen);
+            walk.set_print(0);
             return;
         }
     }

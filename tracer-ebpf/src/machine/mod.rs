@@ -3,6 +3,8 @@
 //! Nothing of it is in per-CPU memory: from 6.0 these programs are preempted, and another traced thread
 //! would overwrite it. Values loaded from the entry are unknown to the verifier, so every index is masked.
 
+mod frame;
+mod group;
 mod hmap;
 mod map;
 mod ops;
@@ -11,20 +13,12 @@ mod smap;
 use aya_ebpf::helpers::generated::bpf_loop;
 use core::ffi::c_void;
 use tracer_ebpf::wire::limits::{CHUNK, FRAMES, STEPS_BOUNDED, STEPS_LOOP};
-use tracer_ebpf::wire::record::{FAULT, Frame, ITEM_CONT, ITEM_END, OK};
+use tracer_ebpf::wire::record::{FAULT, ITEM_CONT, ITEM_END, OK};
 
-use crate::entry::{Entry, bound};
-
-/// `Frame::kind`: runs ops against memory at `base`.
-pub const F_OPS: u32 = 1;
-/// Runs ops against the register file.
-pub const F_REGS: u32 = 2;
-/// Copies bytes: `base`, `remaining`; `start` = op.
-pub const F_BYTES: u32 = 3;
-/// Walks a hash map of Go ≤ 1.23.
-pub const F_HMAP: u32 = 4;
-/// Walks a Swiss map of Go ≥ 1.24.
-pub const F_SMAP: u32 = 5;
+use self::frame::{F_BYTES, F_HMAP, F_SMAP, WalkPtr};
+pub use self::frame::{F_OPS, F_REGS};
+use crate::entry::Entry;
+use crate::mode::{BOUNDED, SLEEP};
 
 /// `Machine::halt`: the entry is full.
 pub const HALT_FULL: u32 = 1;
@@ -33,20 +27,7 @@ pub const HALT_DONE: u32 = 2;
 /// A page must be faulted in first, which only a program that may sleep can do, and not while it holds an entry.
 pub const HALT_FAULT: u32 = 3;
 
-/// Mode of a program variant: a loop that the verifier can bound (from 5.10).
-pub const BOUNDED: u8 = 0;
-/// Mode: `bpf_loop` (from 5.17).
-pub const LOOP: u8 = 1;
-/// Mode: `bpf_loop` in a program that may sleep (from 6.0): pages that are not resident are faulted in.
-pub const SLEEP: u8 = 2;
-
 impl<const N: usize> Entry<N> {
-    #[inline(always)]
-    pub fn frame(&mut self, index: u32) -> *mut Frame {
-        let index = bound!(u64::from(index), FRAMES - 1);
-        unsafe { self.machine.frames.as_mut_ptr().add(index as usize) }
-    }
-
     /// Whether `n` more frames fit.
     #[inline(always)]
     pub fn can_push(&self, n: u32) -> bool {
@@ -66,17 +47,14 @@ impl<const N: usize> Entry<N> {
     ) {
         let top = self.machine.top;
         self.machine.top = top + 1;
-        let frame = self.frame(top);
-        unsafe {
-            (*frame).kind = kind;
-            (*frame).start = start;
-            (*frame).end = start + count;
-            (*frame).pc = start;
-            // volatile: zeroes side by side would become a call of memset, see `hmap`
-            (&raw mut (*frame).base).write_volatile(base);
-            (&raw mut (*frame).remaining).write_volatile(repeat);
-            (*frame).stride = stride;
-        }
+        let ops = self.frame(top).ops();
+        ops.set_kind(kind);
+        ops.set_start(start);
+        ops.set_end(start + count);
+        ops.set_next(start);
+        ops.begin_base(base);
+        ops.begin_repeats(repeat);
+        ops.set_stride(stride);
     }
 
     /// Pushes a frame that copies `len` bytes as continuation items of `op`.
@@ -84,13 +62,11 @@ impl<const N: usize> Entry<N> {
     pub fn push_bytes(&mut self, op: u32, base: u64, len: u32) {
         let top = self.machine.top;
         self.machine.top = top + 1;
-        let frame = self.frame(top);
-        unsafe {
-            (*frame).kind = F_BYTES;
-            (*frame).start = op;
-            (*frame).base = base;
-            (*frame).remaining = len;
-        }
+        let bytes = self.frame(top).bytes();
+        bytes.set_kind(F_BYTES);
+        bytes.set_op(op);
+        bytes.set_addr(base);
+        bytes.set_left(len);
     }
 
     /// One step. `false`: halted.
@@ -106,44 +82,44 @@ impl<const N: usize> Entry<N> {
             return false;
         }
         let frame = self.frame(top - 1);
-        match unsafe { (*frame).kind } & 0xff {
-            F_OPS | F_REGS => unsafe {
-                let pc = (*frame).pc;
-                if pc < (*frame).end {
-                    (*frame).pc = pc + 1;
-                    let regs = (*frame).kind == F_REGS;
-                    let base = (*frame).base;
-                    ops::execute::<N, MODE>(self, pc, regs, base);
-                } else if (*frame).remaining > 0 {
-                    (*frame).remaining -= 1;
-                    (*frame).base += u64::from((*frame).stride);
-                    (*frame).pc = (*frame).start;
+        match frame.kind() {
+            F_OPS | F_REGS => {
+                let ops = frame.ops();
+                let next = ops.next();
+                if next < ops.end() {
+                    ops.set_next(next + 1);
+                    ops::execute::<N, MODE>(self, next, ops.kind() == F_REGS, ops.base());
+                } else if ops.repeats() > 0 {
+                    ops.set_repeats(ops.repeats() - 1);
+                    ops.set_base(ops.base() + u64::from(ops.stride()));
+                    ops.set_next(ops.start());
                 } else {
                     self.machine.top = top - 1;
                 }
-            },
-            F_BYTES => unsafe {
-                let (op, base, remaining) = ((*frame).start, (*frame).base, (*frame).remaining);
-                let len = if remaining > CHUNK as u32 {
+            }
+            F_BYTES => {
+                let bytes = frame.bytes();
+                let (op, addr, left) = (bytes.op(), bytes.addr(), bytes.left());
+                let len = if left > CHUNK as u32 {
                     CHUNK as u32
                 } else {
-                    remaining
+                    left
                 };
-                if self.read_payload(u64::from(len), base) {
-                    if remaining <= CHUNK as u32 {
+                if self.read_payload(u64::from(len), addr) {
+                    if left <= CHUNK as u32 {
                         self.machine.top = top - 1;
                     } else {
-                        (*frame).remaining = remaining - len;
-                        (*frame).base = base + u64::from(len);
+                        bytes.set_left(left - len);
+                        bytes.set_addr(addr + u64::from(len));
                     }
-                    self.emit(op, OK, ITEM_CONT, u64::from(len), base);
-                } else if !self.retry_later::<MODE>(base, u64::from(len)) {
+                    self.emit(op, OK, ITEM_CONT, u64::from(len), addr);
+                } else if !self.retry_later::<MODE>(addr, u64::from(len)) {
                     self.machine.top = top - 1;
-                    self.emit(op, FAULT, ITEM_CONT, 0, base);
+                    self.emit(op, FAULT, ITEM_CONT, 0, addr);
                 }
-            },
-            F_HMAP => map::step::<N, MODE>(self, frame, false),
-            F_SMAP if MODE != BOUNDED => map::step::<N, MODE>(self, frame, true),
+            }
+            F_HMAP => map::step::<N, MODE>(self, frame.walk(), false),
+            F_SMAP if MODE != BOUNDED => map::step::<N, MODE>(self, frame.walk(), true),
             _ => self.machine.top = top - 1,
         }
         self.machine.halt == 0
@@ -176,11 +152,11 @@ impl<const N: usize> Entry<N> {
 
     /// Emits a map's end item, with the header as it is now, and pops its walk.
     #[inline(always)]
-    pub fn end_map(&mut self, frame: *mut Frame, status: u8) {
-        let (op, seen, map) = unsafe { ((*frame).start, (*frame).stride, (*frame).w[4]) };
+    pub fn end_map(&mut self, walk: WalkPtr, status: u8) {
+        let (op, seen, map) = (walk.op(), walk.seen(), walk.map());
         self.machine.top -= 1;
-        let len = if self.read_payload(map::HEADER, map) {
-            map::HEADER
+        let len = if self.read_payload(group::HEADER, map) {
+            group::HEADER
         } else {
             0
         };
@@ -190,8 +166,8 @@ impl<const N: usize> Entry<N> {
     /// Lets the top frame run its current op again.
     #[inline(always)]
     pub fn rewind(&mut self) {
-        let frame = self.frame(self.machine.top - 1);
-        unsafe { (*frame).pc -= 1 };
+        let ops = self.frame(self.machine.top - 1).ops();
+        ops.set_next(ops.next() - 1);
     }
 
     /// Counts a failed read of user memory.
@@ -210,6 +186,7 @@ impl<const N: usize> Entry<N> {
             let mut context = Context {
                 entry: core::ptr::from_mut(self),
             };
+            // SAFETY: the callback takes this context, which outlives the loop.
             unsafe {
                 bpf_loop(
                     STEPS_LOOP,
@@ -228,6 +205,7 @@ impl<const N: usize> Entry<N> {
     }
 }
 
+/// What a step of `bpf_loop` is given.
 #[repr(C)]
 struct Context<const N: usize> {
     entry: *mut Entry<N>,
@@ -237,6 +215,7 @@ unsafe extern "C" fn step_callback<const N: usize, const MODE: u8>(
     _index: u64,
     context: *mut c_void,
 ) -> i64 {
+    // SAFETY: `run` hands over its own context, whose entry nothing else uses meanwhile.
     let entry = unsafe { &mut *(*context.cast::<Context<N>>()).entry };
     i64::from(!entry.step::<MODE>())
 }

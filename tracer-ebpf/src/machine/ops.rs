@@ -9,7 +9,8 @@ use tracer_ebpf::wire::record::{
     CHANGED, DEPTH, FAULT, IMPLAUSIBLE, LIMIT, NULL, OK, UNKNOWN_TYPE,
 };
 
-use super::{F_OPS, F_REGS, map};
+use super::frame::{F_OPS, F_REGS};
+use super::map;
 use crate::entry::{Entry, bound, read_pair, read_word};
 use crate::maps::{DYN_TYPES, OPS};
 use crate::peer;
@@ -21,6 +22,7 @@ const IMPLAUSIBLE_LEN: u64 = 1 << 46;
 #[inline(always)]
 fn register<const N: usize>(entry: &Entry<N>, at: u64) -> u64 {
     let index = bound!(at >> 3, 31);
+    // SAFETY: 32 words lie there, see above.
     unsafe { entry.head.regs.as_ptr().add(index as usize).read() }
 }
 
@@ -284,7 +286,8 @@ fn iface<const N: usize, const MODE: u8>(
         target: entry.head.target,
         type_addr,
     };
-    match unsafe { DYN_TYPES.get(&key) } {
+    // SAFETY: userspace wrote the map before the program ran; nobody writes to it any more.
+    match unsafe { DYN_TYPES.get(key) } {
         None => entry.emit(index, UNKNOWN_TYPE, 0, 16, type_addr),
         Some(_) if !entry.can_push(1) => entry.emit(index, DEPTH, 0, 16, type_addr),
         Some(block) => {

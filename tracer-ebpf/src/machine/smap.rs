@@ -1,11 +1,11 @@
 //! Swiss maps of Go ≥ 1.24 (`internal/runtime/maps`): one group, or a directory of tables of groups.
 //!
-//! Words of the frame: 0 directory, 1 next group, 3 the table before; `pc` next directory entry, `remaining` number of them; groups left
-//! in the current table in the upper half of `kind`.
+//! The walk counts the groups left in the current table in the upper half of its kind.
 
-use tracer_ebpf::wire::record::{FAULT, Frame, IMPLAUSIBLE, MAP_BUSY, OK};
+use tracer_ebpf::wire::record::{FAULT, IMPLAUSIBLE, MAP_BUSY, OK};
 
-use super::{F_SMAP, map};
+use super::frame::{F_SMAP, WalkPtr};
+use super::group;
 use crate::entry::{Entry, read_word, read_words};
 
 /// A directory is never longer in a map whose cells fit into a capture.
@@ -37,76 +37,74 @@ pub fn is_filled(control: u64) -> bool {
 
 /// The walk's own words.
 #[inline(always)]
-pub fn start(frame: *mut Frame, words: &[u64; 4]) {
+pub fn start(walk: WalkPtr, words: &[u64; 4]) {
     let (directory, tables) = (words[1], words[2]);
     // a small map: the directory is the only group; nil if nothing was ever stored
     let only = u32::from(tables == 0 && directory != 0);
-    unsafe {
-        (*frame).kind = F_SMAP | only << 16;
-        (*frame).remaining = tables as u32;
-        (&raw mut (*frame).w[0]).write_volatile(directory);
-        (&raw mut (*frame).w[1]).write_volatile(directory);
-        (&raw mut (*frame).w[2]).write_volatile(0);
-        (&raw mut (*frame).w[3]).write_volatile(0);
-    }
+    walk.set_kind(F_SMAP | only << 16);
+    walk.set_places(tables as u32);
+    walk.begin_array(directory);
+    walk.begin_next(directory);
+    walk.begin_control(0);
+    walk.begin_other(0);
 }
 
+/// On to the next group; `true`: there is none left.
 #[inline(always)]
 pub fn next_group<const N: usize, const MODE: u8>(
     entry: &mut Entry<N>,
-    frame: *mut Frame,
+    walk: WalkPtr,
     group_size: u32,
-) {
-    let kind = unsafe { (*frame).kind };
+) -> bool {
+    let kind = walk.kind();
     let left = kind >> 16;
     if left == 0 {
-        return next_table::<N, MODE>(entry, frame);
+        return next_table::<N, MODE>(entry, walk);
     }
-    let group = unsafe { (*frame).w[1] };
+    let group = walk.next();
     let Some(control) = read_word(group) else {
         if !entry.retry_later::<MODE>(group, 8) {
-            entry.end_map(frame, FAULT);
+            entry.end_map(walk, FAULT);
         }
-        return;
+        return false;
     };
-    unsafe {
-        (*frame).kind = kind & 0xffff | (left - 1) << 16;
-        (*frame).w[1] = group + u64::from(group_size);
-    }
-    map::enter(frame, group, control, false);
+    walk.set_kind(kind & 0xffff | (left - 1) << 16);
+    walk.set_next(group + u64::from(group_size));
+    group::enter(walk, group, control, false);
+    false
 }
 
 #[inline(always)]
-fn next_table<const N: usize, const MODE: u8>(entry: &mut Entry<N>, frame: *mut Frame) {
-    let (index, tables) = unsafe { ((*frame).pc, (*frame).remaining) };
+fn next_table<const N: usize, const MODE: u8>(entry: &mut Entry<N>, walk: WalkPtr) -> bool {
+    let (index, tables) = (walk.place(), walk.places());
     if index >= tables {
-        return map::finish::<N, MODE>(entry, frame, true);
+        return true;
     }
-    let slot = unsafe { (*frame).w[0] } + 8 * u64::from(index);
+    let slot = walk.array() + 8 * u64::from(index);
     let Some(table) = read_word(slot) else {
         if !entry.retry_later::<MODE>(slot, 8) {
-            entry.end_map(frame, FAULT);
+            entry.end_map(walk, FAULT);
         }
-        return;
+        return false;
     };
     // neighbouring entries of the directory share a table that has not been split yet
-    if table == unsafe { (*frame).w[3] } {
-        unsafe { (*frame).pc = index + 1 };
-        return;
+    if table == walk.other() {
+        walk.set_place(index + 1);
+        return false;
     }
     let Some((groups, mask)) = read_words(table + GROUPS, table + LENGTH_MASK) else {
         if !entry.retry_later::<MODE>(table, LENGTH_MASK + 8) {
-            entry.end_map(frame, FAULT);
+            entry.end_map(walk, FAULT);
         }
-        return;
+        return false;
     };
     if mask >= MOST_GROUPS {
-        return entry.end_map(frame, IMPLAUSIBLE);
+        entry.end_map(walk, IMPLAUSIBLE);
+        return false;
     }
-    unsafe {
-        (*frame).pc = index + 1;
-        (*frame).kind = (*frame).kind & 0xffff | (mask as u32 + 1) << 16;
-        (*frame).w[1] = groups;
-        (*frame).w[3] = table;
-    }
+    walk.set_place(index + 1);
+    walk.set_kind(walk.kind() & 0xffff | (mask as u32 + 1) << 16);
+    walk.set_next(groups);
+    walk.set_other(table);
+    false
 }

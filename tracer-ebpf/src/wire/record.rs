@@ -66,18 +66,12 @@ const _: () = assert!(size_of::<Head>() == 16 + 10 * 8 + REG_WORDS * 8 + STACK_D
 // SAFETY: repr(C), integers, no implicit padding.
 unsafe impl Wire for Head {}
 
-/// A frame of the capture machine; meaning of the words by `kind`, private to the kernel side.
+/// Room of a frame of the capture machine. What its words hold is the kernel side's own affair
+/// (`machine/frame.rs`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Frame {
-    pub kind: u32,
-    pub start: u32,
-    pub end: u32,
-    pub pc: u32,
-    pub base: u64,
-    pub remaining: u32,
-    pub stride: u32,
-    pub w: [u64; 7],
+    pub words: [u64; 11],
 }
 const _: () = assert!(size_of::<Frame>() == 88);
 
