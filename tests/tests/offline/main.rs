@@ -4,6 +4,7 @@ mod dwarf;
 mod every_function;
 mod future_release;
 mod fuzz_regressions;
+mod gobin_alone;
 mod golden;
 mod inspect;
 mod long_recordings;
