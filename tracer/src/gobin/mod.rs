@@ -31,6 +31,7 @@
 mod binary;
 mod buildinfo;
 mod described;
+mod descriptor;
 mod dwarf;
 mod elf;
 mod error;
@@ -38,6 +39,7 @@ mod functions;
 mod inlined;
 mod layout;
 mod model;
+mod module;
 mod moduledata;
 mod names;
 mod outline;

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::descriptor::{
+    ELEM, FIELD_SIZE, FIELD_TYPE, FUNC_VARIADIC, IMETHOD_SIZE, Kind, MAP_ELEM, METHOD_SIZE,
+    METHOD_TYPE, WORD,
+};
 use super::model::TypeId;
 use super::reader::i32_at;
-use super::rtype::{MOST_MEMBERS, Types};
+use super::rtype::Types;
 use crate::addr::ImageAddr;
 
 /// Types that one walk visits; stock daemons have a tenth of that.
@@ -96,44 +100,43 @@ impl Types<'_, '_> {
             }
         };
         match header.kind {
-            17 | 18 | 22 | 23 => word(id.0, 48),
-            21 => {
-                word(id.0, 48);
-                word(id.0, 56);
+            Kind::Array | Kind::Chan | Kind::Pointer | Kind::Slice => word(id.0, ELEM),
+            Kind::Map => {
+                word(id.0, ELEM);
+                word(id.0, MAP_ELEM);
             }
-            19 => {
+            Kind::Func => {
                 let (start, inputs, outputs) = self.func_parts(id, &header).unwrap_or_default();
-                for i in 0..inputs + (outputs & 0x7fff) {
-                    word(id.0, start + 8 * i);
+                for i in 0..inputs + (outputs & !FUNC_VARIADIC) {
+                    word(id.0, start + WORD * i);
                 }
             }
-            20 => {
-                let methods = self.word(id.0, 56).zip(self.word(id.0, 64));
-                if let Some((at, count)) = methods.filter(|(_, n)| *n <= MOST_MEMBERS) {
-                    self.method_types(at, count, 8, to);
+            Kind::Interface => {
+                if let Some((at, count)) = self.members(id) {
+                    self.method_types(at, count, IMETHOD_SIZE, to);
                 }
             }
-            25 => {
+            Kind::Struct => {
                 let (fields, count) = self.struct_fields(id).unwrap_or_default();
                 for i in 0..count {
-                    word(fields.saturating_add(24 * i), 8);
+                    word(fields.saturating_add(FIELD_SIZE * i), FIELD_TYPE);
                 }
             }
             _ => {}
         }
         if let Some((at, count)) = self.method_table(id, &header) {
-            self.method_types(at, count, 16, to);
+            self.method_types(at, count, METHOD_SIZE, to);
         }
     }
 
-    /// Types in an array of methods of `stride` bytes each: second word of four bytes.
+    /// Types in an array of methods of `stride` bytes each: their second offset.
     fn method_types(&self, at: u64, count: u64, stride: u64, to: &mut dyn FnMut(TypeId)) {
         let len = usize::try_from(count.saturating_mul(stride)).unwrap_or(usize::MAX);
         let Some(bytes) = self.elf.bytes_at(ImageAddr(at), len) else {
             return;
         };
         for method in bytes.chunks_exact(usize::try_from(stride).unwrap_or(usize::MAX)) {
-            if let Some(ty) = i32_at(method, 4).and_then(|offset| self.type_off(offset)) {
+            if let Some(ty) = i32_at(method, METHOD_TYPE).and_then(|offset| self.type_off(offset)) {
                 to(ty);
             }
         }

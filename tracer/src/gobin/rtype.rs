@@ -1,5 +1,15 @@
 //! Runtime type descriptors (`internal/abi/type.go`, ≤ 1.20 `runtime/type.go`).
 
+use super::descriptor::{
+    ALIGN, ARRAY_LEN, ARRAY_SIZE, CHAN_SIZE, ELEM, FIELD_NAME, FIELD_OFFSET, FIELD_SIZE,
+    FIELD_TYPE, FUNC_COUNTS, FUNC_SIZE, FUNC_VARIADIC, GROUP_CELLS, HASH, HMAP_INDIRECT,
+    IMETHOD_SIZE, INTERFACE_SIZE, ITAB_HASH, ITAB_INTERFACE, ITAB_SIZE, ITAB_TYPE, KIND,
+    KIND_DIRECT, KIND_MASK, Kind, MAP_ELEM, MAP_GROUP, MEMBER_COUNT, MEMBERS, METHOD_CODE,
+    METHOD_NAME, METHOD_SIZE, METHOD_TYPE, NAME_EMBEDDED, POINTER_SIZE, SIZE, SLICE_SIZE, STR,
+    STRUCT_SIZE, SWISS_INDIRECT, TFLAG, TFLAG_DIRECT, TFLAG_EXTRA_STAR, TFLAG_NAMED,
+    TFLAG_UNCOMMON, TYPE_SIZE, UNCOMMON_METHODS, UNCOMMON_PACKAGE, UNCOMMON_SIZE, UNCOMMON_TABLE,
+    WORD,
+};
 use super::elf::Elf;
 use super::error::Error;
 use super::layout::{
@@ -7,16 +17,10 @@ use super::layout::{
     name_len_is_varint,
 };
 use super::model::{Field, MapGeometry, MapImpl, Method, Type, TypeId, TypeKind};
-use super::moduledata::{ItabPlace, ModuleData};
+use super::module::{ItabPlace, ModuleData};
 use super::reader::{Reader, i32_at, u16_at, u32_at, u64_at};
 use crate::addr::ImageAddr;
 
-/// Common part of a descriptor.
-const COMMON: u64 = 48;
-const TFLAG_UNCOMMON: u8 = 1;
-const TFLAG_EXTRA_STAR: u8 = 2;
-const TFLAG_NAMED: u8 = 4;
-const TFLAG_DIRECT: u8 = 32;
 /// Bounds on counts; far above anything a compiler emits.
 pub(super) const MOST_MEMBERS: u64 = 1 << 16;
 const MOST_NAME: u64 = 1 << 20;
@@ -37,7 +41,7 @@ pub(super) struct Header {
     size: u64,
     tflag: u8,
     align: u8,
-    pub(super) kind: u8,
+    pub(super) kind: Kind,
     direct: bool,
     str_off: i32,
 }
@@ -64,26 +68,30 @@ impl<'data> Types<'_, 'data> {
     pub(super) fn header(&self, id: TypeId) -> Result<Header, Error> {
         let bytes = self
             .elf
-            .bytes_at(ImageAddr(id.0), COMMON as usize)
+            .bytes_at(ImageAddr(id.0), TYPE_SIZE)
             .ok_or_else(|| self.err(id.0, "outside the file's segments"))?;
         let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
-        let (tflag, kind) = (byte(20), byte(23));
+        let (tflag, kind) = (byte(TFLAG), byte(KIND));
         let direct = if direct_iface_in_tflag(self.minor) {
             tflag & TFLAG_DIRECT != 0
         } else {
-            kind & 32 != 0
+            kind & KIND_DIRECT != 0
         };
+        let number = kind & KIND_MASK;
+        let kind = Kind::of(number).ok_or_else(|| {
+            self.err(
+                id.0,
+                format!("kind {number} (1 to {} expected)", Kind::COUNT),
+            )
+        })?;
         let header = Header {
-            size: u64_at(bytes, 0).unwrap_or(0),
+            size: u64_at(bytes, SIZE).unwrap_or(0),
             tflag,
-            align: byte(21),
-            kind: kind & 31,
+            align: byte(ALIGN),
+            kind,
             direct,
-            str_off: i32_at(bytes, 40).unwrap_or(0),
+            str_off: i32_at(bytes, STR).unwrap_or(0),
         };
-        if !(1..=26).contains(&header.kind) {
-            return Err(self.err(id.0, format!("kind {} (1 to 26 expected)", header.kind)));
-        }
         if !header.align.is_power_of_two() || header.align > 64 {
             return Err(self.err(id.0, format!("alignment {}", header.align)));
         }
@@ -121,33 +129,38 @@ impl<'data> Types<'_, 'data> {
     }
 
     /// Size of the descriptor's own part, without uncommon part and arrays.
-    fn base_size(&self, id: TypeId, kind: u8) -> Option<u64> {
+    fn base_size(&self, id: TypeId, kind: Kind) -> Option<u64> {
         Some(match kind {
-            17 => 72,
-            18 => 64,
-            19 => 56,
-            20 | 25 => 80,
-            21 => map_type_size(self.minor, self.is_swiss(id)?) as u64,
-            22 | 23 => 56,
-            _ => COMMON,
+            Kind::Array => ARRAY_SIZE,
+            Kind::Chan => CHAN_SIZE,
+            Kind::Func => FUNC_SIZE,
+            Kind::Interface => INTERFACE_SIZE,
+            Kind::Struct => STRUCT_SIZE,
+            Kind::Map => map_type_size(self.minor, self.is_swiss(id)?) as u64,
+            Kind::Pointer => POINTER_SIZE,
+            Kind::Slice => SLICE_SIZE,
+            _ => TYPE_SIZE as u64,
         })
     }
 
     fn is_swiss(&self, id: TypeId) -> Option<bool> {
-        let bucket = TypeId(self.word(id.0, 64)?);
-        let (fields, count) = self.struct_fields(bucket)?;
+        let group = TypeId(self.word(id.0, MAP_GROUP)?);
+        let (fields, count) = self.struct_fields(group)?;
         if count == 0 {
             return None;
         }
-        Some(self.name(self.word(fields, 0)?)?.text == "ctrl")
+        Some(self.name(self.word(fields, FIELD_NAME)?)?.text == "ctrl")
     }
 
     pub(super) fn struct_fields(&self, id: TypeId) -> Option<(u64, u64)> {
-        (self.header(id).ok()?.kind == 25).then_some(())?;
-        Some((
-            self.word(id.0, 56)?,
-            self.word(id.0, 64).filter(|n| *n <= MOST_MEMBERS)?,
-        ))
+        (self.header(id).ok()?.kind == Kind::Struct).then_some(())?;
+        self.members(id)
+    }
+
+    /// Methods of an interface or fields of a struct: where they lie, and how many.
+    pub(super) fn members(&self, id: TypeId) -> Option<(u64, u64)> {
+        let count = self.word(id.0, MEMBER_COUNT)?;
+        (count <= MOST_MEMBERS).then_some((self.word(id.0, MEMBERS)?, count))
     }
 
     fn uncommon(&self, id: TypeId, header: &Header) -> Option<u64> {
@@ -172,8 +185,8 @@ impl<'data> Types<'_, 'data> {
             return Some(short.to_owned());
         }
         let package = self.uncommon(id, header).and_then(|u| {
-            let bytes = self.elf.bytes_at(ImageAddr(u), 4)?;
-            self.name_off(i32_at(bytes, 0)?)
+            let bytes = self.elf.bytes_at(ImageAddr(u), UNCOMMON_SIZE as usize)?;
+            self.name_off(i32_at(bytes, UNCOMMON_PACKAGE)?)
         });
         match package {
             // shapes of generic code: what follows is a type literal with dots of its own
@@ -198,7 +211,7 @@ impl<'data> Types<'_, 'data> {
             .ok_or_else(|| self.err(id.0, "its name cannot be read"))?;
         let kind = self
             .kind(id, &header)
-            .ok_or_else(|| self.err(id.0, format!("{name}: damaged (kind {})", header.kind)))?;
+            .ok_or_else(|| self.err(id.0, format!("{name}: damaged ({:?})", header.kind)))?;
         Ok(Type {
             id,
             name,
@@ -217,74 +230,84 @@ impl<'data> Types<'_, 'data> {
                 .filter(|t| self.header(*t).is_ok())
         };
         Some(match header.kind {
-            1 => TypeKind::Bool,
-            2..=6 => TypeKind::Int,
-            7..=12 => TypeKind::Uint,
-            13 | 14 => TypeKind::Float,
-            15 | 16 => TypeKind::Complex,
-            17 => TypeKind::Array {
-                elem: pointer(48)?,
-                len: self.word(id.0, 64)?,
+            Kind::Bool => TypeKind::Bool,
+            Kind::Int | Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => TypeKind::Int,
+            Kind::Uint
+            | Kind::Uint8
+            | Kind::Uint16
+            | Kind::Uint32
+            | Kind::Uint64
+            | Kind::Uintptr => TypeKind::Uint,
+            Kind::Float32 | Kind::Float64 => TypeKind::Float,
+            Kind::Complex64 | Kind::Complex128 => TypeKind::Complex,
+            Kind::Array => TypeKind::Array {
+                elem: pointer(ELEM)?,
+                len: self.word(id.0, ARRAY_LEN)?,
             },
-            18 => TypeKind::Chan { elem: pointer(48)? },
-            19 => self.func(id, header)?,
-            20 => TypeKind::Interface {
+            Kind::Chan => TypeKind::Chan {
+                elem: pointer(ELEM)?,
+            },
+            Kind::Func => self.func(id, header)?,
+            Kind::Interface => TypeKind::Interface {
                 methods: self.interface_methods(id)?,
             },
-            21 => TypeKind::Map {
-                key: pointer(48)?,
-                elem: pointer(56)?,
+            Kind::Map => TypeKind::Map {
+                key: pointer(ELEM)?,
+                elem: pointer(MAP_ELEM)?,
                 geometry: self.map_geometry(id)?,
             },
-            22 => TypeKind::Pointer { elem: pointer(48)? },
-            23 => TypeKind::Slice { elem: pointer(48)? },
-            24 => TypeKind::String,
-            25 => TypeKind::Struct {
+            Kind::Pointer => TypeKind::Pointer {
+                elem: pointer(ELEM)?,
+            },
+            Kind::Slice => TypeKind::Slice {
+                elem: pointer(ELEM)?,
+            },
+            Kind::String => TypeKind::String,
+            Kind::Struct => TypeKind::Struct {
                 fields: self.fields(id)?,
             },
-            26 => TypeKind::UnsafePointer,
-            _ => return None,
+            Kind::UnsafePointer => TypeKind::UnsafePointer,
         })
     }
 
     /// Of a function type: where its parameters begin in the descriptor, how many there are, and results (bit 15: variadic).
     pub(super) fn func_parts(&self, id: TypeId, header: &Header) -> Option<(u64, u64, u64)> {
-        let counts = self.elf.bytes_at(ImageAddr(id.0.checked_add(48)?), 4)?;
+        let counts = self
+            .elf
+            .bytes_at(ImageAddr(id.0.checked_add(FUNC_COUNTS)?), 4)?;
         let uncommon = if header.tflag & TFLAG_UNCOMMON != 0 {
-            16
+            UNCOMMON_SIZE
         } else {
             0
         };
         let (inputs, outputs) = (u16_at(counts, 0)?, u16_at(counts, 2)?);
-        Some((56 + uncommon, u64::from(inputs), u64::from(outputs)))
+        Some((FUNC_SIZE + uncommon, u64::from(inputs), u64::from(outputs)))
     }
 
     fn func(&self, id: TypeId, header: &Header) -> Option<TypeKind> {
         let (start, inputs, outputs) = self.func_parts(id, header)?;
         let list = |from: u64, n: u64| -> Option<Vec<TypeId>> {
             (0..n)
-                .map(|i| self.word(id.0, start + 8 * (from + i)).map(TypeId))
+                .map(|i| self.word(id.0, start + WORD * (from + i)).map(TypeId))
                 .collect()
         };
         Some(TypeKind::Func {
             params: list(0, inputs)?,
-            results: list(inputs, outputs & 0x7fff)?,
-            variadic: outputs & 0x8000 != 0,
+            results: list(inputs, outputs & !FUNC_VARIADIC)?,
+            variadic: outputs & FUNC_VARIADIC != 0,
         })
     }
 
     fn interface_methods(&self, id: TypeId) -> Option<Vec<Method>> {
-        let (at, count) = (
-            self.word(id.0, 56)?,
-            self.word(id.0, 64).filter(|n| *n <= MOST_MEMBERS)?,
-        );
+        let (at, count) = self.members(id)?;
         (0..count)
             .map(|i| {
-                let bytes = self.elf.bytes_at(ImageAddr(at.checked_add(8 * i)?), 8)?;
-                let name = self.name_off(i32_at(bytes, 0)?)?.text.to_owned();
+                let addr = ImageAddr(at.checked_add(IMETHOD_SIZE * i)?);
+                let bytes = self.elf.bytes_at(addr, IMETHOD_SIZE as usize)?;
+                let name = self.name_off(i32_at(bytes, METHOD_NAME)?)?.text.to_owned();
                 Some(Method {
                     name,
-                    ty: self.type_off(i32_at(bytes, 4)?),
+                    ty: self.type_off(i32_at(bytes, METHOD_TYPE)?),
                     entry: None,
                 })
             })
@@ -295,18 +318,18 @@ impl<'data> Types<'_, 'data> {
         let (at, count) = self.struct_fields(id)?;
         (0..count)
             .map(|i| {
-                let field = at.checked_add(24 * i)?;
-                let name = self.name(self.word(field, 0)?)?;
-                let raw = self.word(field, 16)?;
+                let field = at.checked_add(FIELD_SIZE * i)?;
+                let name = self.name(self.word(field, FIELD_NAME)?)?;
+                let raw = self.word(field, FIELD_OFFSET)?;
                 let (offset, embedded) = if field_offset_is_plain(self.minor) {
-                    (raw, name.flags & 8 != 0)
+                    (raw, name.flags & NAME_EMBEDDED != 0)
                 } else {
                     (raw >> 1, raw & 1 != 0)
                 };
                 Some(Field {
                     name: name.text.to_owned(),
                     offset,
-                    ty: TypeId(self.word(field, 8)?),
+                    ty: TypeId(self.word(field, FIELD_TYPE)?),
                     embedded,
                 })
             })
@@ -315,15 +338,15 @@ impl<'data> Types<'_, 'data> {
 
     fn map_geometry(&self, id: TypeId) -> Option<MapGeometry> {
         let (key, elem, bucket) = (
-            TypeId(self.word(id.0, 48)?),
-            TypeId(self.word(id.0, 56)?),
-            TypeId(self.word(id.0, 64)?),
+            TypeId(self.word(id.0, ELEM)?),
+            TypeId(self.word(id.0, MAP_ELEM)?),
+            TypeId(self.word(id.0, MAP_GROUP)?),
         );
         let fields = self.fields(bucket)?;
         let size = u32::try_from(self.header(bucket).ok()?.size).ok()?;
         let field = |name: &str| fields.iter().find(|f| f.name == name);
         let array = |f: &Field| match self.read_array(f.ty)? {
-            (elem, 8) => Some((u32::try_from(f.offset).ok()?, elem)),
+            (elem, GROUP_CELLS) => Some((u32::try_from(f.offset).ok()?, elem)),
             _ => None,
         };
         let stride = |t: TypeId| u32::try_from(self.header(t).ok()?.size).ok();
@@ -353,12 +376,8 @@ impl<'data> Types<'_, 'data> {
             };
         let (indirect_key, indirect_elem) = (key_slot != key, elem_slot != elem);
         // the flags say the same in another way; where they disagree the geometry is not understood
-        let said = if swiss {
-            (flags & 4 != 0, flags & 8 != 0)
-        } else {
-            (flags & 1 != 0, flags & 2 != 0)
-        };
-        if said != (indirect_key, indirect_elem) {
+        let said = if swiss { SWISS_INDIRECT } else { HMAP_INDIRECT };
+        if said.map(|flag| flags & flag != 0) != [indirect_key, indirect_elem] {
             return None;
         }
         Some(MapGeometry {
@@ -375,16 +394,18 @@ impl<'data> Types<'_, 'data> {
     }
 
     fn read_array(&self, id: TypeId) -> Option<(TypeId, u64)> {
-        (self.header(id).ok()?.kind == 17).then_some(())?;
-        Some((TypeId(self.word(id.0, 48)?), self.word(id.0, 64)?))
+        (self.header(id).ok()?.kind == Kind::Array).then_some(())?;
+        Some((TypeId(self.word(id.0, ELEM)?), self.word(id.0, ARRAY_LEN)?))
     }
 
     /// Address and length of the method table of a concrete type that has one.
     pub(super) fn method_table(&self, id: TypeId, header: &Header) -> Option<(u64, u64)> {
         let uncommon = self.uncommon(id, header)?;
-        let bytes = self.elf.bytes_at(ImageAddr(uncommon), 16)?;
-        let start = uncommon.checked_add(u64::from(u32_at(bytes, 8)?))?;
-        Some((start, u64::from(u16_at(bytes, 4)?)))
+        let bytes = self
+            .elf
+            .bytes_at(ImageAddr(uncommon), UNCOMMON_SIZE as usize)?;
+        let start = uncommon.checked_add(u64::from(u32_at(bytes, UNCOMMON_TABLE)?))?;
+        Some((start, u64::from(u16_at(bytes, UNCOMMON_METHODS)?)))
     }
 
     /// Method table of a concrete type.
@@ -397,15 +418,14 @@ impl<'data> Types<'_, 'data> {
         let (start, count) = self.method_table(id, &header).ok_or_else(damaged)?;
         (0..count)
             .map(|i| {
-                let bytes = self
-                    .elf
-                    .bytes_at(ImageAddr(start.checked_add(16 * i)?), 16)?;
-                let entry = i32_at(bytes, 12)
+                let addr = ImageAddr(start.checked_add(METHOD_SIZE * i)?);
+                let bytes = self.elf.bytes_at(addr, METHOD_SIZE as usize)?;
+                let entry = i32_at(bytes, METHOD_CODE)
                     .filter(|o| *o > 0)
                     .and_then(|o| self.module.text_addr(u64::try_from(o).ok()?));
                 Some(Method {
-                    name: self.name_off(i32_at(bytes, 0)?)?.text.to_owned(),
-                    ty: self.type_off(i32_at(bytes, 4)?),
+                    name: self.name_off(i32_at(bytes, METHOD_NAME)?)?.text.to_owned(),
+                    ty: self.type_off(i32_at(bytes, METHOD_TYPE)?),
                     entry: entry.map(ImageAddr),
                 })
             })
@@ -438,7 +458,7 @@ impl<'data> Types<'_, 'data> {
     /// They do not end where they should.
     fn walk_listed(&self, len: u64, found: &mut Vec<TypeId>) -> Result<(), String> {
         let end = self.module.types.saturating_add(len);
-        let mut at = self.module.types.saturating_add(8);
+        let mut at = self.module.types.saturating_add(WORD);
         while at < end {
             at = (at.saturating_add(7)) & !7;
             let size = self
@@ -481,7 +501,7 @@ impl<'data> Types<'_, 'data> {
         if let Some((at, len)) = self.module.itablinks {
             for i in (0..SAMPLES.min(len)).map(|i| i * len / SAMPLES.min(len)) {
                 let fits = self
-                    .word(at, 8 * i)
+                    .word(at, WORD * i)
                     .is_some_and(|itab| self.itab_at(itab).is_some());
                 if !fits {
                     return Err(format!("itablink {i} leads to no itab"));
@@ -491,12 +511,23 @@ impl<'data> Types<'_, 'data> {
         Ok(())
     }
 
+    /// (interface, concrete type) of an itab, as its words say.
+    fn itab_types(&self, itab: u64) -> Option<(TypeId, TypeId)> {
+        Some((
+            TypeId(self.word(itab, ITAB_INTERFACE)?),
+            TypeId(self.word(itab, ITAB_TYPE)?),
+        ))
+    }
+
     /// (interface, concrete type) of an itab, if it has descriptors of such kinds and the concrete type's hash.
     fn itab_at(&self, itab: u64) -> Option<(TypeId, TypeId)> {
-        let (interface, concrete) = (TypeId(self.word(itab, 0)?), TypeId(self.word(itab, 8)?));
-        let kinds = self.header(interface).ok()?.kind == 20 && self.header(concrete).is_ok();
-        let hash = |addr: u64| u32_at(self.elf.bytes_at(ImageAddr(addr.checked_add(16)?), 4)?, 0);
-        (kinds && hash(itab)? == hash(concrete.0)?).then_some((interface, concrete))
+        let (interface, concrete) = self.itab_types(itab)?;
+        let kinds =
+            self.header(interface).ok()?.kind == Kind::Interface && self.header(concrete).is_ok();
+        let hash =
+            |addr: u64, at: u64| u32_at(self.elf.bytes_at(ImageAddr(addr.checked_add(at)?), 4)?, 0);
+        (kinds && hash(itab, ITAB_HASH)? == hash(concrete.0, HASH)?)
+            .then_some((interface, concrete))
     }
 
     /// Bytes of a descriptor with everything that belongs to it.
@@ -504,16 +535,18 @@ impl<'data> Types<'_, 'data> {
         let header = self.header(id).ok()?;
         let mut size = self.base_size(id, header.kind)?;
         if let Some(uncommon) = self.uncommon(id, &header) {
-            let bytes = self.elf.bytes_at(ImageAddr(uncommon), 16)?;
-            size += 16 + 16 * u64::from(u16_at(bytes, 4)?);
+            let bytes = self
+                .elf
+                .bytes_at(ImageAddr(uncommon), UNCOMMON_SIZE as usize)?;
+            size += UNCOMMON_SIZE + METHOD_SIZE * u64::from(u16_at(bytes, UNCOMMON_METHODS)?);
         }
         size += match header.kind {
-            19 => {
-                let counts = self.elf.bytes_at(ImageAddr(id.0.checked_add(48)?), 4)?;
-                8 * (u64::from(u16_at(counts, 0)?) + u64::from(u16_at(counts, 2)? & 0x7fff))
+            Kind::Func => {
+                let (_, inputs, outputs) = self.func_parts(id, &header)?;
+                WORD * (inputs + (outputs & !FUNC_VARIADIC))
             }
-            20 => 8 * self.word(id.0, 64).filter(|n| *n <= MOST_MEMBERS)?,
-            25 => 24 * self.word(id.0, 64).filter(|n| *n <= MOST_MEMBERS)?,
+            Kind::Interface => IMETHOD_SIZE * self.members(id)?.1,
+            Kind::Struct => FIELD_SIZE * self.members(id)?.1,
             _ => 0,
         };
         Some(size)
@@ -521,10 +554,9 @@ impl<'data> Types<'_, 'data> {
 
     /// (interface, concrete) of every itab in the file.
     pub fn itabs(&self) -> Vec<(TypeId, TypeId)> {
-        let pair = |itab: u64| Some((TypeId(self.word(itab, 0)?), TypeId(self.word(itab, 8)?)));
         if let Some((at, len)) = self.module.itablinks {
             return (0..len.min(1 << 20))
-                .filter_map(|i| pair(self.word(at, 8 * i)?))
+                .filter_map(|i| self.itab_types(self.word(at, WORD * i)?))
                 .collect();
         }
         let mut found = Vec::new();
@@ -546,15 +578,14 @@ impl<'data> Types<'_, 'data> {
         let mut at = self.module.types.saturating_add(place.offset);
         let end = at.saturating_add(place.size);
         while at < end {
-            let here = self.itab_at(at).and_then(|pair| {
-                let methods = self.word(pair.0.0, 64).filter(|n| *n <= MOST_MEMBERS)?;
-                Some((pair, methods))
-            });
+            let here = self
+                .itab_at(at)
+                .and_then(|pair| Some((pair, self.members(pair.0)?.1)));
             let Some((pair, methods)) = here else {
                 return Err(format!("no itab at 0x{at:x}, where one is listed"));
             };
             found.push(pair);
-            at = at.saturating_add(24 + 8 * methods.max(1));
+            at = at.saturating_add(ITAB_SIZE + WORD * methods.max(1));
         }
         if at == end {
             return Ok(());

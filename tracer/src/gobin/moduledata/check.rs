@@ -2,11 +2,10 @@
 
 use super::super::elf::Elf;
 use super::super::layout::{ModuleLayout, textsect_has_length};
+use super::super::module::{ENTRY, ItabPlace, ModuleData, TextSections};
 use super::super::pclntab::Pclntab;
 use super::super::reader::u32_at;
 use super::super::rtype::Types;
-use super::text::{ENTRY, TextSections};
-use super::{ItabPlace, ModuleData};
 use crate::addr::ImageAddr;
 
 /// Why not, and how many checks it had passed: of several reasons the one that came furthest tells most.
