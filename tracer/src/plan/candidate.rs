@@ -3,6 +3,11 @@
 use super::schema::SignatureSource;
 use crate::gobin::{Error, GoBinary, Type, TypeId};
 
+/// Name that DWARF gives to the dictionary of generic code.
+pub const DICTIONARY: &str = ".dict";
+/// Go's own interface for errors, and what a call's error is named.
+pub const ERROR: &str = "error";
+
 /// A type of a signature: mostly a descriptor; where none is kept, its shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TypeRef {

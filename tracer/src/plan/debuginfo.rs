@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::abi::{self, Abi, Placement};
-use super::candidate::{Candidate, TypeRef};
-use super::schema::PlaceKind;
-use super::schema::SignatureSource;
+use super::candidate::{Candidate, DICTIONARY, TypeRef};
+use super::schema::{PlaceKind, SignatureSource};
+use super::{methods, record, text};
 use crate::gobin::symbol::{Symbol, with_type_arguments};
 use crate::gobin::{
     Arch, DwarfFunction, DwarfParam, EntryPiece, EntryPlace, Error, FuncInfo, GoBinary, TypeKind,
@@ -135,9 +135,6 @@ fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
     }
 }
 
-/// Name that DWARF gives to the dictionary of generic code.
-pub const DICTIONARY: &str = ".dict";
-
 /// Position of the dictionary among the parameters of generic code: first up to Go 1.19, after the receiver from 1.20.
 fn dictionary_at(symbol: &str, minor: u32) -> Option<usize> {
     let symbol = Symbol::parse(symbol)?;
@@ -224,10 +221,10 @@ pub fn entry_parity(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<EntryParity, 
         return Ok(skip(UNLISTED));
     }
     // calls into C have no such record
-    if !abi.is_stack() && !super::verify::agrees(binary, f, &candidate)? {
+    if !abi.is_stack() && !record::agrees(binary, f, &candidate)? {
         return Ok(skip(UNLISTED));
     }
-    let kept = super::signature::from_methods(binary, f)?;
+    let kept = methods::from_methods(binary, f)?;
     if kept
         .iter()
         .any(|kept| kept.params.len() > candidate.params.len())
@@ -449,7 +446,7 @@ pub fn disagreement(
     let abi = convention(binary, f);
     match abi::place(abi, binary, &said.params, &said.results) {
         Ok(own) if f.args.is_some_and(|a| u64::from(a) != own.args_size) => return Ok(None),
-        Ok(_) if !abi.is_stack() && !super::verify::agrees(binary, f, &said)? => return Ok(None),
+        Ok(_) if !abi.is_stack() && !record::agrees(binary, f, &said)? => return Ok(None),
         Ok(own) if !is_consistent(binary, abi, &function, &own) => return Ok(None),
         Ok(_) => {}
         Err(_) => return Ok(None),
@@ -472,9 +469,8 @@ pub fn disagreement(
             })
     };
     if !same(&said.params, &candidate.params) || !same(&said.results, &candidate.results) {
-        let text = |c: &Candidate| {
-            super::signature::text(binary, &f.name, c, &vec!["_".to_owned(); c.params.len()])
-        };
+        let text =
+            |c: &Candidate| text::text(binary, &f.name, c, &vec!["_".to_owned(); c.params.len()]);
         return Ok(Some(format!(
             "{} against {} of DWARF",
             text(candidate),

@@ -4,16 +4,14 @@
 //! The table is exact: a value whose type's descriptor is not in it is missing with that type's
 //! address, never read as another type.
 
-use std::collections::{BTreeMap, HashMap};
-
-use tracer_ebpf::wire::limits::{MAX_DYNTYPES, MAX_OPS};
+use tracer_ebpf::wire::limits::MAX_OPS;
 
 use super::block::Block;
-use super::issue::{Issue, Shortcoming};
+use super::candidate::ERROR;
 use super::lower::{Lowering, is_plain};
 use super::policy::Policy;
 use super::schema::{DynTypeSchema, TypeKindSchema};
-use super::values::ERROR;
+use super::tables::{MOST_TYPES, Room, is_reference};
 use crate::addr::ImageAddr;
 use crate::gobin::{Error, GoBinary, TypeId, TypeKind};
 use crate::moby::{modules, references};
@@ -23,99 +21,10 @@ const MOST_IMPLEMENTERS: usize = 48;
 /// Ops of a plan that dynamic types may bring it to; of further types the name is shown. The rest
 /// is for parameters and results.
 const MOST_OPS: usize = MAX_OPS as usize / 2;
-/// Dynamic types of one plan.
-const MOST_TYPES: usize = MAX_DYNTYPES as usize;
 /// Pointers followed in a dynamic type.
 const MOST_DEPTH: u8 = 2;
 /// Values of one dynamic type, fields and elements included; of larger ones only the type is shown.
 const MOST_WEIGHT: u32 = 160;
-/// Types that an empty interface is followed into.
-const ANY: &[&str] = &[
-    "bool",
-    "int",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "uintptr",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-    "string",
-    "[]uint8",
-    "[]int",
-    "[]string",
-    "[]interface {}",
-    "map[string]string",
-    "map[string]interface {}",
-    "map[string]bool",
-    "map[string]struct {}",
-    "time.Time",
-    "time.Duration",
-    "encoding/json.Number",
-];
-
-/// Tables made so far.
-#[derive(Clone, Debug, Default)]
-pub struct Tables {
-    made: HashMap<(Option<TypeId>, Policy), u32>,
-    any: Option<Vec<TypeId>>,
-    channel: Option<Option<TypeId>>,
-    count: u32,
-    /// Types of which the name is all that is shown.
-    named: HashMap<(TypeId, Room), u32>,
-    /// Names of the interfaces whose types found no room at all, and how many.
-    beyond: BTreeMap<String, usize>,
-}
-
-/// Why the name of a dynamic type is all that is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Room {
-    /// It has too many values.
-    Large,
-    /// The plan has no room for more.
-    Full,
-}
-
-impl Tables {
-    /// What the user must know of the types that found no room.
-    pub fn issue(&self) -> Option<Issue> {
-        let count: usize = self.beyond.values().sum();
-        (count > 0).then(|| {
-            Issue::of_binary(Shortcoming::TooManyTypes {
-                count,
-                interfaces: self.beyond.keys().cloned().collect(),
-                room: MOST_TYPES,
-            })
-        })
-    }
-
-    /// Number of a further table; 0 is none.
-    fn next(&mut self) -> u32 {
-        self.count += 1;
-        self.count
-    }
-
-    fn any(&mut self, binary: &GoBinary<'_>) -> Vec<TypeId> {
-        self.any
-            .get_or_insert_with(|| binary.listed_types(ANY))
-            .clone()
-    }
-
-    /// `runtime.hchan`, if it is described.
-    pub fn channel(&mut self, binary: &GoBinary<'_>) -> Option<TypeId> {
-        *self
-            .channel
-            .get_or_insert_with(|| binary.listed_types(&["runtime.hchan"]).first().copied())
-    }
-}
-
 /// How early types are described: the daemon's own, those of libraries that are developed with it, all others.
 const OWN: u8 = 0;
 const CLOSE: u8 = 1;
@@ -137,16 +46,6 @@ fn own_first(binary: &GoBinary<'_>, mut types: Vec<TypeId>) -> Vec<TypeId> {
             .map_or(OTHERS, |ty| rank(&ty.name))
     });
     types
-}
-
-/// Whether an interface stands for the name of an image (distribution/reference).
-pub(super) fn is_reference(name: &str) -> bool {
-    let package = name.rsplit_once("/vendor/").map_or(name, |(_, own)| own);
-    references::PACKAGES.iter().any(|path| {
-        package
-            .strip_prefix(path)
-            .is_some_and(|rest| rest.starts_with('.'))
-    })
 }
 
 /// The types of the package of such an interface that name images. Values come to the interface by

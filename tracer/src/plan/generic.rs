@@ -3,10 +3,9 @@
 //!
 //! Shapes are told by symbols from Go 1.21 on; before, code of different shapes has one name and is left alone.
 
-use super::candidate::{Candidate, TypeRef};
-use super::debuginfo::DICTIONARY;
+use super::candidate::{Candidate, DICTIONARY, TypeRef};
+use super::methods::from_func_type;
 use super::schema::SignatureSource;
-use super::signature::from_func_type;
 use crate::gobin::symbol::{Symbol, type_arguments, with_type_arguments};
 use crate::gobin::{Error, FuncInfo, GoBinary, Type, TypeId, TypeKind};
 

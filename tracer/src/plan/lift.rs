@@ -1,8 +1,8 @@
 //! Plans in older recordings, lifted to what this build goes by.
 
+use super::candidate::ERROR;
 use super::roles;
 use super::schema::{Meaning, Plan, Role};
-use super::values::ERROR;
 
 /// Format of recordings from which on a value says what it means.
 const MEANINGS: u32 = 5;

@@ -9,12 +9,12 @@ use tracer_ebpf::wire::op::{
 };
 
 use super::block::{Block, MOST_COPY, narrow, op};
-use super::dynamic::{Tables, is_reference};
 use super::policy::{OBJECT_DEPTH, Policy, is_identity};
 use super::schema::{
     FieldSchema, MapSchema, OpSchema, Plan, TypeKindSchema, TypeSchema, Undescribed,
 };
 use super::secrets;
+use super::tables::{Tables, is_reference};
 use crate::addr::ImageAddr;
 use crate::gobin::{Error, Field, GoBinary, MapGeometry, MapImpl, Type, TypeId, TypeKind};
 

@@ -8,6 +8,7 @@ mod block;
 mod build;
 mod candidate;
 mod catalogue;
+mod connection;
 mod debuginfo;
 mod dynamic;
 mod error;
@@ -17,8 +18,10 @@ mod generic;
 mod issue;
 mod lift;
 mod lower;
+mod methods;
 mod policy;
 mod profile;
+mod record;
 mod request;
 mod roles;
 mod schema;
@@ -28,6 +31,8 @@ mod site;
 mod sites;
 mod spelling;
 mod standing;
+mod tables;
+mod text;
 mod values;
 mod verify;
 mod wait_reasons;
@@ -45,10 +50,10 @@ pub use schema::{
     GroupResult, GroupSchema, Leaf, MapSchema, Meaning, OpSchema, PlaceKind, Plan, Role, Secret,
     SignatureSource, SiteSchema, TypeKindSchema, TypeSchema, Undescribed, Unplaced, ValueSchema,
 };
-pub use signature::type_text;
 pub use site::SiteKind;
 pub use sites::{NoEntry, NoReturns, Spot, Spots, Why};
 pub use standing::{Present, Standing, standings};
+pub use text::type_text;
 pub use verify::{Verified, method_agrees};
 pub use wait_reasons::wait_reasons;
 

@@ -1,14 +1,6 @@
 //! What of an HTTP request is captured: method, URL, headers, who sent it, and how it was answered.
 
-use tracer_ebpf::wire::limits::SAVED_BASE;
-use tracer_ebpf::wire::op::{IFACE, OP_ITAB};
-
-use super::Error;
-use super::block::op;
-use super::candidate::TypeRef;
 use super::policy::Policy;
-use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, TypeKindSchema, ValueSchema};
-use super::values::{FunctionMaker, SiteBlocks};
 use crate::gobin::GoVersion;
 
 /// What of a request is captured.
@@ -20,15 +12,15 @@ pub const REQUEST: Policy = Policy::Fields(&[
 ]);
 const URL: Policy = Policy::Fields(&[("Path", Policy::Full(0)), ("RawQuery", Policy::Full(0))]);
 /// What of `*net/http.response` is read when a request returns.
-const RESPONSE: Policy = Policy::Fields(&[
+pub const RESPONSE: Policy = Policy::Fields(&[
     ("status", Policy::Full(0)),
     ("written", Policy::Full(0)),
     ("conn", Policy::Fields(&[("hijackedv", Policy::Full(0))])),
 ]);
-const RESPONSE_TYPE: &str = "*net/http.response";
+pub const RESPONSE_TYPE: &str = "*net/http.response";
 /// From the `rw` of a request to the descriptor of its connection (net/http/server.go, net/net.go, net/fd_unix.go,
 /// internal/poll/fd_unix.go; the names are the same in Go 1.13 to 1.27).
-const CLIENT: Policy = Policy::Dynamic(&[(
+pub const CLIENT: Policy = Policy::Dynamic(&[(
     RESPONSE_TYPE,
     Policy::Fields(&[("conn", Policy::Fields(&[("rwc", CONNECTION)]))]),
 )]);
@@ -71,59 +63,5 @@ pub fn recovered(version: &GoVersion) -> Policy {
         RECOVERED_TO_1_21
     } else {
         RECOVERED
-    }
-}
-
-impl FunctionMaker<'_, '_, '_, '_> {
-    /// The process that sent a request, by the connection behind its `rw`.
-    pub fn client(
-        &mut self,
-        rw: &TypeRef,
-        place: &ArgPlace,
-        blocks: &mut SiteBlocks,
-    ) -> Result<ValueSchema, Error> {
-        let name = "client".to_owned();
-        let mut value = self.value(name, rw, place, CLIENT, blocks)?;
-        value.ty =
-            self.lowering
-                .add_type("client", 0, None, TypeKindSchema::Reached { by: value.ty });
-        Ok(value)
-    }
-
-    /// The HTTP response behind the saved `rw` of a request: status and bytes written.
-    pub fn response(&mut self, blocks: &mut SiteBlocks) -> Result<Option<ValueSchema>, Error> {
-        if self.lowering.binary.types_named(RESPONSE_TYPE)?.is_empty() {
-            return Ok(None);
-        }
-        let table = self.lowering.table_of(&[(RESPONSE_TYPE, RESPONSE)])?;
-        let saved = u8::try_from(SAVED_BASE).unwrap_or(u8::MAX);
-        let leaf = |i: u8| Leaf {
-            reg: saved + i,
-            offset: u32::from(i) * 8,
-            size: 8,
-        };
-        blocks.regs.push(OpSchema {
-            flags: OP_ITAB,
-            a: table,
-            ..op(IFACE, u64::from(saved) * 8, 0)
-        });
-        let ty = self.lowering.add_type(
-            "net/http.ResponseWriter",
-            16,
-            None,
-            TypeKindSchema::Interface { empty: false },
-        );
-        Ok(Some(ValueSchema {
-            name: "response".to_owned(),
-            ty,
-            place: ArgPlace {
-                kind: PlaceKind::Registers,
-                leaves: vec![leaf(0), leaf(1)],
-                offset: 0,
-                reason: None,
-            },
-            shown: true,
-            meaning: Meaning::Value,
-        }))
     }
 }

@@ -1,7 +1,7 @@
 //! Types as the catalogue spells them: parsed, compared with a binary's types, and looked up there.
 
 use super::candidate::TypeRef;
-use super::signature::type_text;
+use super::text::type_text;
 use crate::gobin::symbol::unvendored;
 use crate::gobin::{Error, GoBinary, TypeId, TypeKind};
 

@@ -2,17 +2,14 @@
 
 use super::Error;
 use super::block::Block;
-use super::candidate::TypeRef;
+use super::candidate::{DICTIONARY, ERROR, TypeRef};
 use super::lower::Lowering;
 use super::policy::Policy;
+use super::request;
 use super::schema::{ArgPlace, Leaf, Meaning, OpSchema, PlaceKind, Role, ValueSchema};
-use super::signature;
-use super::{debuginfo, request};
+use super::text::type_text;
 use crate::gobin::TypeKind;
 use crate::moby::objects::{ID, Interest, NAME, NO_OPTIONS};
-
-/// Go's own interface for errors, and what a call's error is named.
-pub const ERROR: &str = "error";
 
 /// Pointers, slices and maps followed in options of a profile's functions.
 const OPTIONS_DEPTH: u8 = 6;
@@ -85,10 +82,10 @@ impl FunctionMaker<'_, '_, '_, '_> {
             return Ok(Policy::Skip);
         }
         // the dictionary of generic code is the compiler's
-        if matches!(ty, TypeRef::Word(_)) || name == debuginfo::DICTIONARY {
+        if matches!(ty, TypeRef::Word(_)) || name == DICTIONARY {
             return Ok(Policy::Skip);
         }
-        let name = signature::type_text(self.lowering.binary, ty);
+        let name = type_text(self.lowering.binary, ty);
         if let Some((_, interest)) = NO_OPTIONS.iter().find(|(known, _)| *known == name)
             && !self.explicit
         {
@@ -122,7 +119,7 @@ impl FunctionMaker<'_, '_, '_, '_> {
 
     /// Name and meaning of a result.
     pub fn result(&self, results: &[TypeRef], index: usize) -> (String, Meaning) {
-        let is_error = |ty: &TypeRef| signature::type_text(self.lowering.binary, ty) == ERROR;
+        let is_error = |ty: &TypeRef| type_text(self.lowering.binary, ty) == ERROR;
         // of several errors the last is the call's
         if results.iter().rposition(is_error) == Some(index) {
             (ERROR.to_owned(), Meaning::Error)

@@ -1,10 +1,11 @@
 //! Which of a function's possible signatures to believe: the first that agrees with what the compiler recorded for it.
 
-use super::abi::{self, Abi, Placement};
-use super::candidate::{Candidate, TypeRef};
+use super::abi::Placement;
+use super::candidate::{Candidate, DICTIONARY, TypeRef};
+use super::record::Record;
 use super::schema::SignatureSource;
-use super::{argshape, catalogue, debuginfo, signature};
-use crate::gobin::{ArgInfo, Error, FuncInfo, GoBinary, TypeId};
+use super::{catalogue, debuginfo, methods, signature, text};
+use crate::gobin::{Error, FuncInfo, GoBinary, TypeId};
 
 /// A signature that passed every check.
 #[derive(Clone, Debug)]
@@ -88,20 +89,12 @@ pub fn method_agrees(
     ty: TypeId,
 ) -> Result<Option<Result<(), String>>, Error> {
     let Some(candidate) =
-        signature::from_func_type(binary, receiver, ty, SignatureSource::MethodTable)?
+        methods::from_func_type(binary, receiver, ty, SignatureSource::MethodTable)?
     else {
         return Ok(None);
     };
     let record = Record::of(binary, f)?;
     Ok(Some(record.check(binary, &candidate)?.map(|_| ())))
-}
-
-/// Whether a signature agrees with what the compiler recorded for the function.
-///
-/// # Errors
-/// Type data of the binary is damaged.
-pub fn agrees(binary: &GoBinary<'_>, f: &FuncInfo, candidate: &Candidate) -> Result<bool, Error> {
-    Ok(Record::of(binary, f)?.check(binary, candidate)?.is_ok())
 }
 
 /// What DWARF says against a signature. Damaged DWARF is no evidence against what the runtime itself goes by.
@@ -134,8 +127,8 @@ fn verified(
         names.insert(0, "receiver".to_owned());
     }
     for (name, ty) in names.iter_mut().zip(&candidate.params) {
-        if *ty == TypeRef::Word(debuginfo::DICTIONARY.to_owned()) {
-            *name = debuginfo::DICTIONARY.to_owned();
+        if *ty == TypeRef::Word(DICTIONARY.to_owned()) {
+            *name = DICTIONARY.to_owned();
         }
     }
     // names as the source has them; the receiver keeps its general one
@@ -149,64 +142,9 @@ fn verified(
         }
     }
     Verified {
-        text: signature::text(binary, &f.name, &candidate, &names),
+        text: text::text(binary, &f.name, &candidate, &names),
         candidate,
         placement,
         names,
-    }
-}
-
-/// What the compiler recorded for a function.
-struct Record {
-    abi: Abi,
-    /// `_func.args`.
-    args: Option<u32>,
-    /// FUNCDATA_ArgInfo (Go ≥ 1.17).
-    shape: Option<Vec<ArgInfo>>,
-    first_left_out: bool,
-}
-
-impl Record {
-    fn of(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Self, Error> {
-        Ok(Self {
-            abi: Abi::of(binary.arch(), binary.version()),
-            args: f.args,
-            shape: binary.arg_info(f)?,
-            first_left_out: argshape::leaves_first_out(&f.name, binary.version().minor),
-        })
-    }
-
-    /// The places of a signature that agrees, else both sides.
-    fn check(
-        &self,
-        binary: &GoBinary<'_>,
-        candidate: &Candidate,
-    ) -> Result<Result<Placement, String>, Error> {
-        let placement = abi::place(self.abi, binary, &candidate.params, &candidate.results)?;
-        if let Some(args) = self.args
-            && u64::from(args) != placement.args_size
-        {
-            return Ok(Err(format!(
-                "the {} gives {} bytes of arguments, the function's record says {args}",
-                candidate.source, placement.args_size
-            )));
-        }
-        if let Some(shape) = &self.shape {
-            let from = usize::from(self.first_left_out);
-            let expected = argshape::expected(
-                binary,
-                candidate.params.get(from..).unwrap_or_default(),
-                placement.frame.get(from..).unwrap_or_default(),
-            )?;
-            if *shape != expected {
-                return Ok(Err(format!(
-                    "the {} gives the argument words [{}], the function's record says [{}]",
-                    candidate.source,
-                    argshape::text(&expected),
-                    argshape::text(shape)
-                )));
-            }
-        }
-        Ok(Ok(placement))
     }
 }
