@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::line::{Line, Look};
+use super::line::{Line, Look, prefix};
 use super::text::seconds;
-use super::{Style, View, escape, lint, secrets, selection, tree, unreached};
+use super::{Style, View, escape, lint, secrets, selection, unreached};
 use crate::correlate::Trace;
 use crate::decode::Redact;
 use crate::ledger::{Ledger, Thresholds, Unreached};
@@ -132,7 +132,7 @@ fn incomplete(context: &Context, style: Style, view: &View, out: &mut dyn Write)
 
 fn warn(text: String, style: Style, view: &View, out: &mut dyn Write) -> io::Result<()> {
     let mut line = Line::default();
-    tree::prefix(&mut line, view);
+    prefix(&mut line, view);
     line.push(Look::Warn, text);
     line.put(style, view.width, "", "  ", out)
 }

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::Style;
+use super::text::escape;
+use super::{Style, View};
 
 /// How a piece of a line is decorated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,13 @@ pub enum Look {
     Bold,
     Dim,
     Warn,
+}
+
+/// The daemon that a row is about, where there are several.
+pub fn prefix(line: &mut Line, view: &View) {
+    if let Some(daemon) = &view.daemon {
+        line.push_whole(Look::Dim, format!("{} ", escape(daemon)));
+    }
 }
 
 /// A line being put together.

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::line::{Line, Look};
+use super::line::{Line, Look, prefix};
 use super::text::{escape, seconds, shorten};
-use super::tree::prefix;
 use super::{Style, View};
 use crate::ledger::{Lint, Repeated, size_of};
 use crate::moby::endpoints::DISK_USAGE;

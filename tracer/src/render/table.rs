@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::line::{Line, Look};
+use super::line::{Line, Look, prefix};
 use super::lint;
 use super::request::process;
 use super::text::{duration, escape, seconds, short_duration};
 use super::time::time as wall_time;
-use super::tree::{header, prefix};
+use super::tree::header;
 use super::{Closing, Style, View};
 use crate::correlate::{ProcessName, Trace};
 use crate::ledger::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::call::{arguments, results};
-use super::line::{Line, Look};
+use super::line::{Line, Look, prefix};
 use super::request::{self, route, route_within};
 use super::text::{self, duration, escape};
 use super::time::time;
@@ -89,13 +89,6 @@ pub fn header(context: &Context, style: Style, view: &View, out: &mut dyn Write)
         line.put(style, width, "", "  ", out)?;
     }
     Ok(())
-}
-
-/// The daemon that a row is about, where there are several.
-pub fn prefix(line: &mut Line, view: &View) {
-    if let Some(daemon) = &view.daemon {
-        line.push_whole(Look::Dim, format!("{} ", escape(daemon)));
-    }
 }
 
 /// Writes what a trace holds: requests with their calls, then what no request owns, then what is still open.

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::line::{Line, Look};
-use super::tree::prefix;
+use super::line::{Line, Look, prefix};
 use super::{Style, View};
 use crate::ledger::Counts;
 
