@@ -17,6 +17,7 @@ mod repeat;
 mod setup;
 mod soak;
 mod storm;
+mod structure;
 mod suite;
 mod tidy;
 mod toolchains;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::ebpf;
 use crate::exec::{self, cargo, root};
+use crate::structure;
 
 /// All checks.
 pub fn run() -> Result<()> {
@@ -22,7 +23,7 @@ pub fn run() -> Result<()> {
     ]))?;
     ebpf::clippy()?;
     let sources = sources()?;
-    let mut findings = Vec::new();
+    let (mut findings, mut shown_sources) = (Vec::new(), Vec::new());
     for (path, text) in &sources {
         let shown = path
             .strip_prefix(root())
@@ -30,7 +31,12 @@ pub fn run() -> Result<()> {
             .display()
             .to_string();
         check_file(&shown, text, &mut findings);
+        shown_sources.push((shown, text.clone()));
     }
+    let path = root().join("ARCHITECTURE.md");
+    let architecture =
+        std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    structure::check(&shown_sources, &architecture, &mut findings);
     ensure!(findings.is_empty(), "{}", findings.join("\n"));
     ebpf::check_digest()
 }
