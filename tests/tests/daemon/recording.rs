@@ -1,6 +1,7 @@
 //! Recordings: replay needs nothing but the file, secrets are not in it, and damage never does more than cost what is damaged.
 
 use harness::{Daemon, Numbers, Tool, json_lines, request, traced};
+use mobytrace::addr::{ImageAddr, ProcessAddr};
 use mobytrace::capture::Recording;
 use mobytrace::render::{FORMATS, Style, View};
 use mobytrace::session::{Context, Filter, Stream};
@@ -89,7 +90,7 @@ fn live_and_replayed_are_the_same_and_damage_is_survived() {
     // every return address in a caller stack has its names, also of calls that were shown long before the end
     let recording = Recording::read(bytes.as_slice()).expect("recording");
     let bias = recording.header().daemon.load_bias;
-    let symbols: std::collections::BTreeMap<u64, Vec<String>> = recording
+    let symbols: std::collections::BTreeMap<ImageAddr, Vec<String>> = recording
         .trailer()
         .expect("trailer")
         .symbols
@@ -99,7 +100,9 @@ fn live_and_replayed_are_the_same_and_damage_is_survived() {
     let mut named = 0;
     for head in recording.parts().iter().map(|p| &p.head) {
         for address in &head.stack[..head.stack_len as usize] {
-            let names = symbols.get(&(address - bias.0)).expect("symbol");
+            let names = symbols
+                .get(&bias.to_image(ProcessAddr(*address)))
+                .expect("symbol");
             assert!(!names.is_empty());
             named += 1;
         }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tracer_ebpf::wire::counters::SiteCounters;
 
-use crate::addr::LoadBias;
+use crate::addr::{ImageAddr, LoadBias};
 use crate::decode::Redact;
 use crate::plan::Plan;
 
@@ -144,7 +144,7 @@ pub struct Trailer {
     /// By site of the plan.
     pub counters: Vec<Counters>,
     /// Names for the return addresses in caller stacks: innermost inlined frame first.
-    pub symbols: Vec<(u64, Vec<String>)>,
+    pub symbols: Vec<(ImageAddr, Vec<String>)>,
     /// When collecting ended, monotonic ns; 0: not recorded. What was open then had lasted until then.
     #[serde(default)]
     pub ended: u64,
@@ -155,7 +155,11 @@ pub struct Trailer {
 
 impl Trailer {
     #[must_use]
-    pub fn new(counters: &[SiteCounters], symbols: Vec<(u64, Vec<String>)>, ended: u64) -> Self {
+    pub fn new(
+        counters: &[SiteCounters],
+        symbols: Vec<(ImageAddr, Vec<String>)>,
+        ended: u64,
+    ) -> Self {
         Self {
             counters: counters.iter().map(Counters::from).collect(),
             symbols,

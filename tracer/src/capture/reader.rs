@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Completeness;
 use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, SAMPLE, TRAILER, Trailer, VERSION};
+use crate::addr::ImageAddr;
 use crate::decode::{Part, Sample};
 
 /// Why a file is no recording that can be used.
@@ -105,7 +106,7 @@ pub struct Ending {
 impl Ending {
     /// Names of return addresses in caller stacks, innermost inlined frame first.
     #[must_use]
-    pub fn symbols(&self) -> BTreeMap<u64, Vec<String>> {
+    pub fn symbols(&self) -> BTreeMap<ImageAddr, Vec<String>> {
         let named = self.trailer.iter().flat_map(|t| &t.symbols);
         named.cloned().collect()
     }

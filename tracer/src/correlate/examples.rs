@@ -64,7 +64,7 @@ pub fn hit() -> Hit {
         tgid: 1,
         tid: 1,
         goid: Some(1),
-        g: 0,
+        g: crate::addr::ProcessAddr(0),
         parent_goid: None,
         lost_before: 0,
         on_own_stack: true,

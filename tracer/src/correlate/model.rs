@@ -1,5 +1,6 @@
 //! Calls, requests, and how they were tied together.
 
+use crate::addr::ImageAddr;
 use crate::decode::{Missing, Sample, Text, Value};
 
 /// How a call was tied to its request.
@@ -120,7 +121,7 @@ pub struct Call {
     pub results: Vec<Value>,
     pub out: Vec<Value>,
     /// Caller stack, image addresses.
-    pub stack: Vec<u64>,
+    pub stack: Vec<ImageAddr>,
     pub state: CallState,
     pub owner: Owner,
     /// Enclosing traced call on the same goroutine, index into `Trace::calls`.

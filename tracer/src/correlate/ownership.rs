@@ -145,7 +145,7 @@ impl Ownership {
             return None;
         };
         let group = Group {
-            address: *address,
+            address: address.0,
             of: group?,
         };
         Some(self.joins.begin(group, work, hit.ktime))
@@ -154,7 +154,7 @@ impl Ownership {
     /// `Group.Do` returns.
     pub fn join_ends(&mut self, serial: u64, hit: &Hit) {
         let word = |i: usize| match hit.values.get(i) {
-            Some(Value::Address(word)) => Some(*word),
+            Some(Value::Address(word)) => Some(word.0),
             _ => None,
         };
         self.joins.finish(serial, [word(0), word(1)], hit.ktime);

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::model::CallState;
+use crate::addr::ProcessAddr;
 use crate::decode::Hit;
 
 /// Goroutines with open frames, at most.
@@ -33,7 +34,7 @@ pub struct Frame {
     /// When it was entered, monotonic ns.
     pub start: u64,
     /// Address of its goroutine's `runtime.g`; 0: not known.
-    pub g: u64,
+    pub g: ProcessAddr,
     /// Hits lost before its entry.
     pub lost_before: u64,
     pub what: What,

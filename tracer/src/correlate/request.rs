@@ -3,6 +3,7 @@
 use tracer_ebpf::wire::peer::PEER_NAME;
 
 use super::model::{Body, CallState, Client, Length, ProcessName, Request};
+use crate::addr::ProcessAddr;
 use crate::decode::{Hit, Limit, Misfit, Missing, NoClient, Text, Value};
 use crate::plan::FuncSchema;
 
@@ -200,7 +201,7 @@ pub fn goid_of(value: &Value) -> Option<u64> {
 /// The goroutine whose panic was recovered, and the depth of the frame that recovered it: deeper ones are gone.
 pub fn recovered(g: &Value) -> Option<(u64, u64)> {
     let word = |value: &Value, name: &str| match field(value, name)? {
-        Value::Uint(word) | Value::Address(word) => Some(*word).filter(|w| *w != 0),
+        Value::Uint(word) | Value::Address(ProcessAddr(word)) => Some(*word).filter(|w| *w != 0),
         _ => None,
     };
     let frame = match field(g, "_panic") {
@@ -308,15 +309,15 @@ mod tests {
             let goid = ("goid", Value::Uint(7));
             let all = [goid, ("stack", stack)].into_iter().chain(of).collect();
             Value::Pointer {
-                addr: 0xc000,
+                addr: ProcessAddr(0xc000),
                 to: Box::new(fields(all)),
             }
         };
         let old = g(vec![("sigcode0", Value::Uint(0x8f00))]);
         assert_eq!(recovered(&old), Some((7, 0x100)));
         let panic = Value::Pointer {
-            addr: 0xd000,
-            to: Box::new(fields(vec![("sp", Value::Address(0x8e00))])),
+            addr: ProcessAddr(0xd000),
+            to: Box::new(fields(vec![("sp", Value::Address(ProcessAddr(0x8e00)))])),
         };
         assert_eq!(recovered(&g(vec![("_panic", panic)])), Some((7, 0x200)));
         let lost = || Value::Missing(Missing::Lost);

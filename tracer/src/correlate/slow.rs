@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::correlator::Correlator;
 use super::pairing::{Frame, What};
+use crate::addr::ProcessAddr;
 use crate::decode::{Sample, Text};
 
 /// When each goroutine is looked at next: when what it does reaches the threshold, then each time its age has doubled.
@@ -17,7 +18,7 @@ pub(super) struct Looks {
 pub struct Slow {
     pub goid: u64,
     /// Address of its `runtime.g`; 0: not known.
-    pub g: u64,
+    pub g: ProcessAddr,
     /// When it began, monotonic ns.
     pub since: u64,
     /// Number of the request that it is, or belongs to.
@@ -77,7 +78,11 @@ impl Correlator {
         };
         Slow {
             goid,
-            g: frames.iter().map(|f| f.g).find(|g| *g != 0).unwrap_or(0),
+            g: frames
+                .iter()
+                .map(|f| f.g)
+                .find(|g| *g != ProcessAddr(0))
+                .unwrap_or_default(),
             since: outermost.start,
             request,
             route: request.and_then(|id| self.delivery.route(id)),

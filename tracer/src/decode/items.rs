@@ -35,7 +35,7 @@ pub struct Copy {
     /// Bytes asked for; all of them are there, or none.
     pub len: u32,
     pub status: u8,
-    pub addr: u64,
+    pub addr: ProcessAddr,
     pub bytes: Bytes,
 }
 
@@ -44,7 +44,7 @@ pub struct Copy {
 pub enum Node {
     Pointer {
         status: u8,
-        addr: u64,
+        addr: ProcessAddr,
         to: Option<Block>,
     },
     Str {
@@ -68,7 +68,7 @@ pub enum Node {
     },
     Map {
         status: u8,
-        addr: u64,
+        addr: ProcessAddr,
         header: Option<Bytes>,
         cells: Vec<(Block, Block)>,
         /// `None`: the capture ended before the map did.
@@ -85,7 +85,7 @@ pub enum Node {
     },
     Peer {
         status: u8,
-        addr: u64,
+        addr: ProcessAddr,
         payload: Bytes,
     },
 }
@@ -235,14 +235,14 @@ impl<'a> Parser<'a> {
                         off: op.off,
                         len: op.len,
                         status: item.status,
-                        addr: item.value,
+                        addr: ProcessAddr(item.value),
                         bytes: next.payload,
                     });
                     continue;
                 }
                 PTR => Node::Pointer {
                     status: item.status,
-                    addr: item.value,
+                    addr: ProcessAddr(item.value),
                     to: (item.status == OK).then(|| self.block(op.a, op.b)),
                 },
                 STRING => self.string(index, op.len, next),
@@ -251,7 +251,7 @@ impl<'a> Parser<'a> {
                 IFACE => self.iface(op.a, next),
                 PEER => Node::Peer {
                     status: item.status,
-                    addr: item.value,
+                    addr: ProcessAddr(item.value),
                     payload: next.payload,
                 },
                 _ => {
@@ -315,7 +315,7 @@ impl<'a> Parser<'a> {
             };
             if more.item.status != OK || more.payload.range.is_empty() {
                 return Some(Missing::Fault {
-                    addr: more.item.value,
+                    addr: ProcessAddr(more.item.value),
                 });
             }
             wanted = wanted.saturating_sub(more.payload.range.len() as u64);
@@ -354,7 +354,7 @@ impl<'a> Parser<'a> {
     }
 
     fn map(&mut self, index: u32, map: u32, next: Next) -> Node {
-        let (status, addr) = (next.item.status, next.item.value);
+        let (status, addr) = (next.item.status, ProcessAddr(next.item.value));
         let header = (!next.payload.range.is_empty()).then_some(next.payload);
         let mut cells = Vec::new();
         let mut end = None;
@@ -416,7 +416,7 @@ impl<'a> Parser<'a> {
                         off: 0,
                         len: 8,
                         status: OK,
-                        addr: 0,
+                        addr: ProcessAddr(0),
                         bytes: Bytes {
                             part: next.payload.part,
                             range: next.payload.range.start + 8..next.payload.range.end,

@@ -6,6 +6,7 @@ use tracer_ebpf::wire::peer::{
     PEER_FAMILY, PEER_NO_LAYOUT, PEER_NO_SOCKET, PEER_NONE, PEER_VARIANT,
 };
 
+use crate::addr::{ImageAddr, ProcessAddr};
 use crate::plan::{Undescribed, Unplaced};
 
 /// Why a value, or a part of one, is not there.
@@ -22,7 +23,7 @@ pub enum Missing {
     /// Its type is not described.
     Undescribed(Undescribed),
     /// User memory could not be read in the kernel (not resident, or invalid address).
-    Fault { addr: u64 },
+    Fault { addr: ProcessAddr },
     /// A limit of the capture ended it before.
     Limit(Limit),
     /// It is a secret, and was overwritten.
@@ -40,7 +41,7 @@ pub enum Missing {
     /// A string, slice or interface that another goroutine wrote while it was read.
     Changed,
     /// The interface's dynamic type is not described by the plan.
-    UnknownType { addr: u64 },
+    UnknownType { addr: ImageAddr },
     /// The process behind a request's connection.
     Client(NoClient),
     /// No such value has what was read.
@@ -86,7 +87,7 @@ pub enum NoClient {
     NoConnection,
     /// The connection is of a type that is not followed, by the address of its descriptor.
     Connection {
-        addr: u64,
+        addr: ImageAddr,
     },
     /// The way to the connection has more steps than any known one.
     TooDeep,
@@ -312,6 +313,9 @@ mod tests {
         assert_eq!(absence(Missing::Lost), "not-captured");
         assert_eq!(absence(Missing::Limit(Limit::Entries)), "not-captured");
         assert_eq!(absence(Missing::NoSignature), "not-known");
-        assert_eq!(absence(Missing::UnknownType { addr: 1 }), "not-known");
+        assert_eq!(
+            absence(Missing::UnknownType { addr: ImageAddr(1) }),
+            "not-known"
+        );
     }
 }

@@ -144,7 +144,7 @@ impl<P: Deref<Target = Plan>> Decoder<P> {
             tgid: (head.pid_tgid >> 32) as u32,
             tid: head.pid_tgid as u32,
             goid: known_goroutine.then_some(head.goid),
-            g: head.g,
+            g: ProcessAddr(head.g),
             parent_goid: (known_goroutine && plan.g.parent_goid.is_some())
                 .then_some(head.parent_goid)
                 .filter(|p| *p != 0),
@@ -153,7 +153,7 @@ impl<P: Deref<Target = Plan>> Decoder<P> {
             depth: head.depth,
             stack: head.stack[..stack_len]
                 .iter()
-                .map(|a| self.load_bias.to_image(ProcessAddr(*a)).0)
+                .map(|a| self.load_bias.to_image(ProcessAddr(*a)))
                 .collect(),
             values,
             out,

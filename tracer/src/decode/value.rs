@@ -1,6 +1,7 @@
 //! The one value type that correlation and renderers see.
 
 use super::missing::Missing;
+use crate::addr::{ImageAddr, ProcessAddr};
 use crate::plan::SiteKind;
 
 /// A decoded Go value.
@@ -27,11 +28,11 @@ pub enum Value {
     Nil,
     /// Pointer that was followed; `addr` as in the process.
     Pointer {
-        addr: u64,
+        addr: ProcessAddr,
         to: Box<Value>,
     },
     /// Pointer-shaped value that was not followed (func, chan, unsafe.Pointer, receiver).
-    Address(u64),
+    Address(ProcessAddr),
     Struct {
         ty: String,
         fields: Vec<(String, Value)>,
@@ -77,7 +78,7 @@ pub struct Hit {
     /// `None`: g could not be determined at this site.
     pub goid: Option<u64>,
     /// Address of its `runtime.g`; 0: not known.
-    pub g: u64,
+    pub g: ProcessAddr,
     pub parent_goid: Option<u64>,
     /// Hits lost before this one, at any site: between two hits with the same number nothing is missing.
     pub lost_before: u64,
@@ -85,8 +86,8 @@ pub struct Hit {
     pub on_own_stack: bool,
     /// `stack.hi - sp`.
     pub depth: u64,
-    /// Return addresses of the callers, image addresses (load bias removed), innermost first.
-    pub stack: Vec<u64>,
+    /// Return addresses of the callers, innermost first.
+    pub stack: Vec<ImageAddr>,
     /// Parameters (entry) or results (return), in the order of the function's schema.
     pub values: Vec<Value>,
     /// Out values (return).

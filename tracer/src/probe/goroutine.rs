@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::addr::ProcessAddr;
 use crate::plan::GSchema;
 
 /// Looks until two in a row agree.
@@ -54,7 +55,7 @@ impl Goroutines {
     ///
     /// # Errors
     /// The memory there cannot be read.
-    pub fn look(&self, g: u64, goid: u64) -> io::Result<Look> {
+    pub fn look(&self, g: ProcessAddr, goid: u64) -> io::Result<Look> {
         let mut before = None;
         for _ in 0..LOOKS {
             let now = self.read(g)?;
@@ -72,14 +73,14 @@ impl Goroutines {
         Ok(Look::Changing)
     }
 
-    fn read(&self, g: u64) -> io::Result<Fields> {
+    fn read(&self, g: ProcessAddr) -> io::Result<Fields> {
         let last = [self.goid, self.status, self.reason]
             .into_iter()
             .max()
             .unwrap_or(0);
         let mut bytes = [0u8; MOST];
         let bytes = &mut bytes[..last + 8];
-        self.memory.read_exact_at(bytes, g)?;
+        self.memory.read_exact_at(bytes, g.0)?;
         let word = |at: usize| {
             let mut word = [0u8; 8];
             word.copy_from_slice(&bytes[at..at + 8]);
@@ -129,14 +130,14 @@ mod tests {
             reason: 9,
         };
         let own = Goroutines::open(std::process::id(), &schema).expect("own memory");
-        let at = std::ptr::from_ref(&fake).addr() as u64;
+        let at = ProcessAddr(std::ptr::from_ref(&fake).addr() as u64);
         let state = Look::State {
             status: 4,
             reason: 9,
         };
         assert_eq!(own.look(at, 42).expect("readable"), state);
         assert_eq!(own.look(at, 43).expect("readable"), Look::Gone);
-        assert!(own.look(0, 42).is_err());
+        assert!(own.look(ProcessAddr(0), 42).is_err());
         assert_eq!((fake.goid, fake.status, fake.reason), (42, 4, 9));
         let lacking = GSchema::default();
         assert!(Goroutines::open(std::process::id(), &lacking).is_err());

@@ -486,7 +486,7 @@ mod tests {
     #[test]
     fn other_values_are_not_taken_for_the_expected() {
         let pointer = Value::Pointer {
-            addr: 1,
+            addr: crate::addr::ProcessAddr(1),
             to: Box::new(Value::Int(3)),
         };
         let text = |text: &str| Expected::Text(text.into());

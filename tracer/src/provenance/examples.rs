@@ -66,7 +66,7 @@ pub fn filters(of: &[(&str, &str)]) -> Value {
 
 pub fn options(fields: Vec<(&str, Value)>) -> Value {
     Value::Pointer {
-        addr: 0xc000,
+        addr: crate::addr::ProcessAddr(0xc000),
         to: Box::new(Value::Struct {
             ty: "ListOptions".into(),
             fields: fields.into_iter().map(|(n, v)| (n.into(), v)).collect(),

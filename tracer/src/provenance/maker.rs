@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::api::is_of_moby;
 use super::routes::names;
+use crate::addr::ImageAddr;
 use crate::correlate::{Call, Trace};
 use crate::moby::routes::Called;
 use crate::plan::{Plan, Symbol};
@@ -16,7 +17,7 @@ const MOST_CALLERS: usize = 64;
 pub fn of(
     plan: &Plan,
     trace: &Trace,
-    symbols: &BTreeMap<u64, Vec<String>>,
+    symbols: &BTreeMap<ImageAddr, Vec<String>>,
     call: &Call,
     called: &Called,
 ) -> Option<String> {

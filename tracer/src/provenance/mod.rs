@@ -15,6 +15,7 @@ mod routes;
 
 use std::collections::BTreeMap;
 
+use crate::addr::ImageAddr;
 use crate::correlate::{Call, Owner, Request, Trace, split_version};
 use crate::decode::{Text, Value};
 use crate::moby::modules::Version;
@@ -75,7 +76,7 @@ pub struct Provenance<'a> {
     plan: &'a Plan,
     trace: &'a Trace,
     /// Names of return addresses, innermost inlined frame first.
-    symbols: &'a BTreeMap<u64, Vec<String>>,
+    symbols: &'a BTreeMap<ImageAddr, Vec<String>>,
 }
 
 /// A parameter of a request that no handler of its route reads.
@@ -119,7 +120,11 @@ struct Context<'a> {
 
 impl<'a> Provenance<'a> {
     #[must_use]
-    pub fn new(plan: &'a Plan, trace: &'a Trace, symbols: &'a BTreeMap<u64, Vec<String>>) -> Self {
+    pub fn new(
+        plan: &'a Plan,
+        trace: &'a Trace,
+        symbols: &'a BTreeMap<ImageAddr, Vec<String>>,
+    ) -> Self {
         Self {
             plan,
             trace,

@@ -2,6 +2,7 @@
 
 use super::examples::{filters, function, list, options, text};
 use super::*;
+use crate::addr::ImageAddr;
 use crate::correlate::examples::{call, request};
 use crate::correlate::{Body, Length};
 use crate::decode::{Limit, Missing};
@@ -50,9 +51,14 @@ fn plan() -> Plan {
 }
 
 fn origins_with(trace: &Trace, at: usize, symbols: &[(u64, &[&str])]) -> Vec<(String, Origin)> {
-    let symbols: BTreeMap<u64, Vec<String>> = symbols
+    let symbols: BTreeMap<ImageAddr, Vec<String>> = symbols
         .iter()
-        .map(|(a, names)| (*a, names.iter().map(|n| (*n).to_owned()).collect()))
+        .map(|(a, names)| {
+            (
+                ImageAddr(*a),
+                names.iter().map(|n| (*n).to_owned()).collect(),
+            )
+        })
         .collect();
     let plan = plan();
     let call = &trace.calls[at];
@@ -281,7 +287,7 @@ fn what_the_daemon_makes_is_hard_coded_by_the_nearest_caller_that_did_not_get_it
     }
     // names on the stack are nearer than traced calls
     let mut trace = trace;
-    trace.calls[2].stack = vec![1, 2, 3];
+    trace.calls[2].stack = [1, 2, 3].map(ImageAddr).to_vec();
     let inlined = [
         format!("{DAEMON}Containers"),
         format!("{DAEMON}containerDiskUsage.func1"),
@@ -385,7 +391,7 @@ fn names_come_from_the_path() {
 /// Origin of the first option of the only call of a request.
 fn first(request: Request, func: u32, params: Vec<Value>, symbols: &[(u64, &[&str])]) -> Origin {
     let mut call = call(func, params, None);
-    call.stack = symbols.iter().map(|(at, _)| *at).collect();
+    call.stack = symbols.iter().map(|(at, _)| ImageAddr(*at)).collect();
     origins_with(&one(request, vec![call]), 0, symbols)
         .remove(0)
         .1
@@ -402,7 +408,7 @@ fn a_body_may_hold_a_form() {
         origins_with(&trace, 0, &[]).remove(1).1
     };
     let seconds = |n| Value::Pointer {
-        addr: 0xc000,
+        addr: crate::addr::ProcessAddr(0xc000),
         to: Box::new(Value::Int(n)),
     };
     let body = |length, ty: &str| Body {
@@ -528,7 +534,7 @@ fn networks_by_path_and_version() {
     };
     let of = |path: &str, sent: &str, filter: Value, detailed: bool| {
         let mut call = call(12, vec![filter, config(detailed)], None);
-        call.stack = vec![1];
+        call.stack = vec![ImageAddr(1)];
         let handler = format!("{ROUTERS}network.(*networkRouter).getNetworksList");
         let trace = one(request("GET", path, sent), vec![call]);
         let found = origins_with(&trace, 0, &[(1, &[&handler])]);
@@ -648,7 +654,7 @@ fn a_negated_parameter() {
     let delete = |query: &str, prune: bool, names: &[(u64, &[&str])]| {
         let params = vec![text("busybox"), Value::Bool(false), Value::Bool(prune)];
         let mut call = call(7, params, None);
-        call.stack = vec![1];
+        call.stack = vec![ImageAddr(1)];
         let trace = one(
             request("DELETE", "/v1.41/images/busybox", query),
             vec![call],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::addr::ImageAddr;
 use crate::capture::{Completeness, Daemon, Ending, Header, Host, Recording};
 use crate::decode::Redact;
 use crate::plan::Plan;
@@ -38,7 +39,7 @@ pub struct Context {
     pub plan: Arc<Plan>,
     /// Names of return addresses, innermost inlined frame first. They come with the batch that
     /// needs them first; of a recording all are known from the start.
-    pub symbols: BTreeMap<u64, Vec<String>>,
+    pub symbols: BTreeMap<ImageAddr, Vec<String>>,
     /// `None` as long as the session goes on.
     completeness: Option<Completeness>,
 }
@@ -79,7 +80,7 @@ impl Context {
     }
 
     /// Adds names of return addresses.
-    pub fn name(&mut self, symbols: impl IntoIterator<Item = (u64, Vec<String>)>) {
+    pub fn name(&mut self, symbols: impl IntoIterator<Item = (ImageAddr, Vec<String>)>) {
         self.symbols.extend(symbols);
     }
 

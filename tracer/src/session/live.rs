@@ -50,17 +50,17 @@ pub struct Live<'p> {
     store: Store<'p>,
     watch: Option<Watch>,
     /// Return addresses whose names were given out.
-    named: BTreeSet<u64>,
+    named: BTreeSet<ImageAddr>,
     tell: Tell<'p>,
 }
 
 /// Names of return addresses, innermost inlined frame first.
-pub(super) type Symbols = Vec<(u64, Vec<String>)>;
+pub(super) type Symbols = Vec<(ImageAddr, Vec<String>)>;
 
 /// What is kept of every hit: the recording, and the return addresses to be named at the end.
 struct Store<'p> {
     recording: Recording,
-    callers: BTreeSet<u64>,
+    callers: BTreeSet<ImageAddr>,
     /// Return addresses for which there was no room in `callers`.
     unnamed: u64,
     tell: Tell<'p>,
@@ -305,7 +305,7 @@ fn check_code(prepared: &Prepared, took: Duration, tell: Tell<'_>) -> Detached {
 }
 
 /// Return addresses of a batch that have no names yet.
-fn fresh(named: &mut BTreeSet<u64>, trace: &Trace) -> BTreeSet<u64> {
+fn fresh(named: &mut BTreeSet<ImageAddr>, trace: &Trace) -> BTreeSet<ImageAddr> {
     if named.len() >= MOST_NAMED {
         return BTreeSet::new();
     }
@@ -315,11 +315,11 @@ fn fresh(named: &mut BTreeSet<u64>, trace: &Trace) -> BTreeSet<u64> {
 
 /// Names of return addresses, inlined frames expanded; none if the file is not any more what it
 /// was.
-fn symbols(image: &Image, binary: &GoBinary<'_>, addresses: BTreeSet<u64>) -> Symbols {
+fn symbols(image: &Image, binary: &GoBinary<'_>, addresses: BTreeSet<ImageAddr>) -> Symbols {
     // a return address points after its call
     let named = addresses
         .into_iter()
-        .map(|a| (a, binary.inline_frames(ImageAddr(a.saturating_sub(1)))))
+        .map(|a| (a, binary.inline_frames(ImageAddr(a.0.saturating_sub(1)))))
         .collect();
     match image.check() {
         Ok(()) => named,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use super::live::{Finished, Live, Stop};
+use crate::addr::ImageAddr;
 use crate::capture::{Completeness, monotonic_ns};
 use crate::correlate::{Correlator, Summary, Trace};
 
@@ -23,7 +24,7 @@ pub struct Batch {
     /// Requests that have been open for long.
     pub open: Option<Trace>,
     /// Names of return addresses that were not given out before.
-    pub symbols: Vec<(u64, Vec<String>)>,
+    pub symbols: Vec<(ImageAddr, Vec<String>)>,
 }
 
 /// How a session ended.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::note::{self, Note, Tell};
+use crate::addr::ProcessAddr;
 use crate::capture::monotonic_ns;
 use crate::correlate::{Correlator, Slow};
 use crate::decode::{Found, Sample};
@@ -100,7 +101,7 @@ impl Watch {
             Ok(goroutines) => goroutines,
             Err(why) => return Found::Unreadable(why.clone()),
         };
-        if slow.g == 0 {
+        if slow.g == ProcessAddr(0) {
             return Found::Unreadable("its address was not seen".to_owned());
         }
         match goroutines.look(slow.g, slow.goid) {

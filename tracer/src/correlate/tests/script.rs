@@ -19,7 +19,7 @@
 //! of one with several whose results are numbers, `X` of one of x/sync, `H` takes the connection
 //! over, `L` finds out layer sizes, `f`, `g` and `h` are traced calls.
 
-use crate::addr::ImageAddr;
+use crate::addr::{ImageAddr, ProcessAddr};
 use crate::correlate::examples;
 use crate::decode::{Hit, Value};
 use crate::plan::GroupPackage::{Resenje, XSync};
@@ -152,7 +152,7 @@ fn hit(step: &str) -> Hit {
             },
             None => {
                 let (place, word) = what.split_once('=').map_or((what, None), |(place, word)| {
-                    (place, Some(Value::Address(number(word))))
+                    (place, Some(Value::Address(ProcessAddr(number(word)))))
                 });
                 let (sign, place) = place.split_at(1);
                 let (name, depth) = place.split_once('@').expect(step);

@@ -66,7 +66,7 @@ impl Builder<'_> {
                         why: Missing::Limit(Limit::Elements),
                     },
                     OK => Value::Missing(Missing::MapChanged { seen, count }),
-                    other => status_value(other, *addr),
+                    other => status_value(other, addr.0),
                 }
             }
             (OK, None, Some(count)) => match &self.end {
@@ -76,7 +76,7 @@ impl Builder<'_> {
                 }),
                 _ => self.absent(),
             },
-            (other, _, _) => status_value(other, *addr),
+            (other, _, _) => status_value(other, addr.0),
         }
     }
 

@@ -16,6 +16,7 @@ use super::missing::{Implausible, Limit, Misfit, Missing};
 use super::record::RawHit;
 use super::value::Value;
 use super::{Redact, client, well_known};
+use crate::addr::ProcessAddr;
 use crate::plan::secrets::Marks;
 use crate::plan::{Leaf, PlaceKind, Plan, Secret, TypeKindSchema, ValueSchema};
 use plain::{address, complex, hides_plain, is_plain, plain};
@@ -252,7 +253,9 @@ fn is_aggregate(value: &Value) -> bool {
 fn status_value(status: u8, value: u64) -> Value {
     match status {
         NULL => Value::Nil,
-        FAULT => Value::Missing(Missing::Fault { addr: value }),
+        FAULT => Value::Missing(Missing::Fault {
+            addr: ProcessAddr(value),
+        }),
         DEPTH => Value::Missing(Missing::Limit(Limit::Nesting)),
         MAP_BUSY => Value::Missing(Missing::MapChanged { seen: 0, count: 0 }),
         UNKNOWN_TYPE => Value::Missing(Missing::MapKind),

@@ -6,6 +6,7 @@ use tracer_ebpf::wire::record::OK;
 use super::super::missing::{Implausible, Misfit, Missing};
 use super::super::value::Value;
 use super::{Builder, Source};
+use crate::addr::ProcessAddr;
 use crate::plan::{Secret, TypeKindSchema};
 
 impl Builder<'_> {
@@ -115,7 +116,7 @@ pub(super) fn address(word: u64) -> Value {
     if word == 0 {
         Value::Nil
     } else {
-        Value::Address(word)
+        Value::Address(ProcessAddr(word))
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::record::read;
 use super::super::value::Value;
 use super::plain::address;
 use super::{Builder, Source, status_value};
+use crate::addr::ProcessAddr;
 use crate::plan::{Secret, TypeKindSchema};
 
 impl Builder<'_> {
@@ -50,7 +51,7 @@ impl Builder<'_> {
                     to: Box::new(self.value(elem, to, 0, secret)),
                 }
             }
-            (other, _) => status_value(other, *addr),
+            (other, _) => status_value(other, addr.0),
         }
     }
 
@@ -66,7 +67,7 @@ impl Builder<'_> {
         match (*status, read::<Peer>(self.bytes(payload))) {
             (OK, Some(peer)) => client::value(&peer),
             (OK, None) => Value::Missing(Missing::Corrupt(Misfit::PeerSize)),
-            (other, _) => status_value(other, *addr),
+            (other, _) => status_value(other, addr.0),
         }
     }
 
@@ -99,8 +100,8 @@ impl Builder<'_> {
                         let addr = data
                             .as_ref()
                             .and_then(|d| self.bytes(d).get(8..16)?.first_chunk::<8>())
-                            .map_or(0, |b| u64::from_le_bytes(*b));
-                        if addr == 0 {
+                            .map_or(ProcessAddr(0), |b| ProcessAddr(u64::from_le_bytes(*b)));
+                        if addr == ProcessAddr(0) {
                             Value::Nil
                         } else {
                             Value::Pointer {
@@ -119,7 +120,7 @@ impl Builder<'_> {
                     value: Box::new(value),
                 }
             }
-            (UNKNOWN_TYPE, _) => Value::Missing(Missing::UnknownType { addr: type_addr.0 }),
+            (UNKNOWN_TYPE, _) => Value::Missing(Missing::UnknownType { addr: *type_addr }),
             (other, _) => status_value(other, type_addr.0),
         }
     }

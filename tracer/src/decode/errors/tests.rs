@@ -14,7 +14,7 @@ fn error(ty: &str, fields: Vec<(&str, Value)>) -> Value {
     Value::Iface {
         ty: ty.to_owned(),
         value: Box::new(Value::Pointer {
-            addr: 1,
+            addr: crate::addr::ProcessAddr(1),
             to: Box::new(Value::Struct {
                 ty: ty.trim_start_matches('*').to_owned(),
                 fields: fields.into_iter().map(|(n, v)| (n.to_owned(), v)).collect(),
