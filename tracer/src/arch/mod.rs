@@ -1,7 +1,7 @@
 //! What differs by processor architecture: one file each. Registers and relocations by number, what the code of
 //! a function says, and what the machine that we run on does.
 //!
-//! The kernel programs have their own such place (`tracer-ebpf/src/regs.rs`), because the `pt_regs` that they
+//! The kernel programs have their own such place (`tracer-ebpf/src/regs/`), because the `pt_regs` that they
 //! read are the kernel's.
 
 mod amd64;
