@@ -5,6 +5,7 @@ use std::io::Read;
 
 use super::reader::{Ending, Error, Event, Reader};
 use super::{Completeness, Header, Trailer};
+use crate::addr::ImageAddr;
 use crate::decode::{Part, Sample};
 use crate::plan::Plan;
 
@@ -63,7 +64,7 @@ impl Recording {
 
     /// Names of return addresses in caller stacks, innermost inlined frame first.
     #[must_use]
-    pub fn symbols(&self) -> BTreeMap<u64, Vec<String>> {
+    pub fn symbols(&self) -> BTreeMap<ImageAddr, Vec<String>> {
         self.ending.symbols()
     }
 
