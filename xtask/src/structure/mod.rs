@@ -35,8 +35,14 @@ const KNOWN: &[(&[&str], &str)] = &[
         "a series is judged by the rules, which are about series",
     ),
     (
-        &["provenance/routes", "provenance/table"],
-        "a table of data beside its types",
+        &[
+            "plan/abi",
+            "plan/candidate",
+            "plan/issue",
+            "plan/schema",
+            "plan/sites",
+        ],
+        "a plan carries issues, which carry what was found wrong, in the plan's own types",
     ),
     (
         &["render/error", "render/text"],
