@@ -300,7 +300,12 @@ pub struct InspectPlan {
 pub struct Chosen {
     /// Sets of functions to trace: `-p list,images` or repeated;
     /// `mobytrace profiles` says which there are
-    #[arg(short, long = "profile", value_name = "PROFILE", value_delimiter = ',')]
+    #[arg(
+        short = 'p',
+        long = "profile",
+        value_name = "PROFILE",
+        value_delimiter = ','
+    )]
     pub names: Vec<String>,
     /// Sets of your own, from this TOML file; without -p all of them
     #[arg(long = "profile-file", value_name = "FILE")]
@@ -384,6 +389,25 @@ mod tests {
         assert!(duration("s").is_err());
         assert!(duration("3 weeks").is_err());
         assert!(duration("18446744073709551615h").is_err());
+    }
+
+    #[test]
+    fn profiles_are_a_list_or_repeated() {
+        let parse = |args: &str| {
+            let cli = Cli::try_parse_from(args.split(' ')).expect("arguments");
+            match cli.command {
+                Command::Trace(trace) => trace.profiles.names,
+                _ => Vec::new(),
+            }
+        };
+        for args in [
+            "-p list,images",
+            "-p list -p images",
+            "--profile list,images",
+        ] {
+            let names = parse(&format!("mobytrace trace {args}"));
+            assert_eq!(names, ["list", "images"], "{args}");
+        }
     }
 
     #[test]
