@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -70,6 +72,36 @@ pub fn status_kib(pid: u32, name: &str) -> Result<u64> {
             rest.split_ascii_whitespace().next()?.parse().ok()
         })
         .with_context(|| format!("no {name} of process {pid}"))
+}
+
+/// Lets a program have this much memory of its own (heap, stacks, written data) and no more: beyond,
+/// it cannot allocate.
+pub fn limit_memory(command: &mut Command, bytes: u64) {
+    // SAFETY: between fork and exec only `setrlimit` is called, which may be.
+    unsafe {
+        command.pre_exec(move || {
+            let limit = libc::rlimit {
+                rlim_cur: bytes,
+                rlim_max: bytes,
+            };
+            match libc::setrlimit(libc::RLIMIT_DATA, &raw const limit) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        });
+    }
+}
+
+/// The most memory that a program had at once, KiB, as it was last seen before its end. (What the
+/// kernel says of one that ended counts its parent's memory too, from before its exec.)
+#[must_use]
+pub fn peak_kib(pid: u32) -> u64 {
+    let mut peak = 0;
+    while let Ok(kib) = status_kib(pid, "VmHWM") {
+        peak = kib;
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    peak
 }
 
 /// Processor time of this process: a loaded machine makes nothing hang.

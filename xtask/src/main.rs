@@ -13,6 +13,7 @@ mod image;
 mod matrix;
 mod performance;
 mod program;
+mod recordings;
 mod repeat;
 mod setup;
 mod soak;
@@ -118,6 +119,12 @@ enum Command {
     },
     /// Each test many times, in a process of its own: what depends on chance is found, and what takes long
     Repeat(repeat::Wanted),
+    /// Memory of `show` and `compare` on a long recording: a section of docs/performance.md
+    Recordings {
+        /// Calls in it; a million take 4.6 GB below target/
+        #[arg(long, default_value_t = 1_000_000)]
+        calls: u64,
+    },
     /// Steady requests under a trace, memory measured: a section of docs/performance.md
     Soak {
         /// How long, in seconds
@@ -188,6 +195,7 @@ fn run(command: &Command) -> Result<()> {
         } => image::run(arch, output.as_deref(), socket.as_deref()),
         Command::Repeat(wanted) => repeat::run(wanted),
         Command::Soak { seconds } => soak::run(std::time::Duration::from_secs(*seconds)),
+        Command::Recordings { calls } => recordings::run(*calls),
         Command::Storm { runs, calls, pause } => storm::run(*runs, *calls, *pause),
         Command::Tidy => tidy::run(),
         Command::Truth { seed, requests } => truth::run(*seed, *requests),

@@ -8,10 +8,12 @@ mod format;
 mod output;
 mod reader;
 mod recording;
+mod source;
 mod writer;
 
 pub use format::{Completeness, Counters, Daemon, Header, Host, Trailer, monotonic_ns};
-pub use output::{Output, OutputError};
+pub use output::{Beside, Output, OutputError};
 pub use reader::{Ending, Error, Event, Reader};
 pub use recording::Recording;
+pub use source::{Source, SourceError, Unpacked};
 pub use writer::Writer;

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::process::geteuid;
 
 use super::Header;
@@ -114,17 +114,21 @@ impl Output {
     /// # Errors
     /// The file cannot be written.
     pub fn begin(mut self, header: &Header) -> Result<Writer, OutputError> {
+        let writer = self.write(header)?;
+        self.created = false;
+        Ok(writer)
+    }
+
+    fn write(&self, header: &Header) -> Result<Writer, OutputError> {
         let begun = self.file.try_clone().and_then(|file| {
             file.set_permissions(fs::Permissions::from_mode(0o600))?;
             file.set_len(0)?;
             Writer::begin(file, header)
         });
-        let writer = begun.map_err(|source| OutputError::Io {
+        begun.map_err(|source| OutputError::Io {
             path: self.path.display().to_string(),
             source,
-        })?;
-        self.created = false;
-        Ok(writer)
+        })
     }
 }
 
@@ -141,6 +145,77 @@ impl Drop for Output {
         if fs::symlink_metadata(&self.path).is_ok_and(|there| same(&there)) {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+/// A file that is made in one go. It is written beside the name that it is to have, and gets that
+/// name when it is whole: whatever happens before, what had the name stays.
+#[derive(Debug)]
+pub struct Beside {
+    output: Output,
+    path: PathBuf,
+    force: bool,
+}
+
+impl Beside {
+    /// Opens a file for what is to be named `path`. What is there may be replaced as by
+    /// [`Output::open`].
+    ///
+    /// # Errors
+    /// It is there, is no plain file, or nothing can be created beside it.
+    pub fn open(path: &Path, force: bool) -> Result<Self, OutputError> {
+        replaceable(path, force)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+        Ok(Self {
+            output: Output::open(&part, false)?,
+            path: path.to_owned(),
+            force,
+        })
+    }
+
+    /// Begins the recording.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(&self, header: &Header) -> Result<Writer, OutputError> {
+        self.output.write(header)
+    }
+
+    /// It is whole: gives it its name.
+    ///
+    /// # Errors
+    /// Something else has that name by now, or it cannot be given.
+    pub fn finish(mut self) -> Result<(), OutputError> {
+        let there = replaceable(&self.path, self.force)?;
+        let flags = match there {
+            true => RenameFlags::empty(),
+            false => RenameFlags::NOREPLACE,
+        };
+        let named = renameat_with(CWD, &self.output.path, CWD, &self.path, flags);
+        let named = match named {
+            // file systems that cannot look and rename at once
+            Err(rustix::io::Errno::INVAL) => fs::rename(&self.output.path, &self.path),
+            named => named.map_err(io::Error::from),
+        };
+        named.map_err(|source| OutputError::Io {
+            path: self.path.display().to_string(),
+            source,
+        })?;
+        self.output.created = false;
+        Ok(())
+    }
+}
+
+/// Whether something has that name; what has it may be replaced.
+fn replaceable(path: &Path, force: bool) -> Result<bool, OutputError> {
+    match fs::symlink_metadata(path) {
+        Ok(there) => acceptable(path, &there, force).map(|()| true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(OutputError::Io {
+            path: path.display().to_string(),
+            source,
+        }),
     }
 }
 
@@ -191,6 +266,39 @@ fn user_behind_sudo() -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_made_in_one_go_has_its_name_when_it_is_whole() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join("recording");
+        let names = || fs::read_dir(dir.path()).expect("read").count();
+        let header = Header::default();
+
+        let beside = Beside::open(&path, false).expect("opened");
+        drop(beside.begin(&header).expect("begun"));
+        assert!(!path.exists());
+        drop(beside);
+        assert_eq!(names(), 0, "it was given up");
+
+        let beside = Beside::open(&path, false).expect("opened");
+        drop(beside.begin(&header).expect("begun"));
+        beside.finish().expect("named");
+        assert_eq!(names(), 1);
+        let whole = fs::read(&path).expect("read");
+        assert!(whole.starts_with(b"MOBYTRC\n"));
+
+        let refused = Beside::open(&path, false).expect_err("it is there");
+        assert!(matches!(refused, OutputError::Exists { .. }));
+        drop(Beside::open(&path, true).expect("forced"));
+        assert_eq!(fs::read(&path).expect("read"), whole, "it was given up");
+
+        let other = dir.path().join("other");
+        let beside = Beside::open(&other, false).expect("opened");
+        fs::write(&other, b"came meanwhile").expect("written");
+        assert!(beside.finish().is_err());
+        assert_eq!(fs::read(&other).expect("read"), b"came meanwhile");
+        assert_eq!(names(), 2);
+    }
 
     fn refusal(path: &Path, force: bool) -> String {
         Output::open(path, force).expect_err("refused").to_string()

@@ -1,7 +1,6 @@
 //! `mobytrace compare`: two code paths side by side, from commands, GETs, passively, or from a recording.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -284,33 +283,41 @@ fn from_recording(
     out: &mut dyn Write,
 ) -> Result<bool> {
     let source = Source::open(file)?;
-    let ids = match args.requests.as_slice() {
-        [] => first_two(&source)?,
-        chosen if chosen.len() > kept::MOST => {
-            return Err(Failure::new(
-                format!("{} requests cannot be put side by side", chosen.len()),
-                format!("give {} at most", kept::MOST),
-            )
-            .into());
-        }
-        chosen => chosen.to_vec(),
-    };
+    let asked = args.requests.as_slice();
+    if asked.len() > kept::MOST {
+        return Err(Failure::new(
+            format!("{} requests cannot be put side by side", asked.len()),
+            format!("give {} at most", kept::MOST),
+        )
+        .into());
+    }
     let mut kept = Kept::default();
     source.batches(Redact::On, |batch| {
-        kept.take(batch, usize::MAX, kept::From::All, |trace, index| {
-            let request = trace.requests.get(index);
-            request.is_some_and(|r| ids.contains(&r.id))
-        });
+        if asked.is_empty() {
+            kept.take(batch, usize::MAX, kept::From::Calling, |trace, index| {
+                is_awaited(trace, index, &[])
+            });
+            kept.keep_first(2);
+        } else {
+            kept.take(batch, usize::MAX, kept::From::All, |trace, index| {
+                let request = trace.requests.get(index);
+                request.is_some_and(|r| asked.contains(&r.id))
+            });
+        }
         Ok(())
     })?;
+    let ids: Vec<u32> = match asked {
+        [] => kept.ids().collect(),
+        chosen => chosen.to_vec(),
+    };
     let trace = kept.into_trace();
     let columns = ids
         .iter()
         .map(|id| match trace.requests.iter().position(|r| r.id == *id) {
             Some(index) => Ok(render::Column::one(String::new(), index)),
             None => Err(Failure::new(
-                format!("{} has no request {id}", source.shown),
-                format!("`mobytrace show {}` lists them", source.shown),
+                format!("{} has no request {id}", source.shown()),
+                format!("`mobytrace show {}` lists them", source.shown()),
             )),
         })
         .collect::<Result<_, _>>()?;
@@ -346,22 +353,6 @@ fn is_awaited(trace: &Trace, index: usize, routes: &[String]) -> bool {
     trace.requests.get(index).is_some_and(|request| {
         request.end.is_some() && (routes.is_empty() || routes.iter().any(|r| request.path.holds(r)))
     })
-}
-
-/// Numbers of the first two list requests.
-fn first_two(source: &Source) -> Result<Vec<u32>> {
-    let mut first: BTreeSet<u32> = BTreeSet::new();
-    source.batches(Redact::On, |batch| {
-        let listed = render::list_requests(&batch);
-        let awaited = listed.iter().filter(|i| is_awaited(&batch, **i, &[]));
-        first.extend(awaited.filter_map(|i| batch.requests.get(*i)).map(|r| r.id));
-        // batches come in the order of ends, numbers in that of arrivals
-        while first.len() > 2 {
-            first.pop_last();
-        }
-        Ok(())
-    })?;
-    Ok(first.into_iter().collect())
 }
 
 /// A column for each of these requests.

@@ -71,6 +71,13 @@ impl From<crate::capture::OutputError> for Failure {
     }
 }
 
+impl From<crate::capture::SourceError> for Failure {
+    fn from(error: crate::capture::SourceError) -> Self {
+        let hint = error.hint();
+        Self::new(error.to_string(), hint)
+    }
+}
+
 /// Prints a failure to stderr, whatever it is made of, each part on one line.
 pub fn print(error: &anyhow::Error) {
     let one_line = |text: &str| text.replace(['\n', '\r'], " ");

@@ -65,6 +65,15 @@ impl Kept {
         fresh
     }
 
+    /// Keeps no more than the first `most` requests in order of arrival: batches come in the order of
+    /// ends.
+    pub fn keep_first(&mut self, most: usize) {
+        if self.ids.len() > most {
+            self.ids = self.ids.iter().copied().take(most).collect();
+            self.trace = std::mem::take(&mut self.trace).only(&self.ids);
+        }
+    }
+
     /// Everything kept; counts and time are those of the last batch.
     pub fn into_trace(self) -> Trace {
         self.trace

@@ -10,6 +10,7 @@ mod http;
 mod inspect;
 mod kept;
 mod profiles;
+mod progress;
 mod say;
 mod show;
 mod source;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 
@@ -9,10 +10,10 @@ use super::args;
 use super::failure::Failure;
 use super::say::say;
 use super::source::Source;
-use crate::capture::{Header, Output};
+use crate::capture::{Beside, Header};
 use crate::decode::Redact;
 use crate::render::{self, Style};
-use crate::session::{Cleaned, Filter, Stream, clean as cleaned};
+use crate::session::{Cleaned, Filter, Stream, clean as cleaned, signals};
 
 /// `Ok(false)`: the recording is cut, or nothing is in it.
 pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool> {
@@ -34,7 +35,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
     if redact == Redact::Off {
         say!("warning: --redact=off: secrets that were recorded are shown in clear");
     } else if source.header.redact == Redact::Off {
-        let shown = &source.shown;
+        let shown = source.shown();
         say!(
             "warning: {shown} was made with --redact=off and holds secrets in clear; `mobytrace show --redact {shown} -o NEW` writes it anew without them"
         );
@@ -50,7 +51,7 @@ pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool>
     let stream = Stream::new(context, args.only.filter(), sink);
     let (masked, found) = show(&source, redact, stream, out)?;
     match &source.ending.damage {
-        Some(why) => say!("warning: {}: {why}; what is whole is shown", source.shown),
+        Some(why) => say!("warning: {}: {why}; what is whole is shown", source.shown()),
         None => say!("{}", source.ending.completeness()),
     }
     super::say_masked(masked);
@@ -65,6 +66,7 @@ fn show(
     mut stream: Stream,
     out: &mut dyn Write,
 ) -> Result<(u64, bool)> {
+    source.progress.writes();
     stream.begin(out)?;
     let summary = source.batches(redact, |trace| Ok(stream.batch(&trace, out)?))?;
     stream.finish(&summary, out)?;
@@ -72,7 +74,7 @@ fn show(
     Ok((summary.masked, stream.found()))
 }
 
-/// Writes a recording anew, secrets hidden.
+/// Writes a recording anew, secrets hidden. The new file has its name when it is whole.
 fn clean(args: &args::Show, source: &Source, path: &Path) -> Result<bool> {
     if args.redact == args::Redact::Off {
         return Err(Failure::new(
@@ -81,25 +83,34 @@ fn clean(args: &args::Show, source: &Source, path: &Path) -> Result<bool> {
         )
         .into());
     }
-    let output = Output::open(path, args.force).map_err(Failure::from)?;
+    signals::catch()?;
+    signals::defer()?;
+    let output = Beside::open(path, args.force).map_err(Failure::from)?;
     let header = Header {
         redact: Redact::On,
         ..source.header.clone()
     };
     let mut writer = output.begin(&header).map_err(Failure::from)?;
     let ending = cleaned(source.reader()?, |one| {
+        if signals::flag().load(Ordering::SeqCst) {
+            let message = format!("interrupted before {} was whole", path.display());
+            return Err(Failure::new(message, "run it again; nothing is left of it").into());
+        }
         anyhow::Ok(match one {
             Cleaned::Record(part) => writer.record(&part.to_stored()),
             Cleaned::Sample(sample) => writer.sample(&sample),
         }?)
-    })?;
+    });
+    source.progress.hide();
+    let ending = ending.map_err(|error| source.failed(error))?;
     match &ending.trailer {
         Some(trailer) => writer.finish(trailer)?,
         None => writer.flush()?,
     }
+    output.finish().map_err(Failure::from)?;
     say!(
         "secrets of {} are hidden in {}",
-        source.shown,
+        source.shown(),
         path.display()
     );
     Ok(ending.is_whole())
