@@ -29,6 +29,66 @@ fn replay(bytes: &[u8]) -> Option<usize> {
     Some(trace.calls.len())
 }
 
+/// A recording goes on in further files: each can be read by itself, no request is missing between
+/// them, and only so many are kept.
+#[test]
+fn a_long_recording_is_several_files() {
+    const MOST_REQUESTS: usize = 20_000;
+    let assets = harness::assets_or_skip!();
+    let tool = Tool::find().expect("tool");
+    let daemon = Daemon::start(&assets).expect("daemon");
+    daemon.import_image().expect("image");
+    daemon.create_containers("c", 20).expect("created");
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("r").display().to_string();
+    let of = |n: usize| format!("{file}.{n}");
+    let mut sent = 0;
+    let args = ["-o", &file, "--max-size", "1M", "--max-files", "3"];
+    let (_, live) = traced(&daemon, &args, || {
+        while !std::path::Path::new(&of(4)).exists() {
+            assert!(sent < MOST_REQUESTS, "no further file");
+            let path = format!("/v1.41/containers/json?all=1&n={sent}");
+            daemon.get_as(&path, "t-files").expect("answer");
+            sent += 1;
+        }
+    });
+    let said = harness::words(&live.stderr);
+    let turned = format!("recording to {}; {} is removed", of(4), of(1));
+    assert!(said.contains(&turned), "{said}");
+    assert!(said.contains("complete:"), "{said}");
+
+    let mut kept = Vec::new();
+    for n in 2..=4 {
+        let shown = tool.run(&["show", &of(n), "--format", "jsonl"]);
+        // nothing of it is missing, whatever its last file still holds
+        let shown = shown.expect("run");
+        assert!(shown.stderr.contains("complete:"), "{}", shown.stderr);
+        let events = json_lines(&shown.stdout).expect("JSON lines");
+        let requests = events.iter().filter(|e| e["type"] == "request");
+        let queries = requests.filter_map(|r| r["query"].as_str());
+        let number = |q: &str| q.strip_prefix("all=1&n=")?.parse::<usize>().ok();
+        kept.extend(queries.filter_map(number));
+        let size = std::fs::metadata(of(n)).expect("there").len();
+        // what was taken at once, and the end
+        assert!(size < 3 << 20, "{} has {size} bytes", of(n));
+    }
+    kept.sort_unstable();
+    let first = kept.first().copied().expect("requests");
+    assert!(
+        kept.iter().copied().eq(first..sent),
+        "{sent} sent: {kept:?}"
+    );
+    assert!(sent - first > 10, "{sent} sent: {kept:?}");
+    let left = std::fs::read_dir(dir.path()).expect("folder").count();
+    assert_eq!(left, 3);
+
+    let args = ["--max-size", "1M", "--cmd", "true"];
+    let pid = daemon.pid().to_string();
+    let refused = [&["trace", "--pid", &pid, "-o", &file][..], &args].concat();
+    let refused = tool.run(&refused).expect("run").expect(2);
+    assert!(refused.stderr.contains("exists"), "{}", refused.stderr);
+}
+
 #[test]
 fn live_and_replayed_are_the_same_and_damage_is_survived() {
     const SECRET: &str = "c2VjcmV0LXRoYXQtbXVzdC1ub3QtYmUtc2Vlbg";

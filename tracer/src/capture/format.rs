@@ -123,6 +123,23 @@ impl From<&SiteCounters> for Counters {
     }
 }
 
+impl Counters {
+    /// What came since they were `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            hits: self.hits.saturating_sub(before.hits),
+            restarts: self.restarts.saturating_sub(before.restarts),
+            records: self.records.saturating_sub(before.records),
+            parts: self.parts.saturating_sub(before.parts),
+            drops: self.drops.saturating_sub(before.drops),
+            faults: self.faults.saturating_sub(before.faults),
+            cuts: self.cuts.saturating_sub(before.cuts),
+            map_full: self.map_full.saturating_sub(before.map_full),
+        }
+    }
+}
+
 /// Whether everything was captured, and if not, what is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completeness {
@@ -165,6 +182,19 @@ impl Trailer {
             symbols,
             ended,
             unnamed: 0,
+        }
+    }
+
+    /// The same, with counts of what came since they were as in `before`.
+    #[must_use]
+    pub fn since(self, before: &Self) -> Self {
+        let zero = Counters::default();
+        let earlier = before.counters.iter().chain(std::iter::repeat(&zero));
+        let counters = self.counters.iter().zip(earlier);
+        Self {
+            counters: counters.map(|(now, before)| now.since(before)).collect(),
+            unnamed: self.unnamed.saturating_sub(before.unnamed),
+            ..self
         }
     }
 

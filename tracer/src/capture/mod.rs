@@ -4,6 +4,7 @@
 //! (JSON), any number of records (`decode::Part::to_stored`), one trailer (JSON). Without a trailer the recording was
 //! cut; what is whole before the cut is used.
 
+mod files;
 mod format;
 mod output;
 mod reader;
@@ -11,6 +12,7 @@ mod recording;
 mod source;
 mod writer;
 
+pub use files::{Files, Limits, Turned};
 pub use format::{Completeness, Counters, Daemon, Header, Host, Trailer, monotonic_ns};
 pub use output::{Beside, Output, OutputError};
 pub use reader::{Ending, Error, Event, Reader};

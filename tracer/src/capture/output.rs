@@ -62,7 +62,39 @@ pub struct Output {
     created: bool,
 }
 
+/// Which file it is, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+
+    pub(super) fn is_of(self, metadata: &Metadata) -> bool {
+        self == Self::of(metadata)
+    }
+}
+
 impl Output {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn id(&self) -> Result<FileId, OutputError> {
+        let metadata = self.file.metadata().map_err(|source| OutputError::Io {
+            path: self.path.display().to_string(),
+            source,
+        })?;
+        Ok(FileId::of(&metadata))
+    }
+
     /// Opens the file for writing. A new one can be read by its owner only, who is the user behind `sudo` if there is one.
     /// One that is there is taken if it is empty, or if `force` says so.
     ///
@@ -137,11 +169,7 @@ impl Drop for Output {
         if !self.created {
             return;
         }
-        let same = |there: &Metadata| {
-            self.file
-                .metadata()
-                .is_ok_and(|own| (own.dev(), own.ino()) == (there.dev(), there.ino()))
-        };
+        let same = |there: &Metadata| self.id().is_ok_and(|own| own.is_of(there));
         if fs::symlink_metadata(&self.path).is_ok_and(|there| same(&there)) {
             let _ = fs::remove_file(&self.path);
         }

@@ -96,11 +96,22 @@ impl Writer {
         self.frame(SAMPLE, &serde_json::to_vec(sample)?)
     }
 
+    /// Bytes of the recording up to now.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.written + self.waiting.len() as u64
+    }
+
     /// Writes the trailer.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn finish(mut self, trailer: &Trailer) -> io::Result<()> {
+        self.end(trailer)
+    }
+
+    /// Writes the trailer; nothing may be added then.
+    pub(super) fn end(&mut self, trailer: &Trailer) -> io::Result<()> {
         self.frame(TRAILER, &serde_json::to_vec(trailer)?)?;
         self.flush()
     }

@@ -1,5 +1,6 @@
 //! The command line as clap reads it.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -136,6 +137,13 @@ pub struct Trace {
     /// Overwrite that file if it is there
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// Go on in a further file (FILE.1, FILE.2 …) when one has so many bytes,
+    /// e.g. 500M; each can be read by itself
+    #[arg(long, value_name = "SIZE", value_parser = size, requires = "output")]
+    pub max_size: Option<u64>,
+    /// Keep this many of these files: the oldest is removed
+    #[arg(long, value_name = "N", requires = "max_size")]
+    pub max_files: Option<NonZeroUsize>,
     /// Hide secrets, or show and record them in clear
     #[arg(long, value_enum, default_value_t = Redact::On)]
     pub redact: Redact,
@@ -165,6 +173,9 @@ pub struct Trace {
 
 /// Longer than any ordinary request of a healthy daemon takes; waits and streams take longer by their nature.
 const SLOW: &str = "10s";
+
+/// Each file begins with the plan, which has some hundred kilobytes.
+const LEAST_SIZE: u64 = 1 << 20;
 
 /// Whether secrets are hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -353,6 +364,31 @@ pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// `500M`, `2G`, or plain bytes; at least a megabyte.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
+    let shift = match unit {
+        "" => 0,
+        "k" | "K" => 10,
+        "m" | "M" => 20,
+        "g" | "G" => 30,
+        _ => return Err(format!("unknown unit {unit:?}: expected K, M or G")),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "expected a number and a unit: 500M, 2G".to_owned())?;
+    match number.checked_mul(1 << shift) {
+        None => Err("too large".to_owned()),
+        Some(bytes) if bytes < LEAST_SIZE => {
+            Err("too small: what stands before the records takes a part of it".to_owned())
+        }
+        Some(bytes) => Ok(bytes),
+    }
+}
+
 /// `10s`, `500ms`, `2m`, `1h`, or plain seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let (digits, unit) = text.split_at(
@@ -407,6 +443,16 @@ mod tests {
         ] {
             let names = parse(&format!("mobytrace trace {args}"));
             assert_eq!(names, ["list", "images"], "{args}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("500M"), Ok(500 << 20));
+        assert_eq!(size("2g"), Ok(2 << 30));
+        assert_eq!(size("1048576"), Ok(1 << 20));
+        for wrong in ["", "M", "1", "1023K", "5T", "5MB", "18446744073709551615G"] {
+            assert!(size(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -16,7 +16,7 @@ use super::say::say;
 use super::source::Source;
 use super::wanted::{Sender, Wanted};
 use super::{SETTLE, http, stop, words};
-use crate::capture::monotonic_ns;
+use crate::capture::{Limits, monotonic_ns};
 use crate::correlate::Trace;
 use crate::decode::Redact;
 use crate::render::{self, Style};
@@ -75,6 +75,7 @@ pub async fn run(
         output: args.output.as_deref().map(|path| Destination {
             path,
             force: args.force,
+            limits: Limits::default(),
         }),
         slow: None,
         verbose,

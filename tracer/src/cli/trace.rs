@@ -10,7 +10,7 @@ use super::command::Running;
 use super::profiles;
 use super::say::say;
 use super::{stop, words};
-use crate::capture::Header;
+use crate::capture::{Header, Limits};
 use crate::plan::Profile;
 use crate::render::{self, Style};
 use crate::session::{
@@ -85,6 +85,10 @@ pub fn options<'a>(
         output: output.map(|path| Destination {
             path,
             force: args.force,
+            limits: Limits {
+                size: args.max_size,
+                files: args.max_files,
+            },
         }),
         slow: Some(args.slow),
         verbose,

@@ -81,6 +81,13 @@ fn words(note: &Note) -> String {
         Note::Damaged(error) => {
             format!("warning: a record of the kernel cannot be read: {error}")
         }
+        Note::Turned(turned) => {
+            let goes_on = format!("recording to {}", turned.path.display());
+            match &turned.removed {
+                Some(oldest) => format!("{goes_on}; {} is removed", oldest.display()),
+                None => goes_on,
+            }
+        }
         Note::RecordingFailed { why } => {
             format!("warning: the recording ended early: {why}; the session goes on")
         }

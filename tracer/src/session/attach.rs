@@ -8,7 +8,7 @@ use super::note::{Note, Tell};
 use super::prepare::{DaemonState, Prepared, parse_binary};
 use super::record::Recording;
 use super::{Error, signals};
-use crate::capture;
+use crate::capture::{Files, Limits, Output};
 use crate::gobin::GoBinary;
 use crate::plan::Plan;
 use crate::probe::{AttachReport, Session, SessionOptions, TargetProc};
@@ -19,6 +19,15 @@ pub struct Destination<'a> {
     pub path: &'a Path,
     /// What is there may be overwritten.
     pub force: bool,
+    /// How large it may become.
+    pub limits: Limits,
+}
+
+impl Destination<'_> {
+    fn open(&self) -> Result<Output, Error> {
+        self.limits.check(self.path, self.force)?;
+        Ok(Output::open(self.path, self.force)?)
+    }
 }
 
 /// How a session is to go.
@@ -53,7 +62,7 @@ pub(super) fn attach<'p>(
     signals::defer()?;
     let opened = options
         .output
-        .map(|to| capture::Output::open(to.path, to.force))
+        .map(|to| to.open().map(|output| (output, to)))
         .transpose()?;
     prepared.process.check()?;
     let open_before = prepared.open_connections();
@@ -82,7 +91,12 @@ pub(super) fn attach<'p>(
     }
     let recording = match opened {
         None => Recording::None,
-        Some(output) => Recording::On(output.begin(&prepared.header)?),
+        Some((output, to)) => Recording::On(Box::new(Files::begin(
+            output,
+            &prepared.header,
+            to.limits,
+            to.force,
+        )?)),
     };
     let report = session.attach_report();
     for failed in report.failures() {

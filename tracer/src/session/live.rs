@@ -13,7 +13,7 @@ use super::record::Recording;
 use super::slow::Watch;
 use super::{Context, Error, signals};
 use crate::addr::ImageAddr;
-use crate::capture::{self, Completeness, Event};
+use crate::capture::{self, Completeness, Event, Trailer};
 use crate::correlate::{Correlator, Trace};
 use crate::decode::{Hit, RawHit};
 use crate::gobin::GoBinary;
@@ -57,12 +57,15 @@ pub struct Live<'p> {
 /// Names of return addresses, innermost inlined frame first.
 pub(super) type Symbols = Vec<(ImageAddr, Vec<String>)>;
 
-/// What is kept of every hit: the recording, and the return addresses to be named at the end.
+/// What is kept of every hit: the recording, and the return addresses to be named at the end of
+/// its file.
 struct Store<'p> {
     recording: Recording,
     callers: BTreeSet<ImageAddr>,
     /// Return addresses for which there was no room in `callers`.
     unnamed: u64,
+    /// Counts when the file began; none: when the session did.
+    before: Trailer,
     tell: Tell<'p>,
 }
 
@@ -126,6 +129,7 @@ impl<'p> Live<'p> {
                 recording,
                 callers: BTreeSet::new(),
                 unnamed: 0,
+                before: Trailer::default(),
                 tell,
             },
             watch: options
@@ -166,6 +170,7 @@ impl<'p> Live<'p> {
             let records = self.drain.take(MOST_AT_ONCE);
             self.take(records);
             self.session.log();
+            self.turn()?;
             // what is not decoded yet may say that it is over
             if self.is_up_to_date() {
                 self.look(false);
@@ -234,6 +239,30 @@ impl<'p> Live<'p> {
             .write(self.tell, capture::Writer::flush);
     }
 
+    /// Goes on in a further file of the recording, if one is due; best where no request is open and
+    /// nothing waits.
+    fn turn(&mut self) -> Result<(), Error> {
+        let quiet = self.is_up_to_date() && self.correlator().open_requests().next().is_none();
+        if !self.store.recording.is_due(quiet) {
+            return Ok(());
+        }
+        let counters = self.session.counters()?;
+        let store = &mut self.store;
+        let callers = std::mem::take(&mut store.callers);
+        let names = symbols(&self.prepared.image, &self.binary, callers);
+        let counts = Trailer {
+            unnamed: store.unnamed,
+            ..Trailer::new(&counters, Vec::new(), capture::monotonic_ns())
+        };
+        let before = std::mem::replace(&mut store.before, counts.clone());
+        let trailer = Trailer {
+            symbols: names,
+            ..counts.since(&before)
+        };
+        store.recording.turn(self.tell, &trailer);
+        Ok(())
+    }
+
     /// Detaches, checks that the daemon's code is as before, closes the recording.
     pub(super) fn finish(mut self) -> Result<Finished, Error> {
         let (rest, ring) = self.drain.finish();
@@ -265,15 +294,17 @@ impl<'p> Live<'p> {
         )));
         let counters = counters?;
         let trace = pipeline.finish(counters.iter().map(|c| c.drops).sum(), ended);
-        let mut trailer = capture::Trailer::new(&counters, Vec::new(), ended);
-        trailer.symbols = symbols(&prepared.image, &binary, store.callers);
-        trailer.unnamed = store.unnamed;
+        let names = symbols(&prepared.image, &binary, store.callers);
+        let trailer = Trailer {
+            unnamed: store.unnamed,
+            ..Trailer::new(&counters, names, ended)
+        };
         let fresh = fresh(&mut named, &trace);
         Ok(Finished {
             symbols: symbols(&prepared.image, &binary, fresh),
             trace,
             completeness: trailer.completeness(),
-            recording: store.recording.finish(tell, &trailer),
+            recording: store.recording.finish(tell, &trailer.since(&store.before)),
         })
     }
 }

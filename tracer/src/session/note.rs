@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::Meant;
 use crate::addr::ImageAddr;
+use crate::capture::Turned;
 use crate::decode::{RecordError, Text};
 use crate::plan::Issue;
 use crate::probe::{Links, PerfReason};
@@ -49,6 +50,8 @@ pub enum Note {
     Damaged(RecordError),
     /// The recording takes no more; the session goes on.
     RecordingFailed { why: String },
+    /// The recording goes on in a further file.
+    Turned(Turned),
     /// Something has been in flight for long.
     Slow(Slow),
     /// The probes are about to go.

@@ -4,11 +4,11 @@ use std::io;
 
 use super::Error;
 use super::note::{Note, Tell};
-use crate::capture::{Trailer, Writer};
+use crate::capture::{Files, Trailer, Writer};
 
 pub(super) enum Recording {
     None,
-    On(Writer),
+    On(Box<Files>),
     Failed(io::Error),
 }
 
@@ -18,8 +18,8 @@ impl Recording {
         tell: Tell<'_>,
         job: impl FnOnce(&mut Writer) -> io::Result<()>,
     ) {
-        if let Self::On(writer) = self
-            && let Err(error) = job(writer)
+        if let Self::On(files) = self
+            && let Err(error) = job(files.writer())
         {
             self.fail(tell, error);
         }
@@ -31,11 +31,27 @@ impl Recording {
         tell(Note::RecordingFailed { why });
     }
 
+    /// Whether it is to go on in a further file. `quiet`: nothing would be cut in two.
+    pub(super) fn is_due(&self, quiet: bool) -> bool {
+        matches!(self, Self::On(files) if files.is_due(quiet))
+    }
+
+    /// Goes on in a further file.
+    pub(super) fn turn(&mut self, tell: Tell<'_>, trailer: &Trailer) {
+        let Self::On(files) = self else {
+            return;
+        };
+        match files.turn(trailer) {
+            Ok(turned) => tell(Note::Turned(turned)),
+            Err(error) => self.fail(tell, io::Error::other(error)),
+        }
+    }
+
     /// Closes it; gives why it is not whole.
     pub(super) fn finish(mut self, tell: Tell<'_>, trailer: &Trailer) -> Option<Error> {
-        if let Self::On(writer) = self {
+        if let Self::On(files) = self {
             self = Self::None;
-            if let Err(error) = writer.finish(trailer) {
+            if let Err(error) = files.finish(trailer) {
                 self.fail(tell, error);
             }
         }
