@@ -27,6 +27,7 @@ pub const PLACES: &[(&str, &[&str])] = &[
         "functions whose name says secret",
         &["unlock key of the swarm", "identity token of a login"],
     ),
+    ("buffers", &["identity token of a login"]),
     ("build arguments", &["buildargs"]),
     ("every `http.Header`", &["X-Custom"]),
     (

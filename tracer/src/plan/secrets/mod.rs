@@ -18,6 +18,9 @@ const TYPES: &[(&str, Secret)] = &[
     ("http.Header", Secret::HeaderValues),
     ("textproto.MIMEHeader", Secret::HeaderValues),
     ("url.Userinfo", Secret::All),
+    // net/http takes them from a pool: behind their content stand pieces of what others sent and were answered
+    ("bufio.Reader", Secret::All),
+    ("bufio.Writer", Secret::All),
 ];
 /// Names of types, in any package, whose values are secret.
 const TYPE_NAMES: &[(&str, Secret)] = &[("PrivateKey", Secret::All)];
@@ -221,6 +224,8 @@ mod tests {
         assert_eq!(of_type("http.Header"), Secret::HeaderValues);
         assert_eq!(of_type("x/nothttp.Header"), Secret::None);
         assert_eq!(of_type("crypto/rsa.PrivateKey"), Secret::All);
+        assert_eq!(of_type("bufio.Writer"), Secret::All);
+        assert_eq!(of_type("x/csv.Writer"), Secret::None);
         assert_eq!(of_type("map[string][]string"), Secret::None);
     }
 }
