@@ -246,9 +246,14 @@ fn check_file(shown: &str, text: &str, findings: &mut Vec<String>) {
     only("tracer/src/probe/", "use aya", findings);
     if shown.starts_with("tracer/src/")
         && !shown.starts_with("tracer/src/cli/")
-        && ["println!(", "eprintln!(", "process::exit"]
-            .iter()
-            .any(|w| text.contains(w))
+        && text
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or(line))
+            .any(|code| {
+                ["println!(", "eprintln!(", "process::exit"]
+                    .iter()
+                    .any(|word| code.contains(word))
+            })
     {
         findings.push(format!("{shown}: only cli writes to the terminal or exits"));
     }
