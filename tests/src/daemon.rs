@@ -47,12 +47,84 @@ impl Daemon {
     /// # Errors
     /// It does not start.
     pub fn start_binary(assets: &Assets, dockerd: &Path) -> Result<Self> {
+        let dir = Self::place()?;
+        let child = Self::spawn(assets, dockerd, dir.path())?;
+        let mut daemon = Self {
+            child,
+            dir,
+            assets: assets.clone(),
+        };
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
+    /// A place for a daemon that is not started yet: its socket's path is known.
+    ///
+    /// # Errors
+    /// No folder can be made.
+    pub fn place() -> Result<tempfile::TempDir> {
         // short: a socket path has 107 bytes
-        let dir = tempfile::Builder::new()
-            .prefix("mobytrace-")
-            .tempdir_in("/tmp")?;
-        let log = File::create(dir.path().join("log"))?;
-        let at = |name: &str| dir.path().join(name);
+        let mut builder = tempfile::Builder::new();
+        Ok(builder.prefix("mobytrace-").tempdir_in("/tmp")?)
+    }
+
+    /// Starts the stock dockerd in a place, and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_in(assets: &Assets, dir: tempfile::TempDir) -> Result<Self> {
+        let child = Self::spawn(assets, &assets.dockerd(), dir.path())?;
+        let mut daemon = Self {
+            child,
+            dir,
+            assets: assets.clone(),
+        };
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
+    /// Ends it by that signal and waits for its end; what it works on stays.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn stop(&mut self, how: Signal) -> Result<()> {
+        signal(self.child.id(), how);
+        let asked = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            ensure!(asked.elapsed() < READY, "it does not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if how == Signal::KILL {
+            self.end_containerd();
+        }
+        Ok(())
+    }
+
+    /// Ends the containerd of a daemon that was killed, which would be taken for one that runs.
+    fn end_containerd(&self) {
+        let file = self.dir.path().join("exec/containerd/containerd.pid");
+        let pid = std::fs::read_to_string(&file).ok();
+        if let Some(pid) = pid.and_then(|text| text.trim().parse().ok()) {
+            signal(pid, Signal::KILL);
+        }
+        let _ = std::fs::remove_file(file);
+    }
+
+    /// Starts it anew, or another release in its place, and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_again(&mut self, dockerd: &Path) -> Result<()> {
+        self.child = Self::spawn(&self.assets, dockerd, self.dir.path())?;
+        self.wait_until_ready()
+    }
+
+    fn spawn(assets: &Assets, dockerd: &Path, dir: &Path) -> Result<Child> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(dir.join("log"))?;
+        let at = |name: &str| dir.join(name);
         let mut command = Command::new(dockerd);
         command
             .arg("--data-root")
@@ -74,25 +146,22 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child = crate::tool::spawn(&mut command)
-            .with_context(|| format!("starting {}", dockerd.display()))?;
-        let mut daemon = Self {
-            child,
-            dir,
-            assets: assets.clone(),
-        };
+        crate::tool::spawn(&mut command).with_context(|| format!("starting {}", dockerd.display()))
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
         let started = Instant::now();
         loop {
-            if let Ok(answer) = daemon.get("/_ping")
+            if let Ok(answer) = self.get("/_ping")
                 && answer.status == 200
             {
-                return Ok(daemon);
+                return Ok(());
             }
-            if let Some(status) = daemon.child.try_wait()? {
-                bail!("dockerd ended with {status}:\n{}", daemon.log());
+            if let Some(status) = self.child.try_wait()? {
+                bail!("dockerd ended with {status}:\n{}", self.log());
             }
             if started.elapsed() > READY {
-                bail!("dockerd does not answer:\n{}", daemon.log());
+                bail!("dockerd does not answer:\n{}", self.log());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -350,13 +419,9 @@ impl Daemon {
             }
         }
         if matches!(self.child.try_wait(), Ok(None)) {
-            let containerd =
-                std::fs::read_to_string(self.dir.path().join("exec/containerd/containerd.pid"));
             let _ = self.child.kill();
             let _ = self.child.wait();
-            if let Some(pid) = containerd.ok().and_then(|t| t.trim().parse().ok()) {
-                signal(pid, Signal::KILL);
-            }
+            self.end_containerd();
         }
         unmount_below(self.dir.path());
     }

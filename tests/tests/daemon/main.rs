@@ -10,6 +10,7 @@ mod generations;
 mod hostile_text;
 mod interrupts;
 mod ledger;
+mod life;
 mod list_options;
 mod ownership;
 mod profiles;

@@ -101,10 +101,12 @@ impl Files {
     /// # Errors
     /// One of them cannot be written.
     pub fn turn(&mut self, trailer: &Trailer) -> Result<Turned, OutputError> {
-        self.writer.end(trailer).map_err(|source| OutputError::Io {
-            path: numbered(&self.path, self.number).display().to_string(),
-            source,
-        })?;
+        self.writer
+            .finish(trailer)
+            .map_err(|source| OutputError::Io {
+                path: numbered(&self.path, self.number).display().to_string(),
+                source,
+            })?;
         self.number += 1;
         let path = numbered(&self.path, self.number);
         let output = Output::open(&path, self.force)?;
@@ -127,11 +129,20 @@ impl Files {
         (id.is_of(&there) && fs::remove_file(&path).is_ok()).then_some(path)
     }
 
-    /// Ends the recording.
+    /// Begins a further segment, behind a trailer; further files begin with its header.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn finish(self, trailer: &Trailer) -> io::Result<()> {
+    pub fn segment(&mut self, header: &Header) -> io::Result<()> {
+        self.header = header.clone();
+        self.writer.segment(header)
+    }
+
+    /// Ends the recording, unless another segment follows.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(&mut self, trailer: &Trailer) -> io::Result<()> {
         self.writer.finish(trailer)
     }
 }

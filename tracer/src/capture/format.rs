@@ -16,8 +16,10 @@ pub const MAGIC: &[u8; 8] = b"MOBYTRC\n";
 /// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops and types for the client of a request. 3: functions
 /// by which handlers take connections over; what the daemon says of itself. 4: functions of role `layers`; looks at
 /// goroutines. 5: words instead of sentences where a plan gives a reason; what a value means to its call. 6: what is known of singleflight
-/// groups.
-pub const VERSION: u32 = 6;
+/// groups. 7: a segment for each incarnation of the daemon.
+pub const VERSION: u32 = 7;
+/// The first version in which another segment may follow.
+pub(super) const SEGMENTS: u32 = 7;
 /// Frame kinds.
 pub const HEADER: u32 = 1;
 pub const RECORD: u32 = 2;
@@ -43,6 +45,33 @@ pub struct Daemon {
     pub socket: Option<String>,
 }
 
+/// How an incarnation of a daemon was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Left {
+    /// Its process ended.
+    Ended,
+    /// Its process runs another program (`exec`).
+    Replaced,
+}
+
+/// Where a session goes on with the next incarnation of its daemon. All times are CLOCK_MONOTONIC,
+/// ns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seam {
+    /// Process of the incarnation before.
+    pub pid: u32,
+    pub left: Left,
+    /// When it was seen to be over.
+    pub left_ns: u64,
+    /// When all probes of the next one were there.
+    pub attached_ns: u64,
+    /// Whether the next one listened then: if not, it had served nothing yet. `None`: not known.
+    pub listened: Option<bool>,
+    /// Requests of the session before: their numbers go on.
+    pub requests: u32,
+}
+
 /// The machine.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 pub struct Host {
@@ -63,12 +92,15 @@ pub struct Header {
     /// Off: the user asked for it, and secrets stand in the records in clear.
     #[serde(default, skip_serializing_if = "Redact::is_on")]
     pub redact: Redact,
+    /// What was traced in this session before; `None`: nothing, it begins here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seam: Option<Seam>,
     pub plan: Arc<Plan>,
 }
 
 impl Header {
     #[must_use]
-    pub fn new(daemon: Daemon, plan: Plan) -> Self {
+    pub fn new(daemon: Daemon, plan: Arc<Plan>) -> Self {
         let uname = rustix::system::uname();
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -83,7 +115,8 @@ impl Header {
             wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
             monotonic_ns: monotonic_ns(),
             redact: Redact::On,
-            plan: Arc::new(plan),
+            seam: None,
+            plan,
         }
     }
 }

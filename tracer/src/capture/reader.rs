@@ -6,7 +6,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::Completeness;
-use super::format::{HEADER, Header, MAGIC, MOST_FRAME, RECORD, SAMPLE, TRAILER, Trailer, VERSION};
+use super::format::{
+    HEADER, Header, MAGIC, MOST_FRAME, RECORD, SAMPLE, SEGMENTS, TRAILER, Trailer, VERSION,
+};
 use crate::addr::ImageAddr;
 use crate::decode::{Part, Sample};
 
@@ -157,14 +159,27 @@ impl Ending {
     }
 }
 
-/// A recording that is being read.
+/// A segment of a recording that is being read: what is of one incarnation of the daemon.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
+    version: u32,
     header: Header,
     ending: Ending,
-    /// Nothing more comes.
+    /// Nothing more of this segment comes.
     over: bool,
+    /// The header of another one, which came in the place of a trailer.
+    next: Option<Vec<u8>>,
+}
+
+/// Reads a header, of a recording of that version.
+fn header(payload: &[u8], version: u32) -> Result<Header, Error> {
+    let header: Header =
+        serde_json::from_slice(payload).map_err(|e| Error::Header(e.to_string()))?;
+    Ok(Header {
+        plan: Arc::new(Arc::unwrap_or_clone(header.plan).lifted(version)),
+        ..header
+    })
 }
 
 impl<R: Read> Reader<R> {
@@ -184,22 +199,23 @@ impl<R: Read> Reader<R> {
             _ => return Err(Error::Newer { found: version }),
         }
         let header = match frame(&mut input)? {
-            Frame::Whole(HEADER, payload) => serde_json::from_slice::<Header>(&payload)
-                .map_err(|e| Error::Header(e.to_string()))?,
+            Frame::Whole(HEADER, payload) => header(&payload, version)?,
             Frame::Whole(kind, _) => return Err(Error::Header(format!("frame of kind {kind}"))),
             Frame::End => return Err(Error::Header("it is missing".into())),
             Frame::Cut(why) => return Err(Error::Header(why)),
         };
-        let header = Header {
-            plan: Arc::new(Arc::unwrap_or_clone(header.plan).lifted(version)),
-            ..header
-        };
-        Ok(Self {
+        Ok(Self::of(input, version, header))
+    }
+
+    fn of(input: R, version: u32, header: Header) -> Self {
+        Self {
             input,
+            version,
             header,
             ending: Ending::default(),
             over: false,
-        })
+            next: None,
+        }
     }
 
     #[must_use]
@@ -232,6 +248,11 @@ impl<R: Read> Reader<R> {
                         Err(error) => format!("its end is damaged: {error}"),
                     }
                 }
+                Frame::Whole(HEADER, payload) if self.version >= SEGMENTS => {
+                    self.over = true;
+                    self.next = Some(payload);
+                    "a segment has no end".into()
+                }
                 // later versions may add kinds that can be passed over
                 Frame::Whole(_, _) => continue,
                 Frame::End => {
@@ -255,5 +276,39 @@ impl<R: Read> Reader<R> {
     pub fn finish(mut self) -> io::Result<Ending> {
         while self.next_event()?.is_some() {}
         Ok(self.ending)
+    }
+
+    /// Passes over what is left of this segment. Gives what is known at its end, and the next one
+    /// if there is one.
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    pub fn next_segment(mut self) -> io::Result<(Ending, Option<Self>)> {
+        while self.next_event()?.is_some() {}
+        let (mut input, version, mut ending) = (self.input, self.version, self.ending);
+        if version < SEGMENTS || (self.next.is_none() && ending.trailer.is_none()) {
+            return Ok((ending, None));
+        }
+        let payload = loop {
+            if let Some(payload) = self.next.take() {
+                break payload;
+            }
+            match frame(&mut input)? {
+                Frame::Whole(HEADER, payload) => break payload,
+                Frame::Whole(_, _) => {}
+                Frame::End => return Ok((ending, None)),
+                Frame::Cut(why) => {
+                    ending.damage = Some(format!("behind this segment: {why}"));
+                    return Ok((ending, None));
+                }
+            }
+        };
+        match header(&payload, version) {
+            Ok(header) => Ok((ending, Some(Self::of(input, version, header)))),
+            Err(error) => {
+                ending.damage = Some(format!("behind this segment: {error}"));
+                Ok((ending, None))
+            }
+        }
     }
 }

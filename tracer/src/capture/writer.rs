@@ -102,17 +102,21 @@ impl Writer {
         self.written + self.waiting.len() as u64
     }
 
-    /// Writes the trailer.
+    /// Writes the trailer: the segment is whole. The recording ends here unless another begins.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn finish(mut self, trailer: &Trailer) -> io::Result<()> {
-        self.end(trailer)
+    pub fn finish(&mut self, trailer: &Trailer) -> io::Result<()> {
+        self.frame(TRAILER, &serde_json::to_vec(trailer)?)?;
+        self.flush()
     }
 
-    /// Writes the trailer; nothing may be added then.
-    pub(super) fn end(&mut self, trailer: &Trailer) -> io::Result<()> {
-        self.frame(TRAILER, &serde_json::to_vec(trailer)?)?;
+    /// Begins a further segment, behind a trailer.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn segment(&mut self, header: &Header) -> io::Result<()> {
+        self.frame(HEADER, &serde_json::to_vec(header)?)?;
         self.flush()
     }
 }

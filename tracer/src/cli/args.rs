@@ -126,6 +126,13 @@ pub struct Trace {
     /// recording of its own: trace.PID.mobytrace
     #[arg(long, conflicts_with_all = ["pid", "socket"])]
     pub all: bool,
+    /// Wait until there is a daemon
+    #[arg(long, conflicts_with = "pid")]
+    pub wait: bool,
+    /// End with the daemon; without, the session goes on when it is started
+    /// anew
+    #[arg(long)]
+    pub once: bool,
     #[command(flatten)]
     pub profiles: Chosen,
     /// Function to trace: full name, suffix or glob (repeatable)

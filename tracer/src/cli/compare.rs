@@ -283,7 +283,8 @@ fn from_recording(
     style: Style,
     out: &mut dyn Write,
 ) -> Result<bool> {
-    let source = Source::open(file)?;
+    let segments = Source::open(file)?;
+    let whole = segments.iter().all(|source| source.ending.is_whole());
     let asked = args.requests.as_slice();
     if asked.len() > kept::MOST {
         return Err(Failure::new(
@@ -292,6 +293,7 @@ fn from_recording(
         )
         .into());
     }
+    let source = segment_of(&segments, asked)?;
     let mut kept = Kept::default();
     source.batches(Redact::On, |batch| {
         if asked.is_empty() {
@@ -323,7 +325,51 @@ fn from_recording(
         })
         .collect::<Result<_, _>>()?;
     let certain = report(&source.context(), &trace, columns, args.format, style, out)?;
-    Ok(certain && source.ending.is_whole())
+    Ok(certain && whole)
+}
+
+/// The segment that holds these requests; without any, the first that has two to compare.
+fn segment_of<'s>(segments: &'s [Source], requests: &[u32]) -> Result<&'s Source> {
+    let before = |source: &Source| source.header.seam.as_ref().map_or(0, |seam| seam.requests);
+    // numbers go on from one segment to the next
+    let place = |id: &u32| segments.iter().rposition(|source| before(source) < *id);
+    let mut places = requests.iter().map(place);
+    let first = places.next();
+    if places.any(|other| Some(other) != first) {
+        return Err(Failure::new(
+            "these requests were not served by the same run of the daemon",
+            "compare requests between the same two restarts",
+        )
+        .into());
+    }
+    let chosen = match first {
+        Some(place) => place,
+        None => first_with_two(segments)?,
+    };
+    let source = segments.get(chosen.unwrap_or(0));
+    source.ok_or_else(|| Failure::new("the recording is empty", "give another one").into())
+}
+
+/// The first segment in which two list requests are over.
+fn first_with_two(segments: &[Source]) -> Result<Option<usize>> {
+    if segments.len() < 2 {
+        return Ok(None);
+    }
+    for (place, source) in segments.iter().enumerate() {
+        let mut found = 0;
+        source.batches(Redact::On, |batch| {
+            let listed = render::list_requests(&batch);
+            found += listed
+                .iter()
+                .filter(|i| is_awaited(&batch, **i, &[]))
+                .count();
+            Ok(())
+        })?;
+        if found > 1 {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }
 
 fn report(

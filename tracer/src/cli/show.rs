@@ -10,52 +10,56 @@ use super::args;
 use super::failure::Failure;
 use super::say::say;
 use super::source::Source;
-use crate::capture::{Beside, Header};
+use crate::capture::{Beside, Header, Writer};
 use crate::decode::Redact;
 use crate::render::{self, Style};
 use crate::session::{Cleaned, Filter, Stream, clean as cleaned, signals};
 
 /// `Ok(false)`: the recording is cut, or nothing is in it.
 pub fn run(args: &args::Show, style: Style, out: &mut dyn Write) -> Result<bool> {
-    let source = Source::open(&args.file)?;
+    let segments = Source::open(&args.file)?;
     if let Some(path) = &args.output {
-        return clean(args, &source, path);
+        return clean(args, &segments, path);
     }
     if args.what {
-        let sink = Box::new(render::What::default());
-        show(
-            &source,
-            Redact::On,
-            Stream::new(source.context(), Filter::default(), sink),
-            out,
-        )?;
+        for source in &segments {
+            let sink = Box::new(render::What::default());
+            let stream = Stream::new(source.context(), Filter::default(), sink);
+            show(source, Redact::On, stream, out)?;
+        }
         return Ok(true);
     }
     let redact = args.redact.into();
     if redact == Redact::Off {
         say!("warning: --redact=off: secrets that were recorded are shown in clear");
-    } else if source.header.redact == Redact::Off {
+    } else if let Some(source) = segments.iter().find(|s| s.header.redact == Redact::Off) {
         let shown = source.shown();
         say!(
             "warning: {shown} was made with --redact=off and holds secrets in clear; `mobytrace show --redact {shown} -o NEW` writes it anew without them"
         );
     }
-    let view = render::View {
-        stack: args.stack,
-        slow: args::nanoseconds(args.slow),
-        redact,
-        ..render::View::of_stdout()
-    };
-    let context = source.context();
-    let sink = args.format.sink(&context, style, view);
-    let stream = Stream::new(context, args.only.filter(), sink);
-    let (masked, found) = show(&source, redact, stream, out)?;
-    match &source.ending.damage {
-        Some(why) => say!("warning: {}: {why}; what is whole is shown", source.shown()),
-        None => say!("{}", source.ending.completeness()),
+    let (mut whole, mut found, mut masked) = (true, false, 0u64);
+    for source in &segments {
+        let view = render::View {
+            stack: args.stack,
+            slow: args::nanoseconds(args.slow),
+            redact,
+            ..render::View::of_stdout()
+        };
+        let context = source.context();
+        let sink = args.format.sink(&context, style, view);
+        let stream = Stream::new(context, args.only.filter(), sink);
+        let shown = show(source, redact, stream, out)?;
+        match &source.ending.damage {
+            Some(why) => say!("warning: {}: {why}; what is whole is shown", source.shown()),
+            None => say!("{}", source.ending.completeness()),
+        }
+        whole &= source.ending.is_whole();
+        masked = masked.saturating_add(shown.0);
+        found |= shown.1;
     }
     super::say_masked(masked);
-    Ok(source.ending.is_whole() && found)
+    Ok(whole && found)
 }
 
 /// Gives a recording to a stream; gives how many values were masked, and whether anything was
@@ -75,7 +79,7 @@ fn show(
 }
 
 /// Writes a recording anew, secrets hidden. The new file has its name when it is whole.
-fn clean(args: &args::Show, source: &Source, path: &Path) -> Result<bool> {
+fn clean(args: &args::Show, segments: &[Source], path: &Path) -> Result<bool> {
     if args.redact == args::Redact::Off {
         return Err(Failure::new(
             "-o of show writes a recording without secrets",
@@ -86,11 +90,30 @@ fn clean(args: &args::Show, source: &Source, path: &Path) -> Result<bool> {
     signals::catch()?;
     signals::defer()?;
     let output = Beside::open(path, args.force).map_err(Failure::from)?;
-    let header = Header {
+    let header = |source: &Source| Header {
         redact: Redact::On,
         ..source.header.clone()
     };
-    let mut writer = output.begin(&header).map_err(Failure::from)?;
+    let Some((first, others)) = segments.split_first() else {
+        return Ok(false);
+    };
+    let mut writer = output.begin(&header(first)).map_err(Failure::from)?;
+    let mut whole = clean_segment(first, &mut writer, path)?;
+    for source in others {
+        writer.segment(&header(source))?;
+        whole &= clean_segment(source, &mut writer, path)?;
+    }
+    output.finish().map_err(Failure::from)?;
+    say!(
+        "secrets of {} are hidden in {}",
+        first.shown(),
+        path.display()
+    );
+    Ok(whole)
+}
+
+/// Writes a segment anew; gives whether it is whole.
+fn clean_segment(source: &Source, writer: &mut Writer, path: &Path) -> Result<bool> {
     let ending = cleaned(source.reader()?, |one| {
         if signals::flag().load(Ordering::SeqCst) {
             let message = format!("interrupted before {} was whole", path.display());
@@ -107,11 +130,5 @@ fn clean(args: &args::Show, source: &Source, path: &Path) -> Result<bool> {
         Some(trailer) => writer.finish(trailer)?,
         None => writer.flush()?,
     }
-    output.finish().map_err(Failure::from)?;
-    say!(
-        "secrets of {} are hidden in {}",
-        source.shown(),
-        path.display()
-    );
     Ok(ending.is_whole())
 }

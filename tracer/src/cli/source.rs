@@ -2,6 +2,7 @@
 //! it.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::Result;
 
@@ -12,30 +13,39 @@ use crate::correlate::{Summary, Trace};
 use crate::decode::Redact;
 use crate::session::{Context, replay_in_batches};
 
-/// A recording that can be read any number of times, and what its end says.
+/// A segment of a recording (of one run of the daemon) that can be read any number of times, and
+/// what its end says.
 pub struct Source {
-    from: capture::Source,
+    from: Rc<capture::Source>,
+    /// Segments before it.
+    before: usize,
     pub header: Header,
     pub ending: Ending,
-    pub progress: Progress,
+    pub progress: Rc<Progress>,
 }
 
 impl Source {
-    /// Opens a recording and looks for its end.
-    pub fn open(path: &Path) -> Result<Self> {
-        let from = capture::Source::open(path).map_err(Failure::from)?;
-        let progress = Progress::new(from.size());
+    /// Opens a recording and looks for its ends: one for each segment, at least one.
+    pub fn open(path: &Path) -> Result<Vec<Self>> {
+        let from = Rc::new(capture::Source::open(path).map_err(Failure::from)?);
+        let progress = Rc::new(Progress::new(from.size()));
+        let mut segments: Vec<Self> = Vec::new();
         let reader = from.read(|bytes| progress.passed(bytes));
-        let reader = reader.map_err(Failure::from)?;
-        let header = reader.header().clone();
-        let ending = reader.finish();
-        let ending = ending.map_err(|error| Failure::from(from.failed(error.into())))?;
-        Ok(Self {
-            from,
-            header,
-            ending,
-            progress,
-        })
+        let mut next = Some(reader.map_err(Failure::from)?);
+        while let Some(reader) = next {
+            let header = reader.header().clone();
+            let (ending, behind) = reader.next_segment().map_err(|e| unread(&from, e))?;
+            segments.push(Self {
+                from: Rc::clone(&from),
+                before: segments.len(),
+                header,
+                ending,
+                progress: Rc::clone(&progress),
+            });
+            next = behind;
+        }
+        drop(next);
+        Ok(segments)
     }
 
     /// How it is called in messages.
@@ -47,7 +57,17 @@ impl Source {
     pub fn reader(&self) -> Result<Reader<Unpacked<'_>>> {
         self.progress.again();
         let reader = self.from.read(|bytes| self.progress.passed(bytes));
-        Ok(reader.map_err(Failure::from)?)
+        let mut reader = reader.map_err(Failure::from)?;
+        for _ in 0..self.before {
+            let (_, next) = reader.next_segment().map_err(|e| unread(&self.from, e))?;
+            reader = next.ok_or_else(|| {
+                Failure::new(
+                    format!("{}: it became shorter while it was read", self.shown()),
+                    "show it when nothing writes to it any more",
+                )
+            })?;
+        }
+        Ok(reader)
     }
 
     /// What is known of it.
@@ -73,4 +93,8 @@ impl Source {
             Err(error) => error,
         }
     }
+}
+
+fn unread(from: &capture::Source, error: std::io::Error) -> Failure {
+    Failure::from(from.failed(error.into()))
 }

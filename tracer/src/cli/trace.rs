@@ -1,7 +1,7 @@
 //! `mobytrace trace`: live session, recorded with `-o`.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -14,7 +14,8 @@ use crate::capture::{Header, Limits};
 use crate::plan::Profile;
 use crate::render::{self, Style};
 use crate::session::{
-    self, Batch, Context, Destination, Hooks, Live, Options, Prepared, Stream, Wish, signals,
+    self, Batch, Claims, Context, Destination, Ended, Event, Hooks, Life, Options, Prepared,
+    Stream, Wish, signals,
 };
 use crate::target::Selection;
 
@@ -27,38 +28,110 @@ pub async fn run(
 ) -> Result<bool> {
     signals::catch()?;
     let profiles = profiles::of(&args.profiles)?;
-    let prepared = Prepared::new(&wish(args, &profiles, args.daemon.selection()))?;
+    let claims = Claims::default();
+    let life = life(
+        args,
+        &profiles,
+        args.daemon.selection(),
+        args.output.as_deref(),
+        verbose,
+        &claims,
+    );
     words::warn_of_secrets(None, args.redact);
     let tell = words::teller(None);
-    let live = Live::attach(
-        &prepared,
-        &options(args, args.output.as_deref(), verbose),
+    let mut shown = Shown::new(args, style);
+    let until = |socket: Option<PathBuf>| async move { until(args, socket.as_deref()).await };
+    session::follow(
+        &life,
         &tell,
-    )?;
-    let mut sink = stream(args, style, &prepared.header, None);
-    // what cannot be written ends the session as any other end does
-    let mut headed = Some(sink.begin(out).and_then(|()| out.flush()));
-    let socket = prepared.socket.as_deref();
-    let ended = session::run(live, until(args, socket), |batch| {
-        if let Some(headed) = headed.take() {
-            headed?;
-        }
-        write(&mut sink, batch, out)?;
-        Ok(args.calls.is_some_and(|most| sink.shown() >= most))
-    })
+        async |_: &mut Prepared| {},
+        until,
+        |event| shown.take(event, out),
+    )
     .await?;
-    if let Some(what) = stop::of_daemon(&ended.stop) {
-        say!("{what}");
-    }
-    write(&mut sink, ended.rest, out)?;
-    sink.context().ended(ended.completeness.clone());
-    sink.finish(&ended.summary, out)?;
-    out.flush()?;
-    say!("{}", ended.completeness);
-    super::say_masked(ended.summary.masked);
-    match ended.recording {
+    match shown.failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(sink.found()),
+        None => Ok(shown.found),
+    }
+}
+
+/// What was shown of a session.
+struct Shown<'a> {
+    args: &'a args::Trace,
+    style: Style,
+    /// Of the incarnation that is traced now.
+    stream: Option<Stream>,
+    /// Calls of those before.
+    calls: u64,
+    found: bool,
+    /// Why the recording is not whole.
+    failure: Option<session::Error>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(args: &'a args::Trace, style: Style) -> Self {
+        Self {
+            args,
+            style,
+            stream: None,
+            calls: 0,
+            found: false,
+            failure: None,
+        }
+    }
+
+    /// Writes what a session gives out; `true`: that is enough.
+    fn take(&mut self, event: Event, out: &mut dyn Write) -> Result<bool> {
+        match (event, &mut self.stream) {
+            (Event::Begun(header), place) => {
+                let new = place.insert(stream(self.args, self.style, &header, None));
+                new.begin(out)?;
+                out.flush()?;
+            }
+            (Event::Batch(batch), Some(stream)) => write(stream, batch, out)?,
+            (Event::Over(ended), Some(_)) => self.end(*ended, out)?,
+            (Event::Batch(_) | Event::Over(_), None) => {}
+        }
+        let now = self.stream.as_ref().map_or(0, Stream::shown);
+        let shown = self.calls.saturating_add(now);
+        Ok(self.args.calls.is_some_and(|most| shown >= most))
+    }
+
+    fn end(&mut self, ended: Ended, out: &mut dyn Write) -> Result<()> {
+        let Some(mut stream) = self.stream.take() else {
+            return Ok(());
+        };
+        if let Some(what) = stop::of_daemon(&ended.stop) {
+            say!("{what}");
+        }
+        write(&mut stream, ended.rest, out)?;
+        stream.context().ended(ended.completeness.clone());
+        stream.finish(&ended.summary, out)?;
+        out.flush()?;
+        say!("{}", ended.completeness);
+        super::say_masked(ended.summary.masked);
+        self.calls = self.calls.saturating_add(stream.shown());
+        self.found |= stream.found();
+        self.failure = self.failure.take().or(ended.recording);
+        Ok(())
+    }
+}
+
+/// How the arguments want a daemon's life to be traced.
+pub fn life<'a>(
+    args: &'a args::Trace,
+    profiles: &'a [Profile],
+    daemon: Selection,
+    output: Option<&'a Path>,
+    verbose: bool,
+    claims: &'a Claims,
+) -> Life<'a> {
+    Life {
+        wish: wish(args, profiles, daemon),
+        options: options(args, output, verbose),
+        wait: args.wait,
+        once: args.once,
+        claims,
     }
 }
 

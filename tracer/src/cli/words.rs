@@ -1,18 +1,20 @@
 //! What a session tells, in words, on stderr.
 
 use super::{args, say};
+use crate::decode::mask;
 use crate::render::{escape, seconds};
-use crate::session::{Detached, Note, Slow};
+use crate::session::{Detached, Jump, Note, Slow};
 
 /// Takes notes of one session and says them. `label`: what tells its daemon from others.
 pub fn teller(label: Option<String>) -> impl Fn(Note) {
-    move |note| {
-        let text = words(&note);
-        match &label {
-            _ if text.is_empty() => {}
-            Some(label) => say::line(&format!("{label} {text}")),
-            None => say::line(&text),
-        }
+    move |note| say_note(label.as_deref(), &note)
+}
+
+/// Says a note.
+pub fn say_note(label: Option<&str>, note: &Note) {
+    let text = words(note);
+    if !text.is_empty() {
+        line(label, &text);
     }
 }
 
@@ -78,6 +80,10 @@ fn words(note: &Note) -> String {
             took.as_millis(),
             links.text(),
         ),
+        Note::Deleted { exe } => format!(
+            "note: {exe} was deleted or replaced on disk: what is traced is the program that runs, \
+             the next start may run another"
+        ),
         Note::Damaged(error) => {
             format!("warning: a record of the kernel cannot be read: {error}")
         }
@@ -91,6 +97,15 @@ fn words(note: &Note) -> String {
         Note::RecordingFailed { why } => {
             format!("warning: the recording ended early: {why}; the session goes on")
         }
+        Note::Waiting { why } => format!("{why}; waiting for it, Ctrl-C stops"),
+        Note::Awaiting => {
+            "waiting until it is started anew; Ctrl-C stops, --once would not wait".to_owned()
+        }
+        Note::NotTaken { pid, why } => {
+            let why = mask::command(why).unwrap_or_else(|| why.clone());
+            format!("warning: pid {pid} was started anew and is not traced: {why}")
+        }
+        Note::Jump(jump) => jump_line(*jump),
         Note::Slow(slow) => slow_line(slow),
         Note::Detaching { sites } => format!("detaching {sites} sites …"),
         Note::Detached(detached) => detached_line(detached),
@@ -100,6 +115,27 @@ fn words(note: &Note) -> String {
 /// Last part of a path.
 fn program_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+fn jump_line(jump: Jump) -> String {
+    let what = match (jump.suspended, jump.ahead) {
+        (0, 0..) => format!(
+            "the wall clock was set forward by {}",
+            seconds(jump.ahead.unsigned_abs())
+        ),
+        (0, _) => format!(
+            "the wall clock was set back by {}",
+            seconds(jump.ahead.unsigned_abs())
+        ),
+        (suspended, _) => format!("the machine was suspended for {}", seconds(suspended)),
+    };
+    let by = seconds(jump.ahead.unsigned_abs());
+    let wrong = match jump.ahead {
+        0 => "times that are shown stay right".to_owned(),
+        1.. => format!("times of day that are shown are {by} behind it from now on"),
+        _ => format!("times of day that are shown are {by} ahead of it from now on"),
+    };
+    format!("warning: {what}; {wrong}, durations are right")
 }
 
 fn slow_line(slow: &Slow) -> String {

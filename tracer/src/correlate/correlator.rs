@@ -60,6 +60,19 @@ impl Correlator {
         }
     }
 
+    /// Requests are numbered behind this many.
+    #[must_use]
+    pub fn numbered_behind(mut self, requests: u32) -> Self {
+        self.delivery.number_behind(requests);
+        self
+    }
+
+    /// The number of the last request.
+    #[must_use]
+    pub fn last_request(&self) -> u32 {
+        self.delivery.last_request()
+    }
+
     /// Takes the next hit.
     pub fn push(&mut self, hit: Hit) {
         let delivery = &mut self.delivery;

@@ -69,10 +69,20 @@ impl Delivery {
         }
     }
 
+    /// Requests are numbered behind this many.
+    pub fn number_behind(&mut self, requests: u32) {
+        self.next_request = requests.saturating_add(1);
+    }
+
+    /// The number of the last request.
+    pub fn last_request(&self) -> u32 {
+        self.next_request.saturating_sub(1)
+    }
+
     /// A request begins; gives its number.
     pub fn request_begins(&mut self, hit: &Hit, parameters: Parameters) -> u32 {
         let id = self.next_request;
-        self.next_request += 1;
+        self.next_request = self.next_request.saturating_add(1);
         self.requests
             .insert(id, request::begun(id, hit, parameters));
         id

@@ -1,4 +1,4 @@
-//! One JSON object per line: `trace`, then `request` and `call` as they finish, `open` for what takes long, `end`. Schema:
+//! One JSON object per line: `trace` (behind `seam` where a daemon was traced before it was started anew), then `request` and `call` as they finish, `open` for what takes long, `end`. Schema:
 //! docs/events.schema.json.
 
 use std::io::{self, Write};
@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::time::date_time;
 use super::{open_calls, text};
+use crate::capture::Seam;
 use crate::correlate::{Call, CallState, Client, Link, Owner, ProcessName, Request, Trace};
 use crate::decode::{Missing, Text, Value, errno_name, error_text};
 use crate::plan::{Plan, ValueSchema};
@@ -42,6 +43,9 @@ fn line(json: &Json, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn header(context: &Context, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(seam) = &context.seam {
+        line(&seam_json(context, seam), out)?;
+    }
     let d = &context.daemon;
     let issues: Vec<Json> = context
         .plan
@@ -67,6 +71,23 @@ fn header(context: &Context, out: &mut dyn Write) -> io::Result<()> {
         "issues": issues,
     });
     line(&event, out)
+}
+
+/// Where a session goes on with the next incarnation of its daemon.
+fn seam_json(context: &Context, seam: &Seam) -> Json {
+    let clock = &context.clock;
+    json!({
+        "type": "seam",
+        "left_pid": seam.pid,
+        "left": seam.left,
+        "left_time": date_time(clock, seam.left_ns),
+        "left_ns": seam.left_ns,
+        "daemon_pid": context.daemon.pid,
+        "time": date_time(clock, seam.attached_ns),
+        "attached_ns": seam.attached_ns,
+        "listened": seam.listened,
+        "requests": seam.requests,
+    })
 }
 
 fn state(state: &CallState) -> &'static str {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use tempfile::SpooledTempFile;
 
 use super::text::escape;
-use super::{Closing, Style, View, lint, tree};
+use super::{Closing, Style, View, lint, seam, tree};
 use crate::correlate::Trace;
 use crate::ledger::Thresholds;
 use crate::session::{Context, End, Sink};
@@ -82,6 +82,10 @@ impl Markdown {
 
 impl Sink for Markdown {
     fn begin(&mut self, context: &Context, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(one) = &context.seam {
+            let said = seam::text(&context.clock, context.daemon.pid, one);
+            writeln!(out, "\n{}\n", text(&said))?;
+        }
         let d = &context.daemon;
         writeln!(
             out,

@@ -11,6 +11,7 @@ mod lint;
 mod markdown;
 mod origin;
 mod request;
+mod seam;
 mod selection;
 mod style;
 mod table;

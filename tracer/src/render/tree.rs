@@ -8,7 +8,7 @@ use super::line::{Line, Look, prefix};
 use super::request::{self, route, route_within};
 use super::text::{self, duration, escape};
 use super::time::time;
-use super::{Closing, Style, View, origin};
+use super::{Closing, Style, View, origin, seam};
 use crate::correlate::{Call, CallState, Client, Link, Owner, ProcessName, Request, Trace};
 use crate::decode::Sample;
 use crate::plan::Plan;
@@ -58,6 +58,7 @@ impl Sink for Trees {
 
 /// What is traced.
 pub fn header(context: &Context, style: Style, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    seam::write(context, style, view, out)?;
     let (d, width) = (&context.daemon, view.width);
     let mut line = Line::default();
     prefix(&mut line, view);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::addr::ImageAddr;
-use crate::capture::{Completeness, Daemon, Ending, Header, Host, Recording};
+use crate::capture::{Completeness, Daemon, Ending, Header, Host, Recording, Seam};
 use crate::decode::Redact;
 use crate::plan::Plan;
 
@@ -36,6 +36,8 @@ pub struct Context {
     pub clock: Clock,
     /// Off: secrets were recorded in clear, because the user asked for that.
     pub redact: Redact,
+    /// Where this incarnation of the daemon follows another; `None`: the session begins with it.
+    pub seam: Option<Seam>,
     pub plan: Arc<Plan>,
     /// Names of return addresses, innermost inlined frame first. They come with the batch that
     /// needs them first; of a recording all are known from the start.
@@ -57,6 +59,7 @@ impl Context {
                 monotonic_ns: header.monotonic_ns,
             },
             redact: header.redact,
+            seam: header.seam.clone(),
             plan: Arc::clone(&header.plan),
             symbols: BTreeMap::new(),
             completeness: None,
@@ -77,6 +80,12 @@ impl Context {
     #[must_use]
     pub fn of_recording(recording: &Recording) -> Self {
         Self::ending(recording.header(), recording.ending())
+    }
+
+    /// Requests of the session before this incarnation.
+    #[must_use]
+    pub fn requests_before(&self) -> u32 {
+        self.seam.as_ref().map_or(0, |seam| seam.requests)
     }
 
     /// Adds names of return addresses.

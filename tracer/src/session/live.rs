@@ -1,11 +1,16 @@
 //! A live session: records are taken as they come, written, decoded and correlated.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::attach::{Attached, Options, attach};
-use super::drain::{Drain, MOST_WAITING, Taken};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::attach::{Attached, Carried, Options, attach};
+use super::clocks::Clocks;
+use super::drain::{Drain, Taken};
 use super::note::{Detached, Note, Tell};
 use super::pipeline::Pipeline;
 use super::prepare::{DaemonState, Prepared};
@@ -13,12 +18,12 @@ use super::record::Recording;
 use super::slow::Watch;
 use super::{Context, Error, signals};
 use crate::addr::ImageAddr;
-use crate::capture::{self, Completeness, Event, Trailer};
+use crate::capture::{self, Completeness, Event, Header, Trailer};
 use crate::correlate::{Correlator, Trace};
 use crate::decode::{Hit, RawHit};
 use crate::gobin::GoBinary;
 use crate::probe::{self, Session};
-use crate::target::Image;
+use crate::target::{Image, Incarnation};
 
 /// Different return addresses that are named, at most: a program has few, damaged stacks may have
 /// any.
@@ -43,6 +48,7 @@ pub enum Stop<T> {
 /// Probes attached, records flowing.
 pub struct Live<'p> {
     prepared: &'p Prepared,
+    header: Header,
     binary: GoBinary<'p>,
     session: Session,
     drain: Drain,
@@ -93,7 +99,11 @@ pub(super) struct Finished {
     pub(super) symbols: Symbols,
     pub(super) completeness: Completeness,
     /// Why the recording is not whole.
-    pub(super) recording: Option<Error>,
+    pub(super) failure: Option<Error>,
+    /// The recording, in which another segment may follow.
+    pub(super) recording: Recording,
+    /// The number of the last request.
+    pub(super) requests: u32,
 }
 
 impl<'p> Live<'p> {
@@ -106,21 +116,28 @@ impl<'p> Live<'p> {
         options: &Options<'_>,
         tell: Tell<'p>,
     ) -> Result<Self, Error> {
+        Self::attach_next(prepared, options, None, tell)
+    }
+
+    /// The same; `carried` is what goes on from the incarnation before.
+    pub(super) fn attach_next(
+        prepared: &'p Prepared,
+        options: &Options<'_>,
+        carried: Option<&mut Carried>,
+        tell: Tell<'p>,
+    ) -> Result<Self, Error> {
         let Attached {
             binary,
-            mut session,
+            header,
+            session,
+            drain,
             recording,
-        } = attach(prepared, options, tell)?;
-        let most = options.hooks.waiting.unwrap_or(MOST_WAITING);
-        let ring = session.take_ring().ok_or(io::ErrorKind::NotFound);
-        let drain = ring
-            .map_err(io::Error::from)
-            .and_then(|ring| Drain::start(ring, most))
-            .map_err(Error::Wait)?;
-        let context = Context::new(&prepared.header);
+        } = attach(prepared, options, carried, tell)?;
+        let context = Context::new(&header);
         let pid = prepared.process.pid;
         Ok(Self {
             prepared,
+            header,
             binary,
             session,
             drain,
@@ -140,6 +157,22 @@ impl<'p> Live<'p> {
         })
     }
 
+    /// What a recording of it begins with.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// By what the daemon is known again; what cannot be seen yet is as it was in the run before.
+    pub(super) fn incarnation(&self, before: Option<&Incarnation>) -> Incarnation {
+        let socket = self.header.daemon.socket.as_deref();
+        let own = Incarnation::of(&self.prepared.process, socket.map(Path::new));
+        match before {
+            Some(before) => own.after(before),
+            None => own,
+        }
+    }
+
     /// Reads records until `until` ends, the user interrupts, or the daemon ends. `each` is called
     /// after every batch and ends the collection by `true`.
     pub(super) async fn collect<T, E: From<Error>>(
@@ -150,6 +183,10 @@ impl<'p> Live<'p> {
         tokio::pin!(until);
         let asked = signals::asked();
         tokio::pin!(asked);
+        let ended = process_ended(self.prepared.process.pid);
+        tokio::pin!(ended);
+        let mut told = false;
+        let mut clocks = Clocks::now();
         let mut alive = tokio::time::interval(ALIVE);
         loop {
             let stop = tokio::select! {
@@ -161,12 +198,20 @@ impl<'p> Live<'p> {
                     asked.map_err(Error::Wait)?;
                     Some(Stop::Interrupted)
                 }
+                () = &mut ended, if !told => {
+                    told = true;
+                    let state = self.prepared.daemon_state();
+                    (state == DaemonState::Ended).then_some(Stop::DaemonEnded)
+                }
                 _ = alive.tick() => match self.prepared.daemon_state() {
                     DaemonState::Ended => Some(Stop::DaemonEnded),
                     DaemonState::Replaced => Some(Stop::DaemonReplaced),
                     DaemonState::Runs => signals::stdout_is_gone().then_some(Stop::Unread),
                 },
             };
+            if let Some(jump) = clocks.look() {
+                (self.tell)(Note::Jump(jump));
+            }
             let records = self.drain.take(MOST_AT_ONCE);
             self.take(records);
             self.session.log();
@@ -293,19 +338,36 @@ impl<'p> Live<'p> {
             tell,
         )));
         let counters = counters?;
+        let requests = pipeline.correlator().last_request();
         let trace = pipeline.finish(counters.iter().map(|c| c.drops).sum(), ended);
         let names = symbols(&prepared.image, &binary, store.callers);
         let trailer = Trailer {
             unnamed: store.unnamed,
             ..Trailer::new(&counters, names, ended)
         };
+        let completeness = trailer.completeness();
         let fresh = fresh(&mut named, &trace);
+        let (recording, failure) = store.recording.finish(tell, &trailer.since(&store.before));
         Ok(Finished {
+            requests,
+            failure,
+            recording,
             symbols: symbols(&prepared.image, &binary, fresh),
             trace,
-            completeness: trailer.completeness(),
-            recording: store.recording.finish(tell, &trailer.since(&store.before)),
+            completeness,
         })
+    }
+}
+
+/// Waits for the end of a process; for ever where the kernel does not tell of it.
+async fn process_ended(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let open = |pid| pidfd_open(pid, PidfdFlags::empty()).ok();
+    // SAFETY: the descriptor is owned by the AsyncFd and stays open as long as it is registered.
+    let register = |fd| unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok();
+    match pid.and_then(open).and_then(register) {
+        Some(fd) if fd.readable().await.is_ok() => {}
+        _ => std::future::pending().await,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::clocks::Jump;
 use super::error::Meant;
 use crate::addr::ImageAddr;
 use crate::capture::Turned;
@@ -46,12 +47,22 @@ pub enum Note {
         variant: &'static str,
         links: Links,
     },
+    /// The daemon's program has no name any more: its file was deleted, or another one took its place.
+    Deleted { exe: String },
     /// The kernel gave a record that cannot be read.
     Damaged(RecordError),
     /// The recording takes no more; the session goes on.
     RecordingFailed { why: String },
     /// The recording goes on in a further file.
     Turned(Turned),
+    /// There is no daemon yet.
+    Waiting { why: String },
+    /// The daemon is over; the session goes on when it is started anew.
+    Awaiting,
+    /// It was started anew, and cannot be traced.
+    NotTaken { pid: u32, why: String },
+    /// Wall-clock times that are shown are wrong from now on.
+    Jump(Jump),
     /// Something has been in flight for long.
     Slow(Slow),
     /// The probes are about to go.

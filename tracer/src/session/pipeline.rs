@@ -60,7 +60,7 @@ impl Pipeline {
     pub fn new(context: &Context, redact: Redact) -> Self {
         Self {
             hits: Hits::new(context, redact),
-            correlator: Correlator::new(&context.plan),
+            correlator: Correlator::new(&context.plan).numbered_behind(context.requests_before()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Everything known before the first byte of kernel work: daemon → binary → plan.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::error::{Error, Meant};
 use super::suggest::close_to;
@@ -38,8 +39,37 @@ pub struct Prepared {
     /// What a recording of this session begins with; the plan is in it.
     pub header: capture::Header,
     pub socket: Option<PathBuf>,
+    known: Known,
+}
+
+/// What is known of a binary.
+#[derive(Clone)]
+struct Known {
+    plan: Arc<Plan>,
+    go_version: String,
+    build_id: Option<String>,
+    /// Of the file: offset, address, size.
+    segments: Vec<(FileOffset, ImageAddr, u64)>,
     /// What may have been meant by patterns that match nothing.
-    pub(super) meant: Vec<Meant>,
+    meant: Vec<Meant>,
+}
+
+impl Known {
+    fn read(image: &Image, wish: &Wish<'_>) -> Result<Self, Error> {
+        let binary = parse_binary(image)?;
+        let plan = plan_for(&binary, wish.profiles, wish.functions, wish.layers)?;
+        let segments = binary.load_segments();
+        Ok(Self {
+            plan: Arc::new(plan),
+            go_version: binary.version().text.clone(),
+            build_id: binary.build_id(),
+            segments: segments
+                .iter()
+                .map(|s| (s.offset, s.vaddr, s.filesz))
+                .collect(),
+            meant: meant_by(&binary, wish.functions),
+        })
+    }
 }
 
 /// What became of the daemon.
@@ -107,39 +137,40 @@ impl Prepared {
     /// # Errors
     /// There is no such daemon, its binary cannot be read, or there is no plan for it.
     pub fn new(wish: &Wish<'_>) -> Result<Self, Error> {
-        let process = find(&wish.daemon)?;
+        Self::of(find(&wish.daemon)?, wish, None)
+    }
+
+    /// The same of a daemon that was found. What is known of its binary is taken from `before` if
+    /// it runs the same file.
+    ///
+    /// # Errors
+    /// Its binary cannot be read, or there is no plan for it.
+    pub fn of(process: Process, wish: &Wish<'_>, before: Option<&Self>) -> Result<Self, Error> {
         let program = Program::of(&process);
         let image = Image::of_process(&process)?;
-        let (plan, go_version, build_id, load_bias, meant) = {
-            let binary = parse_binary(&image)?;
-            let plan = plan_for(&binary, wish.profiles, wish.functions, wish.layers)?;
-            let segments: Vec<(FileOffset, ImageAddr, u64)> = binary
-                .load_segments()
-                .iter()
-                .map(|s| (s.offset, s.vaddr, s.filesz))
-                .collect();
-            let bias = image.load_bias(&process, &segments)?;
-            let meant = meant_by(&binary, wish.functions);
-            let version = binary.version().text.clone();
-            (plan, version, binary.build_id(), bias, meant)
+        let same = before.filter(|before| before.image.is_same_file(&image));
+        let known = match same {
+            Some(before) => before.known.clone(),
+            None => Known::read(&image, wish)?,
         };
+        let load_bias = image.load_bias(&process, &known.segments)?;
         image.check()?;
         let socket = wish.socket.clone().or_else(|| listening_socket(&process));
         let mut header = capture::Header::new(
             capture::Daemon {
                 pid: process.pid,
                 exe: image.shown.clone(),
-                go_version,
-                build_id,
+                go_version: known.go_version.clone(),
+                build_id: known.build_id.clone(),
                 load_bias,
                 version: None,
                 socket: socket.as_ref().map(|s| s.display().to_string()),
             },
-            plan,
+            Arc::clone(&known.plan),
         );
         header.redact = wish.redact;
         Ok(Self {
-            meant,
+            known,
             process,
             program,
             image,
@@ -166,6 +197,11 @@ impl Prepared {
         open_connections(&self.process, &path)
     }
 
+    /// What may have been meant by patterns that match nothing.
+    pub(super) fn meant(&self) -> &[Meant] {
+        &self.known.meant
+    }
+
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.header.plan
@@ -185,7 +221,7 @@ impl Prepared {
         Err(Error::NoFunctions {
             file: self.image.shown.clone(),
             why: why.join("; "),
-            meant: self.meant.clone(),
+            meant: self.known.meant.clone(),
         })
     }
 }

@@ -4,9 +4,11 @@ use std::io;
 
 use super::Error;
 use super::note::{Note, Tell};
-use crate::capture::{Files, Trailer, Writer};
+use crate::capture::{Files, Header, Trailer, Writer};
 
+#[derive(Debug, Default)]
 pub(super) enum Recording {
+    #[default]
     None,
     On(Box<Files>),
     Failed(io::Error),
@@ -47,17 +49,25 @@ impl Recording {
         }
     }
 
-    /// Closes it; gives why it is not whole.
-    pub(super) fn finish(mut self, tell: Tell<'_>, trailer: &Trailer) -> Option<Error> {
-        if let Self::On(files) = self {
-            self = Self::None;
-            if let Err(error) = files.finish(trailer) {
-                self.fail(tell, error);
-            }
+    /// Goes on with another run of the daemon.
+    pub(super) fn segment(&mut self, tell: Tell<'_>, header: &Header) {
+        if let Self::On(files) = self
+            && let Err(error) = files.segment(header)
+        {
+            self.fail(tell, error);
+        }
+    }
+
+    /// Ends its segment. Gives the recording, which may go on, or why it is not whole.
+    pub(super) fn finish(mut self, tell: Tell<'_>, trailer: &Trailer) -> (Self, Option<Error>) {
+        if let Self::On(files) = &mut self
+            && let Err(error) = files.finish(trailer)
+        {
+            self.fail(tell, error);
         }
         match self {
-            Self::Failed(error) => Some(Error::Recording(error)),
-            Self::None | Self::On(_) => None,
+            Self::Failed(error) => (Self::None, Some(Error::Recording(error))),
+            whole => (whole, None),
         }
     }
 }

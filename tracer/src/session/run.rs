@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use super::live::{Finished, Live, Stop};
+use super::record::Recording;
 use crate::addr::ImageAddr;
 use crate::capture::{Completeness, monotonic_ns};
 use crate::correlate::{Correlator, Summary, Trace};
@@ -37,6 +38,12 @@ pub struct Ended {
     pub completeness: Completeness,
     /// Why the recording is not whole.
     pub recording: Option<Error>,
+    /// The recording, in which another segment may follow.
+    pub(super) carried: Recording,
+    /// When collecting ended, CLOCK_MONOTONIC, ns.
+    pub left_ns: u64,
+    /// The number of the last request.
+    pub requests: u32,
 }
 
 /// Runs an attached session until `until` ends, the user interrupts, the daemon ends, or `give`
@@ -65,6 +72,7 @@ pub async fn run<E: From<Error>>(
             })
         })
         .await;
+    let left_ns = monotonic_ns();
     let finished = live.finish();
     let stop = match stop? {
         None => Stop::Done(()),
@@ -78,7 +86,9 @@ pub async fn run<E: From<Error>>(
         trace,
         symbols,
         completeness,
+        failure,
         recording,
+        requests,
     } = finished?;
     Ok(Ended {
         stop,
@@ -89,7 +99,10 @@ pub async fn run<E: From<Error>>(
             symbols,
         },
         completeness,
-        recording,
+        recording: failure,
+        carried: recording,
+        left_ns,
+        requests,
     })
 }
 

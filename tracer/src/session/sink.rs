@@ -7,6 +7,9 @@ use crate::correlate::{Summary, Trace};
 
 /// A form of output: it is given what was traced and writes it.
 ///
+/// A sink is for one incarnation of a daemon: where a session goes on after a restart, the next one
+/// gets a sink of its own, and `Context::seam` says what was before.
+///
 /// The order of calls is `begin`, then any number of `batch` and `open` in any order, then
 /// `finish`:
 ///
@@ -157,7 +160,8 @@ impl Stream {
     /// Writing fails.
     pub fn batch(&mut self, trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         let last = trace.requests.iter().map(|r| u64::from(r.id)).max();
-        self.came = self.came.max(last.unwrap_or(0));
+        let before = u64::from(self.context.requests_before());
+        self.came = self.came.max(last.unwrap_or(0).saturating_sub(before));
         let selected = self.selected.of(&self.context.plan, trace);
         self.sink.batch(&self.context, &selected, out)
     }

@@ -146,7 +146,7 @@ impl Seen {
 }
 
 /// `dockerd`, and what packagers make of it: `dockerd-ce`, `dockerd.real`. Scripts around it are none.
-fn is_dockerd(name: &str) -> bool {
+pub(super) fn is_dockerd(name: &str) -> bool {
     name.strip_prefix(DAEMON).is_some_and(|rest| {
         (rest.is_empty() || rest.starts_with(['-', '.'])) && !rest.ends_with(".sh")
     })

@@ -93,6 +93,14 @@ impl Image {
         Ok(())
     }
 
+    /// Whether this is the same file, unchanged.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        let identity = |image: &Self| image.file.metadata().map(|m| (m.dev(), m.ino())).ok();
+        let own = identity(self);
+        own.is_some() && own == identity(other) && self.stamp == other.stamp
+    }
+
     /// The file's bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

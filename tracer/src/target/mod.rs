@@ -5,6 +5,7 @@
 mod connections;
 mod discover;
 mod image;
+mod incarnation;
 mod intact;
 mod process;
 mod program;
@@ -13,6 +14,7 @@ mod socket;
 pub use connections::open_connections;
 pub use discover::{Candidate, Selection, candidates, find, no_daemon};
 pub use image::Image;
+pub use incarnation::{Incarnation, awaited, listens, running_dockerds};
 pub use process::Process;
 pub use program::Program;
 pub use socket::{api_path, listening_socket};
@@ -69,6 +71,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether there is no daemon (yet).
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        use std::io::ErrorKind;
+        match self {
+            Self::NoDaemon { .. } | Self::NoListener { .. } => true,
+            Self::Socket { source, .. } => matches!(
+                source.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether the cause is that we are not root: others see little of a daemon, or nothing.
     fn is_for_want_of_rights(&self) -> bool {
         let others = match self {

@@ -46,7 +46,7 @@ pub(super) fn listens_on(pid: u32, file: (u64, u64)) -> bool {
         .any(|path| identity(&path) == Some(file))
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     let file = fs::metadata(path).ok()?;
     Some((file.dev(), file.ino()))
 }
@@ -92,6 +92,29 @@ fn listeners(pid: u32) -> Vec<(u64, PathBuf)> {
                 .then(|| Some((inode.parse().ok()?, PathBuf::from(path))))?
         })
         .collect()
+}
+
+/// State of a socket that listens in `/proc/net/tcp` (`TCP_LISTEN`).
+const TCP_LISTEN: &str = "0A";
+
+/// Whether a process holds a socket that listens: a unix socket, whatever its name, or TCP. `None`:
+/// its descriptors cannot be seen.
+pub(super) fn holds_listener(pid: u32) -> Option<bool> {
+    fs::read_dir(format!("/proc/{pid}/fd")).ok()?.next()?.ok()?;
+    let own = socket_inodes(pid);
+    let table = |name: &str| fs::read_to_string(format!("/proc/{pid}/net/{name}"));
+    let unix = table("unix").ok()?;
+    // without IPv6 there is no such table
+    let tcp = table("tcp").ok()? + &table("tcp6").unwrap_or_default();
+    // at (flag or state, inode) of a row
+    let listens = |text: &str, at: (usize, usize), sign: &str| {
+        text.lines().skip(1).any(|line| {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            let inode = words.get(at.1).and_then(|word| word.parse().ok());
+            words.get(at.0) == Some(&sign) && inode.is_some_and(|inode: u64| own.contains(&inode))
+        })
+    };
+    Some(listens(&unix, (3, 6), ACCEPTS) || listens(&tcp, (3, 9), TCP_LISTEN))
 }
 
 /// Inodes of the sockets that a process holds.
