@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::{Assets, Daemon, Finished, SUITES, Tool, json_lines, stock_dockerd};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// List requests for each daemon.
@@ -225,15 +225,25 @@ fn the_end_of_one_is_not_the_end_of_all(tool: &Tool, mut daemons: Vec<(&'static 
         let attached = format!("attached to dockerd pid {} ", daemon.pid());
         session.wait_for(&attached).expect("attached");
     }
-    let (_, first) = daemons.remove(0);
+    let (suite, mut first) = daemons.remove(0);
     let pid = first.pid();
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, Signal::TERM);
-    }
+    first.stop(Signal::TERM).expect("ended");
     session
         .wait_for(&format!("dockerd pid {pid}: the daemon ended"))
         .expect("said");
-    drop(first);
+    // it is started anew, and another one appears
+    let dockerd = stock_dockerd(suite, "amd64").expect("dockerd");
+    first.start_again(&dockerd).expect("started anew");
+    let assets = Assets::find().expect("assets");
+    let another = Daemon::start_binary(&assets, &dockerd).expect("daemon");
+    another.import_image().expect("image");
+    another.create_containers(suite, 3).expect("created");
+    for daemon in [&first, &another] {
+        let attached = format!("attached to dockerd pid {} ", daemon.pid());
+        session.wait_for(&attached).expect("attached");
+    }
+    let new = [first.pid(), another.pid()];
+    daemons.extend([(suite, first), (suite, another)]);
     work(&daemons);
     all_served(&daemons);
     session.signal(Signal::INT);
@@ -242,4 +252,8 @@ fn the_end_of_one_is_not_the_end_of_all(tool: &Tool, mut daemons: Vec<(&'static 
     for (suite, daemon) in &daemons {
         check(suite, daemon.pid(), &events);
     }
+    let seams: Vec<_> = events.iter().filter(|e| e["type"] == "seam").collect();
+    assert_eq!(seams.len(), 1, "{seams:?}");
+    assert_eq!(seams[0]["left_pid"], pid);
+    assert_eq!(seams[0]["daemon_pid"], new[0]);
 }

@@ -1,11 +1,15 @@
-//! `mobytrace trace --all`: every daemon in a session of its own, on a thread of its own; one output.
+//! `mobytrace trace --all`: every daemon in a session of its own, on a thread of its own; one output. Each goes on
+//! when its daemon is started anew, and daemons that appear later are taken up.
 //!
 //! What happens to one daemon or its session does not concern the others. Recordings are one for each daemon: whatever reads
 //! them knows one daemon only, and requests are numbered by daemon.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -18,109 +22,213 @@ use crate::capture::Header;
 use crate::moby::endpoints;
 use crate::plan::Profile;
 use crate::render::Style;
-use crate::session::{self, Batch, Ended, Live, Prepared, Stop, Stream, signals};
+use crate::session::{self, Batch, Claims, Ended, Event, Prepared, Stop, Stream, signals};
 use crate::target::{Process, Selection, candidates, no_daemon};
 
 /// Batches that wait to be written, at most; beyond, sessions wait, and the kernel's buffers fill.
 const WAITING: usize = 64;
 /// How long a daemon may take to say its version.
 const VERSION: Duration = Duration::from_secs(2);
+/// How often new daemons are looked for.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What a session tells.
 enum Said {
+    /// It begins, with the process of that number.
+    Found(u32),
     Attached(Box<Header>),
     Batch(Box<Batch>),
-    Ended(Box<Ended>),
-    /// It ended before it could be traced.
+    Over(Box<Ended>),
+    /// The daemon ended before it could be traced.
     Gone,
     /// The user did not wait until it was traced.
     Stopped,
     Failed(anyhow::Error),
 }
 
+/// What all threads share.
+struct Shared<'a> {
+    args: &'a args::Trace,
+    profiles: Vec<Profile>,
+    verbose: bool,
+    claims: Claims,
+    /// All are to stop.
+    stop: watch::Sender<bool>,
+    /// All daemons that there were at the beginning are traced, or will not be.
+    attached: watch::Sender<bool>,
+    /// Sessions begun.
+    begun: AtomicUsize,
+}
+
 /// `Ok(false)`: nothing was traced.
 pub fn run(args: &args::Trace, style: Style, verbose: bool, out: &mut dyn Write) -> Result<bool> {
     signals::catch()?;
-    let profiles = profiles::of(&args.profiles)?;
-    let pids: Vec<u32> = candidates().iter().map(|c| c.pid).collect();
-    if pids.is_empty() {
-        return Err(Failure::from(no_daemon()).into());
+    let shared = Shared {
+        args,
+        profiles: profiles::of(&args.profiles)?,
+        verbose,
+        claims: Claims::default(),
+        stop: watch::channel(false).0,
+        attached: watch::channel(false).0,
+        begun: AtomicUsize::new(0),
+    };
+    let first = shared.claims.take_new();
+    if first.is_empty() {
+        if !args.wait {
+            return Err(Failure::from(no_daemon()).into());
+        }
+        say!("{}; waiting for one, Ctrl-C stops", no_daemon());
     }
-    let (stop, _) = watch::channel(false);
-    let (attached, _) = watch::channel(false);
     let (said, heard) = sync_channel(WAITING);
+    let initial = first.len();
+    let shared = &shared;
     let result = std::thread::scope(|scope| {
-        for (index, pid) in pids.iter().copied().enumerate() {
-            let (said, stop, profiles) = (said.clone(), &stop, profiles.as_slice());
-            let apart = pids.len() > 1;
+        for process in first {
+            let said = said.clone();
+            scope.spawn(move || line(shared, &process, &said));
+        }
+        if !args.once || initial == 0 {
+            let said = said.clone();
             scope.spawn(move || {
-                let tell = |what| said.send((index, what)).is_ok();
-                let end = match block_on(one(args, profiles, pid, apart, verbose, stop, &tell)) {
-                    Ok(ended) => Said::Ended(Box::new(ended)),
-                    Err(error) if is_stopped(&error) => {
-                        stop.send_replace(true);
-                        Said::Stopped
-                    }
-                    Err(_) if Process::open(pid).is_err() => Said::Gone,
-                    Err(error) => Said::Failed(error),
+                let begin = |process: Process| {
+                    let said = said.clone();
+                    scope.spawn(move || line(shared, &process, &said));
                 };
-                tell(end);
+                if let Err(error) = block_on(look(shared, begin)) {
+                    say!("warning: new daemons are not looked for: {error}");
+                }
             });
         }
         drop(said);
-        let work = scope.spawn(|| block_on(work(args, pids.len() == 1, &attached, &stop)));
+        let work =
+            scope.spawn(|| block_on(work(args, initial == 1, &shared.attached, &shared.stop)));
         let printer = Printer {
-            args,
+            shared,
             style,
-            pids: &pids,
+            initial: initial.max(1),
         };
-        let printed = printer.print(&heard, &attached, &stop, out);
-        stop.send_replace(true);
+        let printed = printer.print(&heard, out);
+        shared.stop.send_replace(true);
         let worked = work.join().unwrap_or(Ok(()));
         printed.and_then(|seen| worked.map(|()| seen))
     });
     Ok(result? > 0)
 }
 
+/// Looks for daemons that appear, until all are to stop.
+async fn look(shared: &Shared<'_>, begin: impl Fn(Process)) -> Result<()> {
+    let mut stopped = shared.stop.subscribe();
+    let stopped = stopped.wait_for(|stop| *stop);
+    tokio::pin!(stopped);
+    let asked = signals::asked();
+    tokio::pin!(asked);
+    loop {
+        if shared.claims.is_there_a_new_one() {
+            let new = shared.claims.take_new();
+            let enough = shared.args.once && !new.is_empty();
+            new.into_iter().for_each(&begin);
+            if enough {
+                return Ok(());
+            }
+        }
+        if signals::stdout_is_gone() {
+            shared.stop.send_replace(true);
+        }
+        tokio::select! {
+            _ = &mut stopped => return Ok(()),
+            asked = &mut asked => {
+                shared.stop.send_replace(true);
+                return Ok(asked?);
+            }
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// One daemon, from its first incarnation on.
+fn line(shared: &Shared<'_>, process: &Process, said: &SyncSender<(usize, Said)>) {
+    let index = shared.begun.fetch_add(1, Ordering::SeqCst);
+    let pid = process.pid;
+    let tell = |what| said.send((index, what)).is_ok();
+    tell(Said::Found(pid));
+    match block_on(one(shared, pid, &tell)) {
+        Ok(Stop::Interrupted | Stop::Unread) => {
+            shared.stop.send_replace(true);
+        }
+        Ok(Stop::Done(()) | Stop::DaemonEnded | Stop::DaemonReplaced) => {}
+        Err(error) if is_stopped(&error) => {
+            shared.stop.send_replace(true);
+            tell(Said::Stopped);
+        }
+        Err(_) if Process::open(pid).is_err() => {
+            tell(Said::Gone);
+        }
+        Err(error) => {
+            tell(Said::Failed(error));
+        }
+    }
+}
+
 /// Traces one daemon until all are to stop.
-async fn one(
-    args: &args::Trace,
-    profiles: &[Profile],
-    pid: u32,
-    apart: bool,
-    verbose: bool,
-    stop: &watch::Sender<bool>,
-    tell: &impl Fn(Said) -> bool,
-) -> Result<Ended> {
-    let mut prepared = Prepared::new(&trace::wish(args, profiles, Selection::Pid(pid)))?;
-    if let Some(socket) = &prepared.socket {
-        prepared.header.daemon.version = version(socket).await;
-    }
-    let label = apart.then(|| label(&prepared.header));
-    words::warn_of_secrets(label.as_deref(), args.redact);
+async fn one(shared: &Shared<'_>, pid: u32, tell: &impl Fn(Said) -> bool) -> Result<Stop<()>> {
+    let args = shared.args;
     let output = args.output.as_deref().map(|path| for_daemon(path, pid));
-    let options = trace::options(args, output.as_deref(), verbose);
-    let teller = words::teller(label.clone());
-    let live = Live::attach(&prepared, &options, &teller)?;
-    if let Some(path) = &output {
-        let text = format!("recording to {}", path.display());
-        words::line(label.as_deref(), &text);
-    }
-    tell(Said::Attached(Box::new(prepared.header.clone())));
-    let mut stopped = stop.subscribe();
-    let until = async {
+    let mut life = trace::life(
+        args,
+        &shared.profiles,
+        Selection::Pid(pid),
+        output.as_deref(),
+        shared.verbose,
+        &shared.claims,
+    );
+    // it is there
+    life.wait = false;
+    let name = RefCell::new(None::<String>);
+    let last = RefCell::new(None::<Header>);
+    let teller = |note| words::say_note(name.borrow().as_deref(), &note);
+    let before = async |prepared: &mut Prepared| {
+        let known = last.borrow().clone();
+        prepared.header.daemon.version = match (&known, &prepared.socket) {
+            // one that was just started does not answer yet
+            (Some(before), _) => version_of_same(before, &prepared.header),
+            (None, Some(socket)) => version(socket).await,
+            (None, None) => None,
+        };
+        let label = label(&prepared.header);
+        if known.is_none() {
+            words::warn_of_secrets(Some(&label), args.redact);
+        }
+        name.replace(Some(label));
+        last.replace(Some(prepared.header.clone()));
+    };
+    let mut stopped = shared.stop.subscribe();
+    let until = |_: Option<PathBuf>| async move {
         // the sender is older than this session
         let _ = stopped.wait_for(|stop| *stop).await;
-        Ok(())
+        anyhow::Ok(())
     };
-    let ended = session::run(live, until, |batch| {
-        anyhow::Ok(!tell(Said::Batch(Box::new(batch))))
+    let mut output = output.as_deref();
+    session::follow(&life, &teller, before, until, |event| {
+        anyhow::Ok(!match event {
+            Event::Begun(header) => {
+                if let Some(path) = output.take() {
+                    let text = format!("recording to {}", path.display());
+                    words::line(name.borrow().as_deref(), &text);
+                }
+                tell(Said::Attached(header))
+            }
+            Event::Batch(batch) => tell(Said::Batch(Box::new(batch))),
+            Event::Over(ended) => tell(Said::Over(ended)),
+        })
     })
-    .await?;
-    if matches!(ended.stop, Stop::Interrupted | Stop::Unread) {
-        stop.send_replace(true);
-    }
-    Ok(ended)
+    .await
+}
+
+/// The version of a program that was seen before, by its build id.
+fn version_of_same(before: &Header, now: &Header) -> Option<String> {
+    let (before, now) = (&before.daemon, &now.daemon);
+    let same = now.build_id.is_some() && now.build_id == before.build_id;
+    same.then(|| before.version.clone())?
 }
 
 /// Runs the commands once every daemon is traced, then ends the sessions.
@@ -178,115 +286,128 @@ fn for_daemon(path: &Path, pid: u32) -> PathBuf {
 
 /// Writes what all sessions tell.
 struct Printer<'a> {
-    args: &'a args::Trace,
+    shared: &'a Shared<'a>,
     style: Style,
-    pids: &'a [u32],
+    /// Daemons that there were at the beginning, or the first one that is waited for.
+    initial: usize,
+}
+
+/// What is known of one session.
+#[derive(Default)]
+struct Line {
+    pid: u32,
+    /// Of the incarnation that is traced now.
+    stream: Option<Stream>,
+    /// It was traced, or will not be.
+    reported: bool,
 }
 
 impl Printer<'_> {
     /// Until every session has ended; gives the calls seen.
-    fn print(
-        &self,
-        heard: &Receiver<(usize, Said)>,
-        attached: &watch::Sender<bool>,
-        stop: &watch::Sender<bool>,
-        out: &mut dyn Write,
-    ) -> Result<u64> {
-        let mut streams: Vec<Option<Stream>> = self.pids.iter().map(|_| None).collect();
-        let (mut reported, mut seen) = (0, 0u64);
+    fn print(&self, heard: &Receiver<(usize, Said)>, out: &mut dyn Write) -> Result<u64> {
+        let stop = &self.shared.stop;
+        let mut lines: BTreeMap<usize, Line> = BTreeMap::new();
+        let mut seen = 0u64;
         let mut failures: Vec<(u32, Failure)> = Vec::new();
         let mut broken = None;
         while let Ok((index, said)) = heard.recv() {
-            let (Some(pid), Some(stream)) = (self.pids.get(index), streams.get_mut(index)) else {
-                continue;
-            };
-            let first = stream.is_none();
-            reported += usize::from(first && !matches!(said, Said::Batch(_)));
-            if reported == self.pids.len() {
-                attached.send_replace(true);
-            }
-            let written = match (said, stream) {
-                (Said::Attached(own), stream) => {
-                    let label = (self.pids.len() > 1).then(|| label(&own));
-                    let mut new = trace::stream(self.args, self.style, &own, label);
-                    let written = new.begin(out).and_then(|()| out.flush());
-                    *stream = Some(new);
-                    written.map_err(Into::into)
-                }
-                (Said::Batch(batch), Some(stream)) => {
-                    let before = stream.shown();
-                    let written = trace::write(stream, *batch, out);
-                    seen += stream.shown() - before;
-                    written
-                }
-                (Said::Ended(ended), Some(stream)) => {
-                    let before = stream.shown();
-                    let written = self.end(*pid, stream, *ended, out);
-                    seen += stream.shown() - before;
-                    written
-                }
-                (Said::Failed(error), _) => {
+            let line = lines.entry(index).or_default();
+            line.reported |= !matches!(said, Said::Found(_) | Said::Batch(_));
+            let before = line.stream.as_ref().map_or(0, Stream::shown);
+            let written = match said {
+                Said::Failed(error) => {
                     let failure = Failure::of(&error);
-                    say!(
-                        "warning: dockerd pid {pid} is not traced: {}",
-                        failure.message
-                    );
-                    failures.push((*pid, failure));
-                    Ok(())
+                    let (pid, message) = (line.pid, &failure.message);
+                    say!("warning: dockerd pid {pid} is not traced: {message}");
+                    failures.push((pid, failure));
+                    Ok(0)
                 }
-                (Said::Gone, _) => {
-                    say!("note: dockerd pid {pid} ended before it was traced");
-                    Ok(())
-                }
-                (Said::Stopped, _) | (Said::Batch(_) | Said::Ended(_), None) => Ok(()),
+                said => self.write(line, said, out),
             };
-            // what cannot be written ends all sessions, each of which detaches
-            if let Err(error) = written {
-                broken.get_or_insert(error);
+            match written {
+                Ok(shown) => seen = seen.saturating_add(shown.saturating_sub(before)),
+                // what cannot be written ends all sessions, each of which detaches
+                Err(error) => {
+                    broken.get_or_insert(error);
+                }
             }
-            if broken.is_some() || self.args.calls.is_some_and(|most| seen >= most) {
+            if lines.values().filter(|line| line.reported).count() >= self.initial {
+                self.shared.attached.send_replace(true);
+            }
+            if broken.is_some() || self.shared.args.calls.is_some_and(|most| seen >= most) {
                 stop.send_replace(true);
             }
         }
         match (broken, failures.is_empty()) {
             (Some(error), _) => Err(error),
             (None, true) => Ok(seen),
-            (None, false) => Err(self.failed(failures).into()),
+            (None, false) => Err(failed(lines.len(), failures).into()),
         }
     }
 
-    fn end(&self, pid: u32, stream: &mut Stream, ended: Ended, out: &mut dyn Write) -> Result<()> {
-        if let Some(what) = stop::of_daemon(&ended.stop) {
-            say!("dockerd pid {pid}: {what}");
+    /// Writes what a session tells; gives the calls of its incarnation that were shown.
+    fn write(&self, line: &mut Line, said: Said, out: &mut dyn Write) -> Result<u64> {
+        match (said, line.stream.take()) {
+            (Said::Found(pid), stream) => {
+                line.pid = pid;
+                line.stream = stream;
+            }
+            (Said::Attached(own), _) => {
+                let label = Some(label(&own));
+                let stream = trace::stream(self.shared.args, self.style, &own, label);
+                let stream = line.stream.insert(stream);
+                stream.begin(out)?;
+                out.flush()?;
+            }
+            (Said::Batch(batch), Some(stream)) => {
+                trace::write(line.stream.insert(stream), *batch, out)?;
+            }
+            (Said::Over(ended), Some(mut stream)) => {
+                end(&mut stream, *ended, out)?;
+                return Ok(stream.shown());
+            }
+            (Said::Gone, _) => {
+                let pid = line.pid;
+                say!("note: dockerd pid {pid} ended before it was traced");
+            }
+            (_, stream) => line.stream = stream,
         }
-        trace::write(stream, ended.rest, out)?;
-        stream.context().ended(ended.completeness.clone());
-        stream.finish(&ended.summary, out)?;
-        say!("dockerd pid {pid}: {}", ended.completeness);
-        out.flush()?;
-        match ended.recording {
-            Some(failure) => Err(failure.into()),
-            None => Ok(()),
-        }
+        Ok(line.stream.as_ref().map_or(0, Stream::shown))
     }
+}
 
-    /// Several failures as one: the others were traced.
-    fn failed(&self, failures: Vec<(u32, Failure)>) -> Failure {
-        let all = self.pids.len();
-        let few = failures.len();
-        let mut hint = None;
-        let each: Vec<String> = failures
-            .into_iter()
-            .map(|(pid, failure)| {
-                hint.get_or_insert(failure.hint);
-                format!("pid {pid}: {}", failure.message)
-            })
-            .collect();
-        Failure::new(
-            format!("{few} of {all} daemons not traced: {}", each.join("; ")),
-            hint.unwrap_or_default(),
-        )
+/// An incarnation is over.
+fn end(stream: &mut Stream, ended: Ended, out: &mut dyn Write) -> Result<()> {
+    let pid = stream.context().daemon.pid;
+    if let Some(what) = stop::of_daemon(&ended.stop) {
+        say!("dockerd pid {pid}: {what}");
     }
+    trace::write(stream, ended.rest, out)?;
+    stream.context().ended(ended.completeness.clone());
+    stream.finish(&ended.summary, out)?;
+    say!("dockerd pid {pid}: {}", ended.completeness);
+    out.flush()?;
+    match ended.recording {
+        Some(failure) => Err(failure.into()),
+        None => Ok(()),
+    }
+}
+
+/// Several failures as one: the others were traced.
+fn failed(all: usize, failures: Vec<(u32, Failure)>) -> Failure {
+    let few = failures.len();
+    let mut hint = None;
+    let each: Vec<String> = failures
+        .into_iter()
+        .map(|(pid, failure)| {
+            hint.get_or_insert(failure.hint);
+            format!("pid {pid}: {}", failure.message)
+        })
+        .collect();
+    Failure::new(
+        format!("{few} of {all} daemons not traced: {}", each.join("; ")),
+        hint.unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]
