@@ -7,12 +7,11 @@ use serde_json::{Map, Value as Json, json};
 
 use super::time::date_time;
 use super::{open_calls, text};
-use crate::capture::Seam;
 use crate::correlate::{Call, CallState, Client, Link, Owner, ProcessName, Request, Trace};
 use crate::decode::{Missing, Text, Value, errno_name, error_text};
 use crate::plan::{Plan, ValueSchema};
 use crate::provenance::{self, Origin, Provenance, WhyUnread};
-use crate::session::{Context, End, Sink};
+use crate::session::{Context, End, Seam, Sink};
 
 /// Events as they come; it keeps nothing.
 pub struct JsonLines;

@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use super::line::{Line, Look, prefix};
 use super::time::time;
 use super::{Style, View};
-use crate::capture::{Left, Seam};
-use crate::session::{Clock, Context};
+use crate::session::{Clock, Context, Left, Seam};
 
 /// What happened, and from when on the next one is traced.
 pub fn text(clock: &Clock, pid: u32, seam: &Seam) -> String {

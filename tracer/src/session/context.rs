@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::addr::ImageAddr;
-use crate::capture::{Completeness, Daemon, Ending, Header, Host, Recording, Seam};
+pub use crate::capture::{Left, Seam};
+
+use crate::capture::{Completeness, Daemon, Ending, Header, Host, Recording};
 use crate::decode::Redact;
 use crate::plan::Plan;
 

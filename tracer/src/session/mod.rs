@@ -35,7 +35,7 @@ mod suggest;
 pub use attach::{Destination, Options};
 pub use claims::Claims;
 pub use clocks::Jump;
-pub use context::{Clock, Context};
+pub use context::{Clock, Context, Left, Seam};
 pub use error::{Error, Meant};
 pub use filter::{Asked, Client, Filter, Selected, Status};
 pub use follow::{Event, Life, follow};
