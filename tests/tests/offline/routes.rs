@@ -1,8 +1,10 @@
-//! Every route of every stock daemon leads to a function of a profile, or it is said why it does not.
+//! Every route of every stock daemon leads to a function of a profile, or it is said why it does
+//! not.
 //!
-//! The routes are read out of the machine code that registers them: at each call of `router.NewRoute` the method, the
-//! path and the handler lie in known places. Which functions a handler calls is read out of its own code: calls
-//! through an interface take their function from the interface's table, whose order the interface's type tells.
+//! The routes are read out of the machine code that registers them: at each call of
+//! `router.NewRoute` the method, the path and the handler lie in known places. Which functions a
+//! handler calls is read out of its own code: calls through an interface take their function from
+//! the interface's table, whose order the interface's type tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,22 +133,58 @@ fn registered(binary: &GoBinary<'_>, routers: &[FuncInfo]) -> (Vec<Registered>, 
     (routes, calls)
 }
 
-/// Offsets into interfaces' tables from which a handler and its closures take the functions that they call.
+/// Offsets into interfaces' tables from which a handler and its closures take the functions that
+/// they call.
 fn slots(binary: &GoBinary<'_>, routers: &[FuncInfo], handler: &str) -> BTreeSet<u64> {
     let closure = format!("{handler}.");
     let is_own = |f: &&FuncInfo| f.name == handler || f.name.starts_with(&closure);
     let mut found = BTreeSet::new();
     for f in routers.iter().filter(is_own) {
         let mut loaded: BTreeMap<Register, u64> = BTreeMap::new();
+        // a function is loaded before the arguments are made, and kept on the stack meanwhile
+        let mut kept: BTreeMap<u64, u64> = BTreeMap::new();
         for i in instructions(binary, f) {
-            let is_load = i.mnemonic() == Mnemonic::Mov && i.op1_kind() == OpKind::Memory;
-            if i.flow_control() == FlowControl::IndirectCall {
-                found.extend(loaded.get(&i.op0_register()));
-                found.extend((i.op0_kind() == OpKind::Memory).then(|| i.memory_displacement64()));
-            } else if is_load && i.memory_base() != Register::RSP {
-                loaded.insert(i.op0_register(), i.memory_displacement64());
-            } else if i.op_count() > 0 && i.op0_kind() == OpKind::Register {
-                loaded.remove(&i.op0_register());
+            let is_move = i.mnemonic() == Mnemonic::Mov && i.op_count() == 2;
+            let of_stack = i.memory_base() == Register::RSP;
+            let at = i.memory_displacement64();
+            match (i.op0_kind(), i.op1_kind()) {
+                (kind, _) if i.flow_control() == FlowControl::IndirectCall => {
+                    found.extend(loaded.get(&i.op0_register()));
+                    found.extend((kind == OpKind::Memory).then_some(at));
+                }
+                (OpKind::Memory, OpKind::Register) if is_move && of_stack => {
+                    match loaded.get(&i.op1_register()) {
+                        Some(function) => kept.insert(at, *function),
+                        None => kept.remove(&at),
+                    };
+                }
+                (OpKind::Register, OpKind::Memory) if is_move => {
+                    let function = if of_stack {
+                        kept.get(&at).copied()
+                    } else {
+                        Some(at)
+                    };
+                    match function {
+                        Some(function) => loaded.insert(i.op0_register(), function),
+                        None => loaded.remove(&i.op0_register()),
+                    };
+                }
+                (OpKind::Register, OpKind::Register) if is_move => {
+                    match loaded.get(&i.op1_register()).copied() {
+                        Some(function) => loaded.insert(i.op0_register(), function),
+                        None => loaded.remove(&i.op0_register()),
+                    };
+                }
+                // a comparison changes nothing
+                (OpKind::Register, _)
+                    if !matches!(
+                        i.mnemonic(),
+                        Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push
+                    ) =>
+                {
+                    loaded.remove(&i.op0_register());
+                }
+                _ => {}
             }
         }
     }
@@ -190,7 +228,8 @@ fn template(method: &str, path: &str) -> String {
     format!("{method} {path}")
 }
 
-/// Symbols of a binary that a profile names. `http` names handlers: that a handler is there is no news.
+/// Symbols of a binary that a profile names. `http` names handlers: that a handler is there is no
+/// news.
 fn in_profiles(binary: &GoBinary<'_>) -> Vec<String> {
     let patterns: Vec<&str> = PROFILES
         .iter()
