@@ -1,8 +1,9 @@
-//! Hostile input for every parser of mobytrace: a real Go binary, or a real recording, with the fuzzer's bytes written over the
-//! region that a target is about; then everything that the parser offers is walked.
+//! Hostile input for every parser of mobytrace: a real Go binary, or a real recording, with the
+//! fuzzer's bytes written over the region that a target is about; then everything that the parser
+//! offers is walked.
 //!
-//! `cargo xtask fuzz [TARGET] [--seconds N]` runs the targets; inputs that once failed are kept in `tests/regressions`, where
-//! `cargo test` replays them.
+//! `cargo xtask fuzz [TARGET] [--seconds N]` runs the targets; inputs that once failed are kept in
+//! `tests/regressions`, where `cargo test` replays them.
 
 pub mod peak;
 pub mod walk;

@@ -1,7 +1,8 @@
 //! Fuzz targets: where a target's bytes go, and everything that is then asked of the parser.
 //!
-//! Input: patches, each of anchor (u16), distance (u8), length (u8) and bytes. An anchor with its highest bit set is one of the
-//! places that everything else is found through (a header, a type descriptor); others are every 256th byte of the region.
+//! Input: patches, each of anchor (u16), distance (u8), length (u8) and bytes. An anchor with its
+//! highest bit set is one of the places that everything else is found through (a header, a type
+//! descriptor); others are every 256th byte of the region.
 
 use std::io;
 use std::path::Path;

@@ -1,6 +1,8 @@
-//! What a probe costs the traced program, and what a session costs: medians of one run, printed as a table.
+//! What a probe costs the traced program, and what a session costs: medians of one run, printed as
+//! a table.
 //!
-//! `cargo xtask bench` runs it. The target's own processor time is what counts: the fixture prints it.
+//! `cargo xtask bench` runs it. The target's own processor time is what counts: the fixture prints
+//! it.
 
 use std::time::Instant;
 

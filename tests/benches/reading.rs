@@ -1,6 +1,8 @@
-//! What reading a stock daemon's binary and planning costs: the whole command from exec to exit, binary in the page cache.
+//! What reading a stock daemon's binary and planning costs: the whole command from exec to exit,
+//! binary in the page cache.
 //!
-//! `cargo xtask bench` runs it. Peaks are the kernel's own (`VmHWM`), pages of the mapped binary and of mobytrace included.
+//! `cargo xtask bench` runs it. Peaks are the kernel's own (`VmHWM`), pages of the mapped binary
+//! and of mobytrace included.
 
 use std::io::Read;
 use std::path::Path;
@@ -39,7 +41,8 @@ fn run(tool: &Path, dockerd: &Path, profiles: &[&str]) -> Run {
     let started = Instant::now();
     let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
     let mut stdout = child.stdout.take().expect("stdout");
-    // the plan is complete when its first byte comes, and far too large for the pipe: the process waits
+    // the plan is complete when its first byte comes, and far too large for the pipe: the process
+    // waits
     stdout.read_exact(&mut [0]).expect("a plan");
     let of_process = |file: &str| {
         std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).expect("process")

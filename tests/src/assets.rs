@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// Root of the workspace: of the one that cargo runs us for, which need not be the one that this was compiled in.
+/// Root of the workspace: of the one that cargo runs us for, which need not be the one that this
+/// was compiled in.
 #[must_use]
 pub fn workspace_root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
@@ -92,11 +93,12 @@ pub fn fixture(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Suites of Debian whose `docker.io` is a generation of its own, oldest first: 20.10.5, 20.10.24, 26.1 and 28.5.
+/// Suites of Debian whose `docker.io` is a generation of its own, oldest first: 20.10.5, 20.10.24,
+/// 26.1 and 28.5.
 pub const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 
-/// The stock dockerd of a Debian suite. `None`, named as a skip: the mirror no longer carries it. The one that everything is built
-/// on is not optional.
+/// The stock dockerd of a Debian suite. `None`, named as a skip: the mirror no longer carries it.
+/// The one that everything is built on is not optional.
 #[must_use]
 pub fn stock_dockerd(suite: &str, arch: &str) -> Option<PathBuf> {
     let path = target_dir().join(format!("assets/dockerd-{suite}-{arch}/usr/sbin/dockerd"));

@@ -1,6 +1,7 @@
 //! Base64, as clients of the API write it.
 
-/// RFC 4648 with padding. Of ASCII letters, digits, quotes and braces this is also the alphabet for URLs.
+/// RFC 4648 with padding. Of ASCII letters, digits, quotes and braces this is also the alphabet for
+/// URLs.
 #[must_use]
 pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

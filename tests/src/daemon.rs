@@ -202,9 +202,10 @@ impl Daemon {
             .collect()
     }
 
-    /// Waits until it has closed all connections but `kept`. Go's server closes one after the handler of its last request
-    /// returned, so that nothing of that request is still to come. (A handler that took its connection over closes it itself,
-    /// before it returns: whoever tests that waits for what it expects.)
+    /// Waits until it has closed all connections but `kept`. Go's server closes one after the
+    /// handler of its last request returned, so that nothing of that request is still to come. (A
+    /// handler that took its connection over closes it itself, before it returns: whoever tests
+    /// that waits for what it expects.)
     ///
     /// # Panics
     /// It serves on and on.
@@ -249,7 +250,8 @@ impl Daemon {
         Ok(upper.context("no writable layer")?.into())
     }
 
-    /// Waits until `count` goroutines have all of `functions` on their stacks, as the daemon itself says.
+    /// Waits until `count` goroutines have all of `functions` on their stacks, as the daemon itself
+    /// says.
     ///
     /// # Errors
     /// They never come.

@@ -29,7 +29,8 @@ pub struct Weak {
 #[derive(Clone, Debug)]
 pub struct Damage {
     pub what: String,
-    /// Nothing was touched that a reading without debugging information needs: it must be as before.
+    /// Nothing was touched that a reading without debugging information needs: it must be as
+    /// before.
     pub harmless: bool,
 }
 

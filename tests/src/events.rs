@@ -102,7 +102,8 @@ pub fn the_one<'e>(mut found: Vec<&'e Value>, what: &str) -> &'e Value {
     found.remove(0)
 }
 
-/// List options as an API request makes them, all zero but for `changes`; `quiet`: builds up to 20.10 have that field too.
+/// List options as an API request makes them, all zero but for `changes`; `quiet`: builds up to
+/// 20.10 have that field too.
 ///
 /// # Panics
 /// `changes` is no object.
@@ -121,8 +122,8 @@ pub fn list_options(quiet: bool, changes: &Value) -> Value {
     all
 }
 
-/// Every event has what docs/events.schema.json requires, and there are events of every type that any session with a traced
-/// request has.
+/// Every event has what docs/events.schema.json requires, and there are events of every type that
+/// any session with a traced request has.
 ///
 /// # Panics
 /// Not so.
@@ -134,7 +135,8 @@ pub fn keeps_to_its_schema(events: &[Value]) {
     }
 }
 
-/// Types of the events, each of which has what docs/events.schema.json requires of it, and nothing that is not there.
+/// Types of the events, each of which has what docs/events.schema.json requires of it, and nothing
+/// that is not there.
 fn types_by_schema(events: &[Value]) -> BTreeSet<String> {
     let schema = std::fs::read_to_string(crate::workspace_root().join("docs/events.schema.json"));
     let schema: Value = serde_json::from_str(&schema.expect("schema")).expect("JSON");

@@ -1,5 +1,5 @@
-//! A gate in front of a directory: whoever opens it waits until the gate is opened. It makes work of a daemon take exactly as long
-//! as a test needs.
+//! A gate in front of a directory: whoever opens it waits until the gate is opened. It makes work
+//! of a daemon take exactly as long as a test needs.
 
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -8,7 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-/// A closed gate. Dropping it opens it, also when the test fails: the kernel lets everybody pass whose judge is gone.
+/// A closed gate. Dropping it opens it, also when the test fails: the kernel lets everybody pass
+/// whose judge is gone.
 #[derive(Debug)]
 pub struct Gate {
     _judge: OwnedFd,

@@ -1,5 +1,5 @@
-//! Go methods whose signatures are made by chance, and calls of each with values made by chance: the other half of
-//! `tests/fixtures/go/signatures`. The same seed gives the same program.
+//! Go methods whose signatures are made by chance, and calls of each with values made by chance:
+//! the other half of `tests/fixtures/go/signatures`. The same seed gives the same program.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,8 @@ const BASICS: [&str; 18] = [
     "string",
     "string",
 ];
-/// Receivers, and the value that the methods are called on: pointers, words, aggregates, floats, arrays, nothing.
+/// Receivers, and the value that the methods are called on: pointers, words, aggregates, floats,
+/// arrays, nothing.
 const RECEIVERS: [(&str, &str, &str, bool); 12] = [
     ("P0", "struct{ N int }", "&P0{1}", true),
     ("P1", "struct{ A, B string }", "&P1{}", true),

@@ -51,8 +51,9 @@ pub use tool::{Finished, Running, Tool, heed_signals, json_lines, spawn, words};
 pub use truth::{Tally as TruthTally, truth};
 pub use turn::turn;
 
-/// Gives the assets, or ends the test: by a failure that names what is missing, or, with `MOBYTRACE_LENIENT` set
-/// (`cargo xtask test --lenient`, or plain `cargo test`), as a skip that is named.
+/// Gives the assets, or ends the test: by a failure that names what is missing, or, with
+/// `MOBYTRACE_LENIENT` set (`cargo xtask test --lenient`, or plain `cargo test`), as a skip that is
+/// named.
 #[macro_export]
 macro_rules! assets_or_skip {
     () => {

@@ -60,7 +60,8 @@ impl Program {
     }
 }
 
-/// All builds of one program, oldest Go first; with `MOBYTRACE_ONLY` those whose name holds it. `None`, named as a skip: none is there.
+/// All builds of one program, oldest Go first; with `MOBYTRACE_ONLY` those whose name holds it.
+/// `None`, named as a skip: none is there.
 #[must_use]
 pub fn programs(name: &str) -> Option<Vec<Program>> {
     let dir = crate::target_dir().join("fixtures/matrix").join(name);
@@ -170,8 +171,9 @@ fn is_empty(printed: &Json) -> bool {
 }
 
 impl Tally {
-    /// Decoded = printed, value by value. No probe sees floating-point registers; everything else is in memory or in integer
-    /// registers, so that nothing else of an argument may be missing. Of a result only what a user knows an object by is captured.
+    /// Decoded = printed, value by value. No probe sees floating-point registers; everything else
+    /// is in memory or in integer registers, so that nothing else of an argument may be missing. Of
+    /// a result only what a user knows an object by is captured.
     pub fn compare(&mut self, at: &str, printed: &Json, decoded: &Json, result: bool) {
         if let Some(why) = decoded.get("missing").and_then(Json::as_str) {
             let why: Vec<&str> = why.split(' ').filter(|w| !w.starts_with("0x")).collect();
@@ -288,8 +290,8 @@ impl Tally {
     }
 }
 
-/// Traces functions of a running program by the tool itself while it is told `go`, and compares call by call. `plan` is that of the
-/// same patterns: JSON does not keep the order of parameters.
+/// Traces functions of a running program by the tool itself while it is told `go`, and compares
+/// call by call. `plan` is that of the same patterns: JSON does not keep the order of parameters.
 ///
 /// # Errors
 /// The tool or the program fails.
@@ -329,7 +331,8 @@ pub fn compare_live(
     Ok(())
 }
 
-/// Keeps what a test found for `docs/compatibility.md`, if that is being written: one line of JSON per program.
+/// Keeps what a test found for `docs/compatibility.md`, if that is being written: one line of JSON
+/// per program.
 ///
 /// # Errors
 /// It cannot be written.

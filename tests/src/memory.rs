@@ -1,4 +1,5 @@
-//! Memory of processes: a traced program's code against its file, and how much one has; and processor time.
+//! Memory of processes: a traced program's code against its file, and how much one has; and
+//! processor time.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -7,7 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-/// Run-time addresses in executable mappings of the program's own file where memory and file differ.
+/// Run-time addresses in executable mappings of the program's own file where memory and file
+/// differ.
 ///
 /// # Errors
 /// The process cannot be read.
@@ -74,8 +76,8 @@ pub fn status_kib(pid: u32, name: &str) -> Result<u64> {
         .with_context(|| format!("no {name} of process {pid}"))
 }
 
-/// Lets a program have this much memory of its own (heap, stacks, written data) and no more: beyond,
-/// it cannot allocate.
+/// Lets a program have this much memory of its own (heap, stacks, written data) and no more:
+/// beyond, it cannot allocate.
 pub fn limit_memory(command: &mut Command, bytes: u64) {
     // SAFETY: between fork and exec only `setrlimit` is called, which may be.
     unsafe {

@@ -18,7 +18,8 @@ pub fn is_inside() -> bool {
     inside
 }
 
-/// Name by which the running test program knows a test, for `--exact`; `module` is the test's `module_path!()`.
+/// Name by which the running test program knows a test, for `--exact`; `module` is the test's
+/// `module_path!()`.
 #[must_use]
 pub fn test_name(module: &str, test: &str) -> String {
     match module.split_once("::") {
@@ -27,8 +28,8 @@ pub fn test_name(module: &str, test: &str) -> String {
     }
 }
 
-/// Runs one test of the running test program in a new pid namespace with its own `/proc`; `module` is the test's
-/// `module_path!()`.
+/// Runs one test of the running test program in a new pid namespace with its own `/proc`; `module`
+/// is the test's `module_path!()`.
 ///
 /// # Panics
 /// It fails, or there is no such test.

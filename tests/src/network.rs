@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-/// Runs something on a thread in a new network namespace whose loopback is up. What that thread starts lives there too,
-/// threads and programs. Gives what `job` gives.
+/// Runs something on a thread in a new network namespace whose loopback is up. What that thread
+/// starts lives there too, threads and programs. Gives what `job` gives.
 ///
 /// # Errors
 /// The kernel refuses (this needs root).

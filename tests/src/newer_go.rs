@@ -2,7 +2,8 @@
 
 use crate::Patch;
 
-/// A copy of the newest Go's fixture, or of another one, that says it is of Go 1.99. `None`: there is none.
+/// A copy of the newest Go's fixture, or of another one, that says it is of Go 1.99. `None`: there
+/// is none.
 ///
 /// # Panics
 /// The fixture does not say its release, or there is none and no skip is allowed.

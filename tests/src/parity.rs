@@ -1,4 +1,5 @@
-//! Descriptors and calling convention against the DWARF of the same program: ground truth that the compiler wrote by other code.
+//! Descriptors and calling convention against the DWARF of the same program: ground truth that the
+//! compiler wrote by other code.
 
 use std::collections::BTreeMap;
 use std::path::Path;

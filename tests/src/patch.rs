@@ -152,7 +152,8 @@ impl Patch {
         self
     }
 
-    /// Turns a program header that only describes into one that loads `bytes` as code at `addr`, a multiple of the page size.
+    /// Turns a program header that only describes into one that loads `bytes` as code at `addr`, a
+    /// multiple of the page size.
     ///
     /// # Errors
     /// There is none to spare.
@@ -182,7 +183,8 @@ impl Patch {
         Ok(())
     }
 
-    /// Every occurrence of some text replaced by other text of the same length; how many there were.
+    /// Every occurrence of some text replaced by other text of the same length; how many there
+    /// were.
     ///
     /// # Panics
     /// The lengths differ.
@@ -195,8 +197,9 @@ impl Patch {
         places.len()
     }
 
-    /// The same file with its relative RELA relocations packed into a RELR table, values in place, as a linker does for
-    /// `-z pack-relative-relocs`; and how many those are. To be read only: some dynamic entries make room for the new ones.
+    /// The same file with its relative RELA relocations packed into a RELR table, values in place,
+    /// as a linker does for `-z pack-relative-relocs`; and how many those are. To be read only:
+    /// some dynamic entries make room for the new ones.
     ///
     /// # Errors
     /// It has no RELA table, or too few dynamic entries.

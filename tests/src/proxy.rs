@@ -1,4 +1,5 @@
-//! An HTTP/1.1 proxy in front of a daemon's socket that hides containers from lists, as Docker Desktop's does.
+//! An HTTP/1.1 proxy in front of a daemon's socket that hides containers from lists, as Docker
+//! Desktop's does.
 
 use std::io::BufReader;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -22,7 +23,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens at `socket` and hands requests on to `daemon`; from answers to `/containers/json` it takes what `shown` does not want.
+    /// Listens at `socket` and hands requests on to `daemon`; from answers to `/containers/json` it
+    /// takes what `shown` does not want.
     ///
     /// # Errors
     /// The socket cannot be made.
@@ -72,7 +74,8 @@ impl Drop for Proxy {
     }
 }
 
-/// One client's connection, and one of its own to the daemon: request after request until either side has enough.
+/// One client's connection, and one of its own to the daemon: request after request until either
+/// side has enough.
 fn serve(
     client: UnixStream,
     daemon: &Path,

@@ -1,4 +1,5 @@
-//! A registry for images on loopback that asks who is there, as private ones do: by `Basic`, or by tokens of a realm.
+//! A registry for images on loopback that asks who is there, as private ones do: by `Basic`, or by
+//! tokens of a realm.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -15,8 +15,8 @@ use crate::target_dir;
 /// How long any run may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Starts a program. A copy that was just written may be held open, for a moment, by what another test starts at the same time:
-/// between its fork and its exec.
+/// Starts a program. A copy that was just written may be held open, for a moment, by what another
+/// test starts at the same time: between its fork and its exec.
 ///
 /// # Errors
 /// It cannot be run.

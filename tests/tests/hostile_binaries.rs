@@ -1,5 +1,6 @@
-//! Damaged copies of stock daemons and of programs with Go's DWARF: an error or an answer, never a panic, a hang or a flood of
-//! memory. What does not touch anything loaded changes no answer. `MOBYTRACE_ROUNDS` asks for more than the few of every run.
+//! Damaged copies of stock daemons and of programs with Go's DWARF: an error or an answer, never a
+//! panic, a hang or a flood of memory. What does not touch anything loaded changes no answer.
+//! `MOBYTRACE_ROUNDS` asks for more than the few of every run.
 
 #[path = "../../fuzz/src/peak.rs"]
 mod peak;

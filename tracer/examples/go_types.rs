@@ -1,5 +1,5 @@
-//! The fields of a struct of a Go program, which may be stripped: `go_types FILE TYPE`, the type with its full
-//! import path.
+//! The fields of a struct of a Go program, which may be stripped: `go_types FILE TYPE`, the type
+//! with its full import path.
 
 use mobytrace::gobin::{Error, GoBinary, TypeKind};
 

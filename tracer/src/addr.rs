@@ -1,9 +1,9 @@
-//! Addresses: in the image as linked, in a process, and offsets in the file. Three types, so that none is
-//! taken for another.
+//! Addresses: in the image as linked, in a process, and offsets in the file. Three types, so that
+//! none is taken for another.
 //!
-//! There are two ways from one to another: between image and process by the [`LoadBias`] of that process, from
-//! the image to the file by its segments (`GoBinary::file_offset`). What crosses the kernel boundary
-//! (`tracer_ebpf::wire`) are plain words; they get their type where they are read.
+//! There are two ways from one to another: between image and process by the [`LoadBias`] of that
+//! process, from the image to the file by its segments (`GoBinary::file_offset`). What crosses the
+//! kernel boundary (`tracer_ebpf::wire`) are plain words; they get their type where they are read.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Debian packages through a private apt state under `target/`: downloaded and unpacked, never installed.
+//! Debian packages through a private apt state under `target/`: downloaded and unpacked, never
+//! installed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -221,7 +222,8 @@ pub fn docker() -> Result<()> {
 /// Architectures that Debian builds docker for and this project reads.
 pub const ARCHES: [&str; 2] = ["amd64", "arm64"];
 
-/// The stock dockerd of every suite and architecture; one that the mirror no longer carries is named.
+/// The stock dockerd of every suite and architecture; one that the mirror no longer carries is
+/// named.
 pub fn daemons() -> Result<()> {
     for suite in harness::SUITES {
         for arch in ARCHES {

@@ -1,5 +1,5 @@
-//! `cargo xtask compatibility`: two Go programs by every Go there is, in every shape, read and traced; docs/compatibility.md is what
-//! came out.
+//! `cargo xtask compatibility`: two Go programs by every Go there is, in every shape, read and
+//! traced; docs/compatibility.md is what came out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

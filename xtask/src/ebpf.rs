@@ -1,4 +1,5 @@
-//! The kernel objects: one per architecture, built reproducibly, shipped in the tree with a digest of their inputs.
+//! The kernel objects: one per architecture, built reproducibly, shipped in the tree with a digest
+//! of their inputs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -81,7 +82,8 @@ pub fn linker() -> Result<PathBuf> {
 fn build_into(out: &Path) -> Result<()> {
     make_dir(out)?;
     let linker = linker()?;
-    // cargo derives the names of crates from the paths of the library's sources: one path on every machine
+    // cargo derives the names of crates from the paths of the library's sources: one path on every
+    // machine
     let link = SourceLink::new(&apt::rust_src()?)?;
     let sources = &link.0;
     let home = std::env::var_os("CARGO_HOME").map_or_else(
@@ -138,8 +140,8 @@ fn kernel_side(verb: &str, arch: &str, sources: &Path, build: &Path, flags: &[St
     cargo
 }
 
-/// Lints of the kernel programs, for both architectures: the workspace's, which sees an empty program in their
-/// place, tells nothing of them. No linker is needed.
+/// Lints of the kernel programs, for both architectures: the workspace's, which sees an empty
+/// program in their place, tells nothing of them. No linker is needed.
 pub fn clippy() -> Result<()> {
     let sources = apt::rust_src()?;
     for arch in ARCHES {
@@ -150,8 +152,8 @@ pub fn clippy() -> Result<()> {
     Ok(())
 }
 
-/// A link to the library's sources at a path that is the same wherever the workspace lies; gone with this value.
-/// One build at a time has it.
+/// A link to the library's sources at a path that is the same wherever the workspace lies; gone
+/// with this value. One build at a time has it.
 struct SourceLink(
     PathBuf,
     #[expect(dead_code, reason = "held for its lock")] std::fs::File,
@@ -177,14 +179,15 @@ impl Drop for SourceLink {
     }
 }
 
-/// Writes the object without its DWARF; BTF and relocations stay. The sections of DWARF are emptied rather than removed,
-/// so that no index changes.
+/// Writes the object without its DWARF; BTF and relocations stay. The sections of DWARF are emptied
+/// rather than removed, so that no index changes.
 fn strip(bytes: &[u8], to: &Path) -> Result<()> {
     let out = without_dwarf(bytes).context("the linked object is not the ELF file expected")?;
     std::fs::write(to, out).with_context(|| to.display().to_string())
 }
 
-/// ELF64: `e_shoff` at 40, `e_shentsize`, `e_shnum`, `e_shstrndx` from 58; section headers of 64 bytes.
+/// ELF64: `e_shoff` at 40, `e_shentsize`, `e_shnum`, `e_shstrndx` from 58; section headers of 64
+/// bytes.
 fn without_dwarf(bytes: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 64;
     let u64_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<8>()?));

@@ -1,4 +1,5 @@
-//! Go programs that the tests trace, built with the distribution's Go, which is unpacked and never installed.
+//! Go programs that the tests trace, built with the distribution's Go, which is unpacked and never
+//! installed.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,8 +22,9 @@ const SPLIT: (&str, &str) = ("sid", "1.27");
 /// Fixtures, each a folder of `tests/fixtures/go`.
 const FIXTURES: &[&str] = &["deep", "spin", "storm", "torn", "values"];
 
-/// Builds all fixtures for amd64, stripped; one of them with debug information (DWARF 4 and 5, uncompressed), those about maps with both
-/// kinds of Swiss maps too, and one with packed relocations.
+/// Builds all fixtures for amd64, stripped; one of them with debug information (DWARF 4 and 5,
+/// uncompressed), those about maps with both kinds of Swiss maps too, and one with packed
+/// relocations.
 pub fn build() -> Result<()> {
     let out = target().join("fixtures");
     make_dir(&out)?;

@@ -1,4 +1,5 @@
-//! Fuzzing, with the nightly toolchain and cargo-fuzz, which is installed under `target/` where it is missing.
+//! Fuzzing, with the nightly toolchain and cargo-fuzz, which is installed under `target/` where it
+//! is missing.
 
 use std::path::PathBuf;
 
@@ -31,7 +32,8 @@ fn cargo_fuzz() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Runs one target, or all of them one after the other, each for so many seconds. Findings lie in `target/fuzz/findings`.
+/// Runs one target, or all of them one after the other, each for so many seconds. Findings lie in
+/// `target/fuzz/findings`.
 pub fn run(only: Option<&str>, seconds: u32) -> Result<()> {
     let names = targets()?;
     if let Some(only) = only {
@@ -50,7 +52,8 @@ pub fn run(only: Option<&str>, seconds: u32) -> Result<()> {
         make_dir(&corpus)?;
         make_dir(&findings)?;
         let mut fuzz = exec::command(&program);
-        // what is looked for are panics, overflows, hangs and floods of memory: no address sanitizer needed, and three times the speed
+        // what is looked for are panics, overflows, hangs and floods of memory: no address
+        // sanitizer needed, and three times the speed
         fuzz.args(["run", "--sanitizer", "none", "--target-dir"])
             .arg(target().join("fuzz/build"))
             .arg(name)

@@ -11,7 +11,8 @@ use harness::{Assets, Daemon, stock_dockerd};
 use crate::apt;
 use crate::exec::{self, cargo, root, target};
 
-/// Suites whose daemons are recorded anew. That of bookworm (20.10.24) stays as it is: an older version of the format.
+/// Suites whose daemons are recorded anew. That of bookworm (20.10.24) stays as it is: an older
+/// version of the format.
 const RECORDED: [&str; 3] = ["bullseye", "trixie", "sid"];
 
 /// Containers of the scenario that were never started; one more runs.
@@ -26,7 +27,8 @@ const COMMANDS: [&str; 5] = [
     "docker ps --filter since=nope",
 ];
 
-/// Writes what recordings show and what `inspect` says into `tests/golden`; with `record` makes the recordings first.
+/// Writes what recordings show and what `inspect` says into `tests/golden`; with `record` makes the
+/// recordings first.
 ///
 /// # Errors
 /// A daemon does not start, or the tool fails.

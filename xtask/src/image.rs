@@ -1,4 +1,5 @@
-//! A container image made from scratch: one layer with one static program, as an archive that `docker load` takes.
+//! A container image made from scratch: one layer with one static program, as an archive that
+//! `docker load` takes.
 //!
 //! The same program gives the same archive, byte for byte.
 

@@ -50,8 +50,8 @@ enum Command {
         /// Commands to compare instead of `docker ps -a` and `docker system df`
         commands: Vec<String>,
     },
-    /// Install what the other commands need of this machine: packages of the distribution, parts of the Rust
-    /// toolchain, and the linker of the kernel objects
+    /// Install what the other commands need of this machine: packages of the distribution, parts of
+    /// the Rust toolchain, and the linker of the kernel objects
     Setup {
         /// Only name what is missing
         #[arg(long)]
@@ -83,7 +83,8 @@ enum Command {
         #[arg(long)]
         reading: bool,
     },
-    /// Build two Go programs by every Go in every shape, compare what is read and traced, and write docs/compatibility.md
+    /// Build two Go programs by every Go in every shape, compare what is read and traced, and write
+    /// docs/compatibility.md
     Compatibility {
         /// Only write it, from what the last run found
         #[arg(long)]
@@ -103,7 +104,8 @@ enum Command {
         #[arg(long, value_name = "PATH")]
         socket: Option<std::path::PathBuf>,
     },
-    /// Write the kept texts of tests/golden anew: what kept recordings show, what `inspect` says of stock daemons
+    /// Write the kept texts of tests/golden anew: what kept recordings show, what `inspect` says of
+    /// stock daemons
     Goldens {
         /// Make the recordings of tests/captures anew first (root)
         #[arg(long)]
@@ -117,7 +119,8 @@ enum Command {
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },
-    /// Each test many times, in a process of its own: what depends on chance is found, and what takes long
+    /// Each test many times, in a process of its own: what depends on chance is found, and what
+    /// takes long
     Repeat(repeat::Wanted),
     /// Memory of `show` and `compare` on a long recording: a section of docs/performance.md
     Recordings {
@@ -145,7 +148,8 @@ enum Command {
     },
     /// Formatting, lints, documentation, and the invariants that a program can check
     Tidy,
-    /// Random requests against the four stock daemons: what is shown is compared with what was sent, moby's handlers, and the answers
+    /// Random requests against the four stock daemons: what is shown is compared with what was
+    /// sent, moby's handlers, and the answers
     Truth {
         /// Another seed, other requests
         #[arg(long, default_value_t = 1)]
@@ -154,7 +158,8 @@ enum Command {
         #[arg(long, default_value_t = 2000)]
         requests: u64,
     },
-    /// Load every kernel program, and trace Go programs, on other kernels in qemu; a line of JSON per case
+    /// Load every kernel program, and trace Go programs, on other kernels in qemu; a line of JSON
+    /// per case
     VmTest(vm::Wanted),
 }
 

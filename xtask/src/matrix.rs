@@ -1,6 +1,7 @@
-//! Go programs by every Go there is: `releases` (values of every kind) and `signatures` (methods made by chance) in every shape, `panics`
-//! (handlers that end in every way) in one, those that count their calls (`deep`, `storm`, and the prologues of `big` and `leaf`) in one
-//! for both architectures.
+//! Go programs by every Go there is: `releases` (values of every kind) and `signatures` (methods
+//! made by chance) in every shape, `panics` (handlers that end in every way) in one, those that
+//! count their calls (`deep`, `storm`, and the prologues of `big` and `leaf`) in one for both
+//! architectures.
 
 use std::path::{Path, PathBuf};
 
@@ -60,9 +61,10 @@ impl Cell {
     }
 }
 
-/// Builds them as `target/fixtures/matrix/PROGRAM/GO/SHAPE/SYMBOLS/ARCH`; `full`: all there are, else one stripped PIE per Go, of the
-/// newest also one with its DWARF, `signatures` by the oldest and the newest, `deep` and `storm` by one. What cannot be built is named in `skipped.txt`
-/// beside them.
+/// Builds them as `target/fixtures/matrix/PROGRAM/GO/SHAPE/SYMBOLS/ARCH`; `full`: all there are,
+/// else one stripped PIE per Go, of the newest also one with its DWARF, `signatures` by the oldest
+/// and the newest, `deep` and `storm` by one. What cannot be built is named in `skipped.txt` beside
+/// them.
 ///
 /// # Errors
 /// Nothing can be had, or a folder cannot be written.

@@ -1,5 +1,5 @@
-//! `cargo xtask repeat`: each test many times, in a process of its own, quietly or beside a load: what depends on chance
-//! is found out. Prints what failed, and how long each test takes.
+//! `cargo xtask repeat`: each test many times, in a process of its own, quietly or beside a load:
+//! what depends on chance is found out. Prints what failed, and how long each test takes.
 
 mod programs;
 

@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: what the other commands need of this machine. It is the only one that installs anything; the
-//! others unpack what they lack under `target/`.
+//! `cargo xtask setup`: what the other commands need of this machine. It is the only one that
+//! installs anything; the others unpack what they lack under `target/`.
 
 use std::path::Path;
 
@@ -78,7 +78,8 @@ const NEEDS: [Need; 12] = [
     ),
 ];
 
-/// Components of the Rust toolchain, which rustup leaves out of its minimal profile: as cargo calls them, as rustup does.
+/// Components of the Rust toolchain, which rustup leaves out of its minimal profile: as cargo calls
+/// them, as rustup does.
 const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")];
 
 impl Need {

@@ -1,5 +1,5 @@
-//! An hour of steady requests under a trace: does the tool's memory stay bounded, is anything lost? The result becomes a section of
-//! docs/performance.md.
+//! An hour of steady requests under a trace: does the tool's memory stay bounded, is anything lost?
+//! The result becomes a section of docs/performance.md.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};

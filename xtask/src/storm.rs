@@ -1,4 +1,5 @@
-//! Ten million calls that are hard to pair, in slices that the tracer keeps up with. The result becomes a section of docs/performance.md.
+//! Ten million calls that are hard to pair, in slices that the tracer keeps up with. The result
+//! becomes a section of docs/performance.md.
 
 use anyhow::{Context, Result, ensure};
 

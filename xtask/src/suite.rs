@@ -8,7 +8,8 @@ use crate::exec::{self, cargo, target};
 use crate::setup::{self, Purpose};
 use crate::{apt, compatibility, ebpf, fixtures, image, matrix, tidy, vm};
 
-/// Runs everything; `full`: fixtures by every Go in every shape, and docs/compatibility.md written anew. Strict: what cannot run here fails; lenient: it is skipped by name.
+/// Runs everything; `full`: fixtures by every Go in every shape, and docs/compatibility.md written
+/// anew. Strict: what cannot run here fails; lenient: it is skipped by name.
 pub fn run(lenient: bool, full: bool) -> Result<()> {
     let mut skipped = Vec::new();
     if !lenient {
@@ -73,7 +74,8 @@ pub fn run(lenient: bool, full: bool) -> Result<()> {
 /// Test programs that need no root.
 const WITHOUT_ROOT: [&str; 2] = ["offline", "hostile_binaries"];
 
-/// Runs what needs no root: the tree, unit tests, and what is read of binaries and recordings. Strict.
+/// Runs what needs no root: the tree, unit tests, and what is read of binaries and recordings.
+/// Strict.
 pub fn without_root() -> Result<()> {
     setup::check(&[Purpose::Tidy, Purpose::Building])?;
     step("tidy", tidy::run)?;

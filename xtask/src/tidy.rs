@@ -161,7 +161,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("tracer-ebpf/src/", &["docker", "moby/"]),
 ];
 
-/// What stands in a text that names one of docker's packages, types, functions or routes: it belongs into `moby`.
+/// What stands in a text that names one of docker's packages, types, functions or routes: it
+/// belongs into `moby`.
 const DOCKER_NAMES: &[&str] = &[
     "github.com/docker",
     "github.com/moby",
@@ -290,7 +291,8 @@ fn no_docker_names(shown: &str, text: &str, findings: &mut Vec<String>) {
     }
 }
 
-/// No numeric offset of a docker or moby type anywhere in the product's sources (tests excepted: there it is ground truth).
+/// No numeric offset of a docker or moby type anywhere in the product's sources (tests excepted:
+/// there it is ground truth).
 fn no_offsets(shown: &str, text: &str, findings: &mut Vec<String>) {
     let code = text.split("#[cfg(test)]").next().unwrap_or(text);
     for (n, line) in code.lines().enumerate() {

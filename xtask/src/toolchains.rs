@@ -8,7 +8,8 @@ use anyhow::Result;
 use crate::apt::Apt;
 use crate::exec::{self, target};
 
-/// Suites that carry a Go of their own. The first that has a release gives it: it wants the oldest C library.
+/// Suites that carry a Go of their own. The first that has a release gives it: it wants the oldest
+/// C library.
 const SUITES: [&str; 6] = [
     "bullseye",
     "bookworm",

@@ -1,4 +1,5 @@
-//! Random requests against the four stock daemons (tests/tests/alone/truth.rs), more of them and others than in every test run.
+//! Random requests against the four stock daemons (tests/tests/alone/truth.rs), more of them and
+//! others than in every test run.
 
 use anyhow::{Context, Result};
 

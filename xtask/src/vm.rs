@@ -1,6 +1,8 @@
-//! Other kernels and architectures, in qemu: every kernel program loads there, and Go programs that count their calls are traced right.
+//! Other kernels and architectures, in qemu: every kernel program loads there, and Go programs that
+//! count their calls are traced right.
 //!
-//! Debian's own kernel packages, an initramfs made here, results on the serial line behind prefixes; each case becomes a line of JSON.
+//! Debian's own kernel packages, an initramfs made here, results on the serial line behind
+//! prefixes; each case becomes a line of JSON.
 
 mod cases;
 mod cpio;
@@ -27,8 +29,8 @@ use cases::{Case, Program};
 use cpio::Cpio;
 use guests::{GUESTS, Guest, Programs, SELDOM};
 
-/// Most instructions that the verifier may need for a program that this kernel would be given: an early warning, since the kernel refuses
-/// more than [`KERNEL_VERIFIES`].
+/// Most instructions that the verifier may need for a program that this kernel would be given: an
+/// early warning, since the kernel refuses more than [`KERNEL_VERIFIES`].
 const MOST_VERIFIED: u64 = 700_000;
 /// Programs for older kernels only have to load.
 const KERNEL_VERIFIES: u64 = 1_000_000;

@@ -19,8 +19,8 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["cut"].as_str())
 }
 
-/// Whether a captured text is this one, or says where it was cut. What is cut in the middle of a document is masked from there to its
-/// end.
+/// Whether a captured text is this one, or says where it was cut. What is cut in the middle of a
+/// document is masked from there to its end.
 fn is_text(value: &Value, whole: &str) -> bool {
     match value["cut"].as_str() {
         Some(part) => value["len"] == whole.len() && whole.starts_with(part.trim_end_matches('*')),
@@ -112,7 +112,8 @@ fn of_request(sent: &Sent, answer: &Answered, request: &Value, what: &str, tally
     }
 }
 
-/// Options of a call: parameters, and fields of those that are structs; each with its value and origin.
+/// Options of a call: parameters, and fields of those that are structs; each with its value and
+/// origin.
 fn options(call: &Value) -> Vec<(String, &Value, &Value)> {
     let mut all = Vec::new();
     let origins = call["origins"].as_object();

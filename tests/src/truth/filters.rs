@@ -19,7 +19,8 @@ const VALUES: &[&str] = &[
     "…",
 ];
 
-/// A text of filters by some of these keys. `never`: a label that nothing has is always among them, so that prunes do nothing.
+/// A text of filters by some of these keys. `never`: a label that nothing has is always among them,
+/// so that prunes do nothing.
 pub fn any(dice: &mut Numbers, keys: &[(&str, &[&str])], never: bool) -> String {
     if !never && dice.one_in(8) {
         let odd = [

@@ -1,4 +1,5 @@
-//! Requests of every route, and what their handlers call with which options: from the facts about moby's handlers by release.
+//! Requests of every route, and what their handlers call with which options: from the facts about
+//! moby's handlers by release.
 
 use serde_json::{Value, json};
 

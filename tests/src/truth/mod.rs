@@ -1,6 +1,7 @@
-//! Random requests against a stock daemon, and what came of them by a model of its handlers that was written for this comparison
-//! alone: it knows nothing of the tool's own table. Values, origins, results and statuses that the tool shows are compared with
-//! the model, and with what the API answered.
+//! Random requests against a stock daemon, and what came of them by a model of its handlers that
+//! was written for this comparison alone: it knows nothing of the tool's own table. Values,
+//! origins, results and statuses that the tool shows are compared with the model, and with what the
+//! API answered.
 
 mod asked;
 mod check;

@@ -1,4 +1,5 @@
-//! Values in every spelling that handlers take, and some that they refuse; escapes in every form that a client may use.
+//! Values in every spelling that handlers take, and some that they refuse; escapes in every form
+//! that a client may use.
 
 use crate::Numbers;
 

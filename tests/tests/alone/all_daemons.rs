@@ -1,5 +1,6 @@
-//! `trace --all`: the four stock daemons side by side, each with requests of its own; every call under its daemon and its request. In a pid
-//! namespace of their own, so that the machine's other daemons are none of our business.
+//! `trace --all`: the four stock daemons side by side, each with requests of its own; every call
+//! under its daemon and its request. In a pid namespace of their own, so that the machine's other
+//! daemons are none of our business.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! mobytrace in a container made from scratch, as in Docker Desktop's virtual machine: the daemon is outside of its mount
-//! namespace, and the comparison is the host's.
+//! mobytrace in a container made from scratch, as in Docker Desktop's virtual machine: the daemon
+//! is outside of its mount namespace, and the comparison is the host's.
 
 use std::process::Command;
 
@@ -8,7 +8,8 @@ use harness::{Daemon, Finished, Running, Tool, request, target_dir, workspace_ro
 /// What the documentation says to run, before the arguments of `mobytrace`.
 const DOCUMENTED: &str = "docker run --rm --privileged --pid=host mobytrace ";
 
-/// A documented command line, on the traced daemon itself: it has no network, and other tests' daemons run beside it.
+/// A documented command line, on the traced daemon itself: it has no network, and other tests'
+/// daemons run beside it.
 fn in_container(daemon: &Daemon, options: &str, args: &str) -> Running {
     let more = format!("--network=none {options} mobytrace {args}");
     shell(daemon, &DOCUMENTED.replace("mobytrace ", &more))
@@ -33,7 +34,8 @@ fn documented() -> (String, String) {
     (next(), next())
 }
 
-/// A comparison without what differs from run to run: durations, and the User-Agent of our own requests.
+/// A comparison without what differs from run to run: durations, and the User-Agent of our own
+/// requests.
 fn without_times(text: &str) -> String {
     let varies = |line: &str| {
         ["  call took ", "  request took ", "  client "]
@@ -169,7 +171,8 @@ fn the_comparison_from_a_container_is_the_hosts() {
     assert_eq!(harness::changed_code(pid).expect("code"), [0u64; 0]);
 }
 
-/// A pid and a mount namespace with one daemon in it: there nothing needs to be named. Everything in it ends with its first process.
+/// A pid and a mount namespace with one daemon in it: there nothing needs to be named. Everything
+/// in it ends with its first process.
 const ALONE: &str = r#"
 dockerd=$1 image=$2 dir=$3
 "$dockerd" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" -H "unix://$dir/sock" \

@@ -1,7 +1,8 @@
-//! How sessions end: in every way, at any moment, with nothing left in the daemon and a recording that reads.
+//! How sessions end: in every way, at any moment, with nothing left in the daemon and a recording
+//! that reads.
 //!
-//! `MOBYTRACE_ENDINGS=200` ends that many sessions on each daemon instead of a few; `MOBYTRACE_ENDINGS_SEED` repeats a
-//! run, whose seed is printed.
+//! `MOBYTRACE_ENDINGS=200` ends that many sessions on each daemon instead of a few;
+//! `MOBYTRACE_ENDINGS_SEED` repeats a run, whose seed is printed.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,7 +17,8 @@ use harness::{Daemon, Fixture, Numbers, Tool, changed_code, stock_dockerd};
 use mobytrace::capture::Recording;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Sessions ended on the daemon that everything is built on, and on each of the others: there in every way once.
+/// Sessions ended on the daemon that everything is built on, and on each of the others: there in
+/// every way once.
 const SESSIONS: usize = 40;
 const FEW: usize = WAYS.len();
 /// How long any session may take to end: beyond, it hangs.
@@ -558,7 +560,8 @@ fn a_binary_that_shrinks_while_it_is_read() {
     assert!(said.contains("hint: "), "{said}");
 }
 
-/// Requests that reach no traced function: refused ones, and those of another profile, which is named and shows them.
+/// Requests that reach no traced function: refused ones, and those of another profile, which is
+/// named and shows them.
 #[test]
 fn what_was_not_traced_is_said() {
     let _turn = harness::turn();
@@ -678,7 +681,8 @@ fn what_was_not_traced_is_said() {
     );
 }
 
-/// Whoever chooses names of files and functions does not steer the terminal of whoever reads about them.
+/// Whoever chooses names of files and functions does not steer the terminal of whoever reads about
+/// them.
 #[test]
 fn names_do_not_reach_the_terminal_as_they_are() {
     let _turn = harness::turn();

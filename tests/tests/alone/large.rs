@@ -1,7 +1,9 @@
-//! Values that are very large, on stock daemons: two thousand containers listed, a container with three hundred labels and one of ten
-//! kilobytes, filters of both. Complete as the API answers; cut, where a kernel's programs must, with the reason and the true length.
+//! Values that are very large, on stock daemons: two thousand containers listed, a container with
+//! three hundred labels and one of ten kilobytes, filters of both. Complete as the API answers;
+//! cut, where a kernel's programs must, with the reason and the true length.
 //!
-//! `MOBYTRACE_LARGE=all cargo test -p tests --test alone large:: -- --nocapture` makes two thousand on all four daemons.
+//! `MOBYTRACE_LARGE=all cargo test -p tests --test alone large:: -- --nocapture` makes two thousand
+//! on all four daemons.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -200,7 +202,8 @@ fn cut(daemon: &Daemon, suite: &str, all: &Value) {
     let said = &finished.stderr;
     assert!(said.contains(" captures cut by a budget"), "{said}");
     assert!(!said.contains("records lost"), "{said}");
-    // by its name: on Go 1.24 and newer these programs do not reach who asked, headers lie in a Swiss map
+    // by its name: on Go 1.24 and newer these programs do not reach who asked, headers lie in a
+    // Swiss map
     let mut calls = events.of_type("call").filter(|call| {
         let name = call["function"].as_str().unwrap_or_default();
         name.ends_with("(*Daemon).Containers")

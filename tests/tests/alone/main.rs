@@ -1,5 +1,5 @@
-//! What must be alone: tests that load the whole machine, measure memory, look at every daemon there is, or
-//! have something that a process has only one of. They take turns.
+//! What must be alone: tests that load the whole machine, measure memory, look at every daemon
+//! there is, or have something that a process has only one of. They take turns.
 
 mod all_daemons;
 mod container;

@@ -1,4 +1,5 @@
-//! More hits than the ring buffer holds: what is lost is counted and said, never passed over, and nothing is paired across it.
+//! More hits than the ring buffer holds: what is lost is counted and said, never passed over, and
+//! nothing is paired across it.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use mobytrace::probe::{Session, SessionOptions, TargetProc};
 
 /// More than the ring buffer holds entries.
 const CALLS: u64 = 20_000;
-/// Calls of one goroutine within each other, more than the ring buffer holds: all that is kept of them is entries.
+/// Calls of one goroutine within each other, more than the ring buffer holds: all that is kept of
+/// them is entries.
 const DEEP: u64 = 12_000;
 /// Calls within each other whose returns alone find room.
 const SHALLOW: u64 = 500;
@@ -138,9 +140,10 @@ impl Seen {
         self.drain();
     }
 
-    /// Nobody empties the ring buffer while one call goes deeper than it holds: entries are kept, all returns are lost. It is
-    /// full when the next call goes down, and empty when that comes up: returns are kept that have the same goroutine and the
-    /// same depths as the entries before. Gives how many entries were kept.
+    /// Nobody empties the ring buffer while one call goes deeper than it holds: entries are kept,
+    /// all returns are lost. It is full when the next call goes down, and empty when that comes up:
+    /// returns are kept that have the same goroutine and the same depths as the entries before.
+    /// Gives how many entries were kept.
     fn entries_without_returns_then_returns_without_entries(&mut self, spin: &mut Fixture) -> u64 {
         let (before, _) = self.kept_and_dropped();
         spin.tell(&format!("deep {DEEP} 1")).expect("stdin");
@@ -162,8 +165,8 @@ impl Seen {
         entries - before
     }
 
-    /// More calls than there is room for, and the ring buffer is emptied whenever something was lost: what is lost lies between
-    /// what is there.
+    /// More calls than there is room for, and the ring buffer is emptied whenever something was
+    /// lost: what is lost lies between what is there.
     fn losses_as_they_happen(&mut self, spin: &mut Fixture) {
         let (_, before) = self.kept_and_dropped();
         let mut lost = before;
@@ -187,7 +190,8 @@ impl Seen {
     }
 }
 
-/// What is said to have returned did: its result is its own. `apart`: entries that were kept and whose returns were lost.
+/// What is said to have returned did: its result is its own. `apart`: entries that were kept and
+/// whose returns were lost.
 fn nothing_is_paired_across_a_loss(plan: &Plan, records: Vec<Part>, apart: u64) {
     let decoder = Decoder::new(plan, LoadBias::default());
     let mut assembler = Assembler::default();

@@ -1,8 +1,9 @@
-//! Calls that are hard to pair (see tests/fixtures/go/storm): every call is counted, no result is paired with another call's
-//! argument, nothing is open that ended, and the program lives.
+//! Calls that are hard to pair (see tests/fixtures/go/storm): every call is counted, no result is
+//! paired with another call's argument, nothing is open that ended, and the program lives.
 //!
-//! `cargo xtask storm` makes the long run: `MOBYTRACE_STORM_RUNS` programs one after the other of `MOBYTRACE_STORM_CALLS` each, slow enough
-//! that no record is lost; a run that lost some is made again, slower, and counted.
+//! `cargo xtask storm` makes the long run: `MOBYTRACE_STORM_RUNS` programs one after the other of
+//! `MOBYTRACE_STORM_CALLS` each, slow enough that no record is lost; a run that lost some is made
+//! again, slower, and counted.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -128,7 +129,8 @@ fn every_call_is_counted_and_none_is_paired_wrong() {
     let Some(path) = fixture() else {
         return;
     };
-    // slow enough for this test to keep up with, which runs without optimisation; slower on a machine that is busy elsewhere
+    // slow enough for this test to keep up with, which runs without optimisation; slower on a
+    // machine that is busy elsewhere
     let (calls, mut pause) = (number("CALLS", 40_000), number("PAUSE", 10_000));
     let (mut all, mut again) = (0, 0);
     let mut restarts = 0;

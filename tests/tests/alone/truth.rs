@@ -1,5 +1,6 @@
-//! Random requests against the four stock daemons, live and recorded: no value, origin, status, result or error text that the tool
-//! shows differs from what was sent, what moby's handlers make of it, and what the API answered.
+//! Random requests against the four stock daemons, live and recorded: no value, origin, status,
+//! result or error text that the tool shows differs from what was sent, what moby's handlers make
+//! of it, and what the API answered.
 //!
 //! `cargo xtask truth --seed N --requests N` makes more of them.
 

@@ -1,4 +1,5 @@
-//! `compare` while it waits beside the requests of others: what it keeps stays bounded, and its answer is right.
+//! `compare` while it waits beside the requests of others: what it keeps stays bounded, and its
+//! answer is right.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use harness::{Daemon, Tool, status_kib};
 const PER_SECOND: u32 = 200;
 const CLIENTS: u32 = 4;
 const MEASURED: u64 = 1000;
-/// How much the heap may grow meanwhile, KiB. Keeping what was seen would take several times as much.
+/// How much the heap may grow meanwhile, KiB. Keeping what was seen would take several times as
+/// much.
 const GROWTH: u64 = 8 << 10;
 
 /// Lists that nobody waits for, until told to stop.

@@ -1,5 +1,6 @@
-//! Everything that tree, table, JSON Lines, Markdown and `compare` claim of a session that mixes successes, failures, a panicking
-//! handler, a stream and lost records, against what the API answered. A claim that cannot be read fails the test.
+//! Everything that tree, table, JSON Lines, Markdown and `compare` claim of a session that mixes
+//! successes, failures, a panicking handler, a stream and lost records, against what the API
+//! answered. A claim that cannot be read fails the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -404,7 +405,8 @@ fn check_table(text: &str, session: &Session) {
     );
 }
 
-/// Statuses, counts and names of two paths side by side, and every number of containers in the sentences below.
+/// Statuses, counts and names of two paths side by side, and every number of containers in the
+/// sentences below.
 fn check_compare(session: &Session, a: (u64, &Truth), b: (u64, &Truth)) {
     let tool = Tool::find().expect("tool");
     let (first, second) = (a.0.to_string(), b.0.to_string());
@@ -497,7 +499,8 @@ fn on(suite: &str, panics: bool) {
     lost(&daemon);
 }
 
-/// The session stands still while more happens than the ring buffer holds: no output calls it complete, and what is shown is true.
+/// The session stands still while more happens than the ring buffer holds: no output calls it
+/// complete, and what is shown is true.
 fn lost(daemon: &Daemon) {
     let dir = tempfile::tempdir().expect("folder");
     let file = dir.path().join("lost.mobytrace").display().to_string();

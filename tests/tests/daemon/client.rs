@@ -1,5 +1,5 @@
-//! The process behind a request: pid, uid, comm, ancestors and control group, as the kernel found them at the other end of the
-//! connection, against what the client says of itself.
+//! The process behind a request: pid, uid, comm, ancestors and control group, as the kernel found
+//! them at the other end of the connection, against what the client says of itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::CommandExt;
@@ -12,8 +12,8 @@ use mobytrace::decode::{Assembler, Decoder, Missing, NoClient, Value};
 use mobytrace::plan::Role;
 use rustix::process::Signal;
 
-/// Set for a run of this program that is a client: socket, path, what to do after the request was written, and the file whose
-/// appearance ends it, if it is to wait for one.
+/// Set for a run of this program that is a client: socket, path, what to do after the request was
+/// written, and the file whose appearance ends it, if it is to wait for one.
 const CLIENT: &str = "MOBYTRACE_TEST_CLIENT";
 
 /// Clients by the query of their request.
@@ -300,7 +300,8 @@ fn own_comm() -> String {
         .to_owned()
 }
 
-/// Runs the client in a container that sees the host's files; gives the container's id and the client's pid outside of it.
+/// Runs the client in a container that sees the host's files; gives the container's id and the
+/// client's pid outside of it.
 fn in_a_container(daemon: &Daemon, program: &Path) -> (String, u32) {
     let socket = daemon.socket();
     let looked_at = program.with_file_name("looked-at");

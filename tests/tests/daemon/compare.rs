@@ -151,7 +151,8 @@ fn passive_ambiguous_and_from_a_recording() {
     assert!(daemon.get(&format!("/containers/{up}/json")).is_ok());
 }
 
-/// The shell loops over `docker` commands until its standard input closes, which it does when this is dropped or the test dies.
+/// The shell loops over `docker` commands until its standard input closes, which it does when this
+/// is dropped or the test dies.
 struct Noise(std::process::Child);
 
 impl Noise {
@@ -178,7 +179,8 @@ impl Drop for Noise {
     }
 }
 
-/// The same command from other processes, over and over: only the client's process tells them from ours.
+/// The same command from other processes, over and over: only the client's process tells them from
+/// ours.
 #[test]
 fn commands_are_told_from_identical_ones_of_others() {
     let assets = harness::assets_or_skip!();
@@ -354,7 +356,8 @@ fn other_sizes_are_not_called_the_same() {
     });
 }
 
-/// A request that is refused reaches no traced function. It is a column all the same, with the API's status.
+/// A request that is refused reaches no traced function. It is a column all the same, with the
+/// API's status.
 #[test]
 fn a_refused_request_is_a_column() {
     each_daemon(|suite, daemon| {
@@ -372,7 +375,8 @@ fn a_refused_request_is_a_column() {
     });
 }
 
-/// `docker images` and `docker system df` ask for the same images, and are told more and less of them.
+/// `docker images` and `docker system df` ask for the same images, and are told more and less of
+/// them.
 #[test]
 fn images_are_compared_by_what_is_said_of_them() {
     each_daemon(|suite, daemon| {
@@ -507,7 +511,8 @@ fn prunes_say_what_they_deleted() {
     );
 }
 
-/// Of some disk-usage requests at once one runs, the others are refused: compared by the function that both reached.
+/// Of some disk-usage requests at once one runs, the others are refused: compared by the function
+/// that both reached.
 #[test]
 fn refused_disk_usage_is_compared() {
     let assets = harness::assets_or_skip!();

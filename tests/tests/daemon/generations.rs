@@ -1,5 +1,5 @@
-//! Other stock daemons live: the stack calling convention of Go 1.15; Swiss maps, parent goroutines and no `reduceContainers`
-//! from Go 1.24 on.
+//! Other stock daemons live: the stack calling convention of Go 1.15; Swiss maps, parent goroutines
+//! and no `reduceContainers` from Go 1.24 on.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ fn names(list: &Value, key: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// A suite's daemon with 13 containers, one of them running. `None`: the mirror no longer carries it.
+/// A suite's daemon with 13 containers, one of them running. `None`: the mirror no longer carries
+/// it.
 fn daemon_of(assets: &Assets, suite: &str) -> Option<Daemon> {
     let dockerd = stock_dockerd(suite, "amd64")?;
     let daemon = Daemon::start_binary(assets, &dockerd).expect("daemon");

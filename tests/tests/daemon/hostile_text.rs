@@ -1,5 +1,6 @@
-//! Text that a client chose: control characters, invalid UTF-8, overrides of the writing direction, hundreds of kilobytes. Escaped in every
-//! output, live and replayed, and what is shortened or cut says its true length.
+//! Text that a client chose: control characters, invalid UTF-8, overrides of the writing direction,
+//! hundreds of kilobytes. Escaped in every output, live and replayed, and what is shortened or cut
+//! says its true length.
 
 use harness::{Daemon, Tool, traced};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Who ends a session early, and what is left: while the binary is read, while a command runs, behind `nohup`; and for whom
-//! a recording is made.
+//! Who ends a session early, and what is left: while the binary is read, while a command runs,
+//! behind `nohup`; and for whom a recording is made.
 
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -68,7 +68,8 @@ fn trace(daemon: &Daemon, said: &Path) -> Child {
     command.spawn().expect("started")
 }
 
-/// A session that is stopped (SIGSTOP) while it reads the daemon's binary: it has mapped that, and has attached nothing.
+/// A session that is stopped (SIGSTOP) while it reads the daemon's binary: it has mapped that, and
+/// has attached nothing.
 fn stopped_while_reading(daemon: &Daemon, said: &Path) -> Child {
     let exe = std::fs::read_link(format!("/proc/{}/exe", daemon.pid())).expect("exe");
     let exe = exe.display().to_string();

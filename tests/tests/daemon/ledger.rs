@@ -1,4 +1,5 @@
-//! The ledger, its warnings, and what is in flight for long: what they say is what the clients themselves saw.
+//! The ledger, its warnings, and what is in flight for long: what they say is what the clients
+//! themselves saw.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use rustix::process::Signal;
 const CONTAINERS: usize = 7;
 /// Rounds of polls until one is regular.
 const MOST_ROUNDS: u32 = 30;
-/// How often each daemon is asked for sizes; the interval is not the same everywhere, so that it is not a constant of the tool.
+/// How often each daemon is asked for sizes; the interval is not the same everywhere, so that it is
+/// not a constant of the tool.
 const POLLS: u32 = 6;
 
 fn daemon_of(assets: &Assets, suite: &str, containers: usize) -> Option<Daemon> {
@@ -50,7 +52,8 @@ impl Session {
         }
     }
 
-    /// What the session printed, and what the recording shows in a format: the same, if it is that of the session.
+    /// What the session printed, and what the recording shows in a format: the same, if it is that
+    /// of the session.
     fn end(self, format: &str, slow: &str) -> (Finished, String) {
         self.running.signal(Signal::INT);
         let live = self.running.wait().expect("ended").expect(0);
@@ -110,7 +113,8 @@ fn on_every_daemon() {
     }
 }
 
-/// Counts, failures and containers of the table are those that the client counted itself; time in layers only where sizes were asked for.
+/// Counts, failures and containers of the table are those that the client counted itself; time in
+/// layers only where sizes were asked for.
 fn the_table_adds_up_what_the_client_saw(suite: &str, daemon: &Daemon) {
     let session = Session::start(daemon, &["--format", "table"]);
     let mut truth: BTreeMap<&str, (u64, u64, Vec<usize>)> = BTreeMap::new();
@@ -204,8 +208,8 @@ fn between(polls: &[(Duration, Duration)]) -> Vec<(f64, f64)> {
     polls.windows(2).map(bounds).collect()
 }
 
-/// A request for sizes every second is named with its sender, its interval, and its share of the time. A machine that is busy
-/// elsewhere polls at no interval at all: then it is done again.
+/// A request for sizes every second is named with its sender, its interval, and its share of the
+/// time. A machine that is busy elsewhere polls at no interval at all: then it is done again.
 fn a_poll_for_sizes_is_named(suite: &str, daemon: &Daemon, interval: Duration) {
     for _ in 0..MOST_ROUNDS {
         let session = Session::start(daemon, &[]);
@@ -243,7 +247,8 @@ fn named_as_a_poll(suite: &str, shown: &str, between: &[(f64, f64)]) {
     assert!(share.starts_with("100 % of list time"), "{suite}: {share}");
 }
 
-/// Three disk-usage requests at once on a daemon that runs one for all: while it runs, and when it is over.
+/// Three disk-usage requests at once on a daemon that runs one for all: while it runs, and when it
+/// is over.
 #[test]
 fn requests_that_wait_for_one_run_are_counted() {
     let assets = harness::assets_or_skip!();
@@ -290,7 +295,8 @@ fn requests_that_wait_for_one_run_are_counted() {
     }
 }
 
-/// What the daemon's own stack dump says of the goroutine with `function` on its stack: `chan receive`.
+/// What the daemon's own stack dump says of the goroutine with `function` on its stack: `chan
+/// receive`.
 fn dumped(daemon: &Daemon, function: &str) -> String {
     let stacks = daemon.stacks().expect("stacks");
     let goroutine = stacks.split("\n\n").find(|g| g.contains(function));
@@ -300,7 +306,8 @@ fn dumped(daemon: &Daemon, function: &str) -> String {
         .to_owned()
 }
 
-/// A client that waits for a container: what its goroutine waits for is what the daemon's own stack dump says.
+/// A client that waits for a container: what its goroutine waits for is what the daemon's own stack
+/// dump says.
 fn a_request_in_flight_says_what_its_goroutine_waits_for(suite: &str, daemon: &Daemon) {
     let id = daemon.run_container("long").expect("started");
     let mut session = Session::start(daemon, &["-p", "list", "-p", "http", "--slow", "400ms"]);

@@ -1,10 +1,12 @@
-//! A daemon's life: it is restarted, killed, upgraded and started late, under load, and traced through all of that.
+//! A daemon's life: it is restarted, killed, upgraded and started late, under load, and traced
+//! through all of that.
 //!
-//! What is compared: a client's own list of requests, each with the moment before it was sent (CLOCK_MONOTONIC, the
-//! clock of the traces) and what it was answered, with the requests of the session. A request that was sent when all
-//! probes of an incarnation were there (`attached_ns` of its seam), and was answered, must be in the trace, once. What
-//! was sent between the end of one process and that moment may be in it or not; where the seam says that the
-//! daemon did not listen yet, it must be in it too.
+//! What is compared: a client's own list of requests, each with the moment before it was sent
+//! (CLOCK_MONOTONIC, the clock of the traces) and what it was answered, with the requests of the
+//! session. A request that was sent when all probes of an incarnation were there (`attached_ns` of
+//! its seam), and was answered, must be in the trace, once. What was sent between the end of one
+//! process and that moment may be in it or not; where the seam says that the daemon did not listen
+//! yet, it must be in it too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -71,9 +73,9 @@ fn under_load(socket: &Path, work: impl FnOnce()) -> Vec<Sent> {
     list.into_inner().expect("list")
 }
 
-/// What was sent and what was seen, compared as the head of this file says. `first`: when the first incarnation was
-/// known to be attached; `ends`: when the process of each was seen to be gone, and the next not started yet. Gives how
-/// many had to be there.
+/// What was sent and what was seen, compared as the head of this file says. `first`: when the first
+/// incarnation was known to be attached; `ends`: when the process of each was seen to be gone, and
+/// the next not started yet. Gives how many had to be there.
 fn compare(first: u64, ends: &[u64], sent: &[Sent], events: &[Value]) -> usize {
     let seams = of_type(events, "seam");
     let mut seen: BTreeMap<&str, &Value> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! The main job on a stock dockerd: the options each path passes, compared with what was sent and what the API answered.
+//! The main job on a stock dockerd: the options each path passes, compared with what was sent and
+//! what the API answered.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -486,8 +487,8 @@ fn number(bytes: &[u8], at: usize, len: usize) -> usize {
         .fold(0, |n, b| n << 8 | usize::from(*b))
 }
 
-/// Overwrites the names of all Go symbols in `.dynsym` up to their last dot. What follows it stays: the linker lets a short
-/// name, also one of a library's version, share the tail of a longer one.
+/// Overwrites the names of all Go symbols in `.dynsym` up to their last dot. What follows it stays:
+/// the linker lets a short name, also one of a library's version, share the tail of a longer one.
 fn overwrite_dynamic_names(bytes: &mut [u8]) -> usize {
     let table = number(bytes, 40, 8);
     let count = number(bytes, 60, 2);

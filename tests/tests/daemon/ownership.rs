@@ -1,4 +1,5 @@
-//! Which call belongs to which request: on every stock daemon, for every kind of request, and when many come at once.
+//! Which call belongs to which request: on every stock daemon, for every kind of request, and when
+//! many come at once.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,8 @@ fn get(daemon: &Daemon, path: &str, agent: &str) {
     assert_eq!(answer.status, 200, "{path}");
 }
 
-/// A request whose filter holds a value that no other request has: the truth that its calls carry with them.
+/// A request whose filter holds a value that no other request has: the truth that its calls carry
+/// with them.
 fn filtered(unique: &str) -> String {
     format!("/v1.41/containers/json?all=1&filters=%7B%22label%22%3A%5B%22u%3D{unique}%22%5D%7D")
 }
@@ -44,7 +46,8 @@ fn unique_of(call: &Value) -> Option<&str> {
 /// Rounds of requests, until one in which no record was lost: on a busy machine some are.
 const MOST_ROUNDS: usize = 5;
 
-/// 500 mixed requests of 20 clients at once, half of them over connections that are used again and again.
+/// 500 mixed requests of 20 clients at once, half of them over connections that are used again and
+/// again.
 #[test]
 fn none_of_500_mixed_requests_gets_a_call_of_another() {
     each_daemon(|suite, daemon| {
@@ -64,7 +67,8 @@ fn mixed_requests(suite: &str, daemon: &Daemon) -> bool {
                         let unique = format!("{client}-{n}");
                         let agent = format!("t-{unique}");
                         match n % 5 {
-                            // disk usage beside it: goroutines of other requests are born all the time; 20.10 refuses a second one
+                            // disk usage beside it: goroutines of other requests are born all the
+                            // time; 20.10 refuses a second one
                             0 => {
                                 let answer =
                                     daemon.get_as("/v1.41/system/df", &agent).expect("answer");
@@ -103,7 +107,8 @@ fn mixed_requests(suite: &str, daemon: &Daemon) -> bool {
             None => unknown += 1,
         }
     }
-    // and calls without that value never belong to a request that has one: not those of disk usage, which list everything
+    // and calls without that value never belong to a request that has one: not those of disk usage,
+    // which list everything
     for call in events.of_type("call").filter(|c| unique_of(c).is_none()) {
         if let Some(id) = call["request"].as_u64() {
             let path = requests[&id]["path"].as_str().expect("path");
@@ -128,8 +133,8 @@ fn mixed_requests(suite: &str, daemon: &Daemon) -> bool {
     true
 }
 
-/// `count` disk-usage requests that meet: the run of the first one stands before the directory of a container until all others
-/// wait for it, as the daemon's own stacks say.
+/// `count` disk-usage requests that meet: the run of the first one stands before the directory of a
+/// container until all others wait for it, as the daemon's own stacks say.
 fn at_once(daemon: &Daemon, count: usize) {
     let gate = Gate::close(&daemon.layer("c1").expect("layer")).expect("gate");
     std::thread::scope(|scope| {
@@ -143,7 +148,8 @@ fn at_once(daemon: &Daemon, count: usize) {
     });
 }
 
-/// Two `system df` at once: one run, under both, marked shared with each other's number; live, as JSON Lines and as trees.
+/// Two `system df` at once: one run, under both, marked shared with each other's number; live, as
+/// JSON Lines and as trees.
 #[test]
 fn one_run_for_two_disk_usage_requests_is_shown_under_both() {
     let assets = harness::assets_or_skip!();
@@ -241,7 +247,8 @@ fn one_run_in_trees(suite: &str, daemon: &Daemon) {
     );
 }
 
-/// Eight at once that meet have one run, under each of them; eight that come as they come have no wrong one.
+/// Eight at once that meet have one run, under each of them; eight that come as they come have no
+/// wrong one.
 #[test]
 fn every_one_of_eight_disk_usage_requests_has_one_run() {
     let assets = harness::assets_or_skip!();
@@ -251,7 +258,8 @@ fn every_one_of_eight_disk_usage_requests_has_one_run() {
         };
         let (runs, served, left) = eight(suite, &daemon, || at_once(&daemon, 8));
         assert_eq!((runs, served), (1, 8), "{suite}: all of them met: {left}");
-        // who shares with whom is chance here: a request whose run is not certain has none, and no request has two
+        // who shares with whom is chance here: a request whose run is not certain has none, and no
+        // request has two
         let (runs, served, _) = eight(suite, &daemon, || {
             std::thread::scope(|scope| {
                 for n in 0..8 {
@@ -279,7 +287,8 @@ fn unserved(events: &harness::Events, served: &BTreeMap<u64, u32>) -> String {
     lines.join("\n")
 }
 
-/// Runs for eight requests, how many have one, and what is said of the others. None has two, and every run has an owner.
+/// Runs for eight requests, how many have one, and what is said of the others. None has two, and
+/// every run has an owner.
 fn eight(suite: &str, daemon: &Daemon, work: impl FnOnce()) -> (u32, usize, String) {
     let (events, _) = traced(daemon, &[], work);
     let agents: BTreeMap<u64, &str> = events
@@ -428,7 +437,8 @@ fn calls_of_every_command_are_under_its_request() {
     });
 }
 
-/// From 28 on a list asks for each container on a goroutine of its own: one row for all of them. Before, they are calls like any other.
+/// From 28 on a list asks for each container on a goroutine of its own: one row for all of them.
+/// Before, they are calls like any other.
 #[test]
 fn workers_of_one_call_are_one_row() {
     let assets = harness::assets_or_skip!();

@@ -2,8 +2,8 @@
 
 use harness::Daemon;
 
-/// Functions with what once ended a session, or counted wrong: a parameter behind which lies a type of 2^48 bytes, and a frame so large
-/// that the stack is checked twice.
+/// Functions with what once ended a session, or counted wrong: a parameter behind which lies a type
+/// of 2^48 bytes, and a frame so large that the stack is checked twice.
 const ODD: [&str; 2] = ["(*cmdProbe).run", "(*NetlinkSocket).Receive"];
 
 /// Starts a container whose health is checked every second.

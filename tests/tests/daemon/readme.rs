@@ -47,7 +47,8 @@ fn every_command_of_the_documentation_works() {
     for file in files {
         let text = std::fs::read_to_string(&file).expect("text");
         for shown in commands(&text) {
-            // this test runs inside of one, the demo has a test of its own, and benchmarks are for people
+            // this test runs inside of one, the demo has a test of its own, and benchmarks are for
+            // people
             if shown.starts_with("cargo xtask") {
                 continue;
             }

@@ -1,4 +1,5 @@
-//! Recordings: replay needs nothing but the file, secrets are not in it, and damage never does more than cost what is damaged.
+//! Recordings: replay needs nothing but the file, secrets are not in it, and damage never does more
+//! than cost what is damaged.
 
 use harness::{Daemon, Numbers, Tool, json_lines, request, traced};
 use mobytrace::addr::{ImageAddr, ProcessAddr};
@@ -147,7 +148,8 @@ fn live_and_replayed_are_the_same_and_damage_is_survived() {
     };
     assert_eq!(sorted(&live.stdout), sorted(&replayed.stdout));
 
-    // every return address in a caller stack has its names, also of calls that were shown long before the end
+    // every return address in a caller stack has its names, also of calls that were shown long
+    // before the end
     let recording = Recording::read(bytes.as_slice()).expect("recording");
     let bias = recording.header().daemon.load_bias;
     let symbols: std::collections::BTreeMap<ImageAddr, Vec<String>> = recording

@@ -1,5 +1,5 @@
-//! Requests that stay open: told while they are, by the stock daemons' real client; their age, whether the handler took the connection
-//! over, and the calls inside of them.
+//! Requests that stay open: told while they are, by the stock daemons' real client; their age,
+//! whether the handler took the connection over, and the calls inside of them.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

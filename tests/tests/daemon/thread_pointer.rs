@@ -1,5 +1,5 @@
-//! Where the kernel keeps a task's thread pointer: found by its type information, and by looking at our own threads. Returns of a
-//! Go 1.15 daemon need it; without it that is said.
+//! Where the kernel keeps a task's thread pointer: found by its type information, and by looking at
+//! our own threads. Returns of a Go 1.15 daemon need it; without it that is said.
 
 use std::collections::BTreeSet;
 use std::process::Command;

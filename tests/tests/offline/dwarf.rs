@@ -20,7 +20,8 @@ struct Client {
     signature: &'static str,
 }
 
-/// Go's own command, built by the suite; and docker's command-line client, where a machine has one that is not stripped.
+/// Go's own command, built by the suite; and docker's command-line client, where a machine has one
+/// that is not stripped.
 fn clients() -> Vec<Client> {
     let go = match harness::fixture("go-dwarf") {
         Ok(path) => Some(Client {
@@ -89,7 +90,8 @@ fn agrees(client: &Client) {
     );
 }
 
-/// Without DWARF the descriptors decode to the same model, and a plain function loses its signature.
+/// Without DWARF the descriptors decode to the same model, and a plain function loses its
+/// signature.
 #[test]
 fn the_same_binary_without_debug_sections() {
     for client in clients() {

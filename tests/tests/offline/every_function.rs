@@ -1,6 +1,7 @@
-//! The calling convention and the choice of return instructions over whole stock dockerds, against what the compiler recorded
-//! for each function: argument sizes and words, and the SP table. The choice of entries over those and
-//! programs by every Go, against the whole of each function's code.
+//! The calling convention and the choice of return instructions over whole stock dockerds, against
+//! what the compiler recorded for each function: argument sizes and words, and the SP table. The
+//! choice of entries over those and programs by every Go, against the whole of each function's
+//! code.
 
 use std::collections::BTreeMap;
 
@@ -67,8 +68,8 @@ fn every_kept_method_type_agrees_with_the_records_of_its_code() {
     });
 }
 
-/// The method tables say which code is whose method. What the symbol of that code says must be the same, and what is no
-/// method's code, but a closure in it, must not be taken for it.
+/// The method tables say which code is whose method. What the symbol of that code says must be the
+/// same, and what is no method's code, but a closure in it, must not be taken for it.
 #[test]
 fn symbols_name_the_methods_that_the_tables_have() {
     each(|name, least, binary| {
@@ -95,7 +96,8 @@ fn symbols_name_the_methods_that_the_tables_have() {
                     let of = format!("{}.{}", s.path(), receiver.name);
                     Some((of, receiver.by_pointer, s.function.to_owned()))
                 });
-                // code of a method is shared with types that embed its receiver: then the symbol names that one
+                // code of a method is shared with types that embed its receiver: then the symbol
+                // names that one
                 let promoted = said.as_ref().is_some_and(|(other, _, _)| *other != of);
                 let by_value = said
                     .as_ref()
@@ -124,8 +126,8 @@ fn symbols_name_the_methods_that_the_tables_have() {
     });
 }
 
-/// Returns of a function with a frame by the SP table alone: where SP comes back to its value at entry and the first
-/// instruction there that is no padding is a return.
+/// Returns of a function with a frame by the SP table alone: where SP comes back to its value at
+/// entry and the first instruction there that is no padding is a return.
 fn returns_by_table(binary: &GoBinary<'_>, f: &FuncInfo) -> Option<Vec<u64>> {
     let table = binary.sp_deltas(f).ok()?;
     if table.iter().all(|r| r.delta == 0) {
@@ -156,7 +158,8 @@ fn returns_by_table(binary: &GoBinary<'_>, f: &FuncInfo) -> Option<Vec<u64>> {
     Some(found)
 }
 
-/// Written by hand: returns lie where SP was moved by other means. Before Go 1.18 nothing records it.
+/// Written by hand: returns lie where SP was moved by other means. Before Go 1.18 nothing records
+/// it.
 fn is_assembly(f: &FuncInfo) -> bool {
     let by_hand = ["runtime.rt0_go", "runtime.mcall", "syscall.rawVforkSyscall"];
     f.assembly || by_hand.contains(&f.name.as_str())
@@ -274,7 +277,8 @@ fn unsound(
 ) -> Option<String> {
     let behind = spot.addr.0 + spot.len as u64;
     if let Some(call) = morestack {
-        // branches into the block that ends in the call, from its first instruction on: all lead to the same one
+        // branches into the block that ends in the call, from its first instruction on: all lead to
+        // the same one
         let probed = jumps
             .branches
             .iter()

@@ -85,7 +85,8 @@ fn an_unknown_format_is_refused_with_what_is_known() {
     );
 }
 
-/// Linkers may put the table into the segment of the code, where code that looks for the magic is too.
+/// Linkers may put the table into the segment of the code, where code that looks for the magic is
+/// too.
 #[test]
 fn an_unknown_format_beside_the_code() {
     let Some(path) = stock_dockerd("sid", "arm64") else {

@@ -10,7 +10,8 @@ use walk::{TARGETS, Target};
 
 /// Random inputs for each target.
 const ROUNDS: u64 = 25;
-/// Longer than any honest input takes, even in a debug build; processor time, of which a loaded machine gives no more.
+/// Longer than any honest input takes, even in a debug build; processor time, of which a loaded
+/// machine gives no more.
 const HANG: Duration = Duration::from_secs(60);
 
 #[test]

@@ -1,8 +1,8 @@
-//! Kept texts: what recordings in the tree show, which needs no root, no kernel, no daemon and no binary, and what
-//! `inspect` says of stock daemons.
+//! Kept texts: what recordings in the tree show, which needs no root, no kernel, no daemon and no
+//! binary, and what `inspect` says of stock daemons.
 //!
-//! `cargo xtask goldens` writes them anew (`--record` makes the recordings anew first); look at the difference before
-//! keeping it.
+//! `cargo xtask goldens` writes them anew (`--record` makes the recordings anew first); look at the
+//! difference before keeping it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -129,7 +129,8 @@ const INSPECTED: &[&[&str]] = &[
     &["plan"],
 ];
 
-/// A build of dockerd is known by its build id: the mirror carries another one some day, of which nothing is kept.
+/// A build of dockerd is known by its build id: the mirror carries another one some day, of which
+/// nothing is kept.
 #[test]
 fn what_inspect_says_of_stock_daemons() {
     let (mut compared, mut other) = (0, 0);

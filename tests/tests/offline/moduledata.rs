@@ -1,5 +1,6 @@
-//! What must hold before tables are believed: every field of moduledata and pclntab that is checked, changed in a copy, refuses
-//! the binary and is named. Offsets of fields: `runtime/symtab.go` of Go 1.19 and 1.27.
+//! What must hold before tables are believed: every field of moduledata and pclntab that is
+//! checked, changed in a copy, refuses the binary and is named. Offsets of fields:
+//! `runtime/symtab.go` of Go 1.19 and 1.27.
 
 use harness::{Patch, stock_dockerd};
 use mobytrace::gobin::{FuncInfo, GoBinary};
@@ -180,7 +181,8 @@ fn what_go_1_27_lists_ends_exactly() {
     assert!(why.contains("type descriptor"), "{why}");
 }
 
-/// Go's linker splits the text of other architectures only: here the second half of a program is moved by hand.
+/// Go's linker splits the text of other architectures only: here the second half of a program is
+/// moved by hand.
 #[test]
 fn text_in_two_places() {
     const MOVED: u64 = 0x1000_0000;

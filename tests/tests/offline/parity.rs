@@ -1,4 +1,5 @@
-//! The same source with and without DWARF, by every Go: types, signatures and places are the same from either.
+//! The same source with and without DWARF, by every Go: types, signatures and places are the same
+//! from either.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use mobytrace::gobin::{GoBinary, Type, TypeId, TypeKind};
 use mobytrace::plan::{SignatureSource, signature_of, type_text};
 use serde_json::json;
 
-/// A struct as it must be in every build of one source by one Go: size, and each field's name, offset and type.
+/// A struct as it must be in every build of one source by one Go: size, and each field's name,
+/// offset and type.
 type Layout = (u64, Vec<(String, u64, String)>);
 
 fn layouts(binary: &GoBinary<'_>) -> BTreeMap<String, Layout> {

@@ -1,4 +1,5 @@
-//! `mobytrace profiles`: what each stock daemon has of each profile, against what is known of moby's releases.
+//! `mobytrace profiles`: what each stock daemon has of each profile, against what is known of
+//! moby's releases.
 
 use harness::{Finished, Tool, stock_dockerd};
 use serde_json::Value;
@@ -51,7 +52,8 @@ const RELEASES: &[Release] = &[
     },
 ];
 
-/// Disk usage was one function, nothing but the API removed containers, and there was one image service.
+/// Disk usage was one function, nothing but the API removed containers, and there was one image
+/// service.
 const TO_20_10: &[(&str, &str, &str)] = &[
     ("list", "(*Daemon).containerDiskUsage", "SystemDiskUsage"),
     ("containers", "(*Daemon).containerRm", "ContainerRm"),

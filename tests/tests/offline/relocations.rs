@@ -1,5 +1,5 @@
-//! Packed relative relocations (RELR): what the C compiler's linker makes, and stock daemons of both architectures repacked. A
-//! reading is the same however the pointers are relocated.
+//! Packed relative relocations (RELR): what the C compiler's linker makes, and stock daemons of
+//! both architectures repacked. A reading is the same however the pointers are relocated.
 
 use harness::{Fixture, Patch, json_lines, stock_dockerd};
 use mobytrace::gobin::{GoBinary, TypeKind};

@@ -1,5 +1,6 @@
-//! Stock dockerds of four Debian generations, both architectures, read offline: functions, signatures, options and call sites
-//! against what is known of moby's sources (ground truth for tests only).
+//! Stock dockerds of four Debian generations, both architectures, read offline: functions,
+//! signatures, options and call sites against what is known of moby's sources (ground truth for
+//! tests only).
 
 use mobytrace::arch::Restarts;
 use mobytrace::gobin::{FuncInfo, GoBinary, TypeId, TypeKind};
@@ -14,7 +15,8 @@ struct Expected {
     options: &'static [(&'static str, u64)],
     /// Functions of the profile that exist.
     profile: &'static [&'static str],
-    /// Functions of lists and disk usage that exist, with their parameters; `None`: only what the binary happens to keep.
+    /// Functions of lists and disk usage that exist, with their parameters; `None`: only what the
+    /// binary happens to keep.
     functions: &'static [(&'static str, &'static str)],
     /// Functions that do not exist.
     absent: &'static [&'static str],
@@ -433,7 +435,8 @@ fn every_function_of_lists_and_disk_usage() {
     });
 }
 
-/// Every function of the profiles has a signature with names: kept by the build, or of an era of the catalogue that fits.
+/// Every function of the profiles has a signature with names: kept by the build, or of an era of
+/// the catalogue that fits.
 #[test]
 fn profiles_have_signatures_and_names() {
     each(|name, expected, binary| {
@@ -483,8 +486,9 @@ fn profiles_have_signatures_and_names() {
     });
 }
 
-/// What is said of singleflight in docs/limitations.md: who links which group. `DoChan`, and groups in builds with the stack calling
-/// convention, are those of name resolution and of log drivers' libraries, none of the daemon's own.
+/// What is said of singleflight in docs/limitations.md: who links which group. `DoChan`, and groups
+/// in builds with the stack calling convention, are those of name resolution and of log drivers'
+/// libraries, none of the daemon's own.
 #[test]
 fn which_singleflight_groups_there_are() {
     each(|name, expected, binary| {

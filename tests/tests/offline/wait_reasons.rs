@@ -5,7 +5,8 @@ use mobytrace::gobin::{GoBinary, ImageAddr};
 use mobytrace::plan::wait_reasons;
 use object::{Object, ObjectSymbol};
 
-/// Three of the stock daemons name the runtime's table in their dynamic symbols: it is the one that was found.
+/// Three of the stock daemons name the runtime's table in their dynamic symbols: it is the one that
+/// was found.
 #[test]
 fn the_table_is_the_one_that_the_symbol_names() {
     let mut named = 0;

@@ -1,10 +1,11 @@
 //! amd64: its registers, and what the code of a function says.
 //!
-//! Stack checks by release (cmd/internal/obj/x86/obj6.go: stacksplit): `cmp rsp, guard` or `lea r12, [rsp-N]; cmp r12,
-//! guard`, then `jbe`. Large frames from Go 1.17 on: `mov r12, rsp; sub r12, N; jb; cmp r12, guard; jbe`; before: `mov rsi,
-//! guard; cmp rsi, stackPreempt; je; lea rax, [rsp+M]; sub rax, rsi; cmp rax, N; jbe`. Functions that take their arguments
-//! from the stack load g from thread-local storage first: all up to Go 1.16 (into RCX), since then assembly and what cgo
-//! makes (into R14 from Go 1.18 on).
+//! Stack checks by release (cmd/internal/obj/x86/obj6.go: stacksplit): `cmp rsp, guard` or `lea
+//! r12, [rsp-N]; cmp r12, guard`, then `jbe`. Large frames from Go 1.17 on: `mov r12, rsp; sub r12,
+//! N; jb; cmp r12, guard; jbe`; before: `mov rsi, guard; cmp rsi, stackPreempt; je; lea rax,
+//! [rsp+M]; sub rax, rsi; cmp rax, N; jbe`. Functions that take their arguments from the stack load
+//! g from thread-local storage first: all up to Go 1.16 (into RCX), since then assembly and what
+//! cgo makes (into R14 from Go 1.18 on).
 
 use super::site::{GSource, Restarts};
 use iced_x86::{

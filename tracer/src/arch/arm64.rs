@@ -1,7 +1,8 @@
 //! arm64: its registers, and what the code of a function says.
 //!
-//! Stack checks by release (cmd/internal/obj/arm64/obj7.go: stacksplit), with X16 and X17, up to Go 1.17 with X1 and X2:
-//! `ldr x16, guard; cmp sp, x16` or `sub x17, sp, #N; cmp x17, x16`, then `b.ls`. Large frames from Go 1.17 on: `mov x27,
+//! Stack checks by release (cmd/internal/obj/arm64/obj7.go: stacksplit), with X16 and X17, up to Go
+//! 1.17 with X1 and X2: `ldr x16, guard; cmp sp, x16` or `sub x17, sp, #N; cmp x17, x16`, then
+//! `b.ls`. Large frames from Go 1.17 on: `mov x27,
 //! #N; subs x17, sp, x27; b.lo; cmp x17, x16; b.ls`; before: `cmp x1, stackPreempt; b.eq; add x2, sp, #M; sub x2, x2, x1;
 //! cmp x2, #N; b.ls`.
 //!
@@ -267,8 +268,8 @@ impl Flow {
     }
 }
 
-/// The register that an instruction changes (31: none, or SP, which the SP table follows), if it is of a kind that
-/// changes nothing else.
+/// The register that an instruction changes (31: none, or SP, which the SP table follows), if it is
+/// of a kind that changes nothing else.
 fn written(word: u32) -> Option<u32> {
     // mask and value
     const KINDS: [(u32, u32); 7] = [
@@ -276,7 +277,8 @@ fn written(word: u32) -> Option<u32> {
         (0x1c00_0000, 0x1000_0000),
         // logic, addition, subtraction of registers
         (0x1e00_0000, 0x0a00_0000),
-        // loads of one integer register: from a literal, with an unsigned and a signed offset, by a register
+        // loads of one integer register: from a literal, with an unsigned and a signed offset, by a
+        // register
         (0xbf00_0000, 0x1800_0000),
         (0x3fc0_0000, 0x3940_0000),
         (0x3fe0_0c00, 0x3840_0000),
@@ -287,21 +289,26 @@ fn written(word: u32) -> Option<u32> {
     known.then_some(if word == NOP { 31 } else { word & 0x1f })
 }
 
-/// Loads and stores that depend on a reservation (`ldxr`, `stxr`, of pairs too), not `cas` and `casp`.
+/// Loads and stores that depend on a reservation (`ldxr`, `stxr`, of pairs too), not `cas` and
+/// `casp`.
 fn is_exclusive(word: u32) -> bool {
     let is_casp = word & 0x8020_0000 == 0x0020_0000;
     word & 0x3f80_0000 == 0x0800_0000 && !is_casp
 }
 
-/// Whether a register holds neither an argument nor the closure context, g, the frame or the return address.
+/// Whether a register holds neither an argument nor the closure context, g, the frame or the return
+/// address.
 fn is_scratch(register: u32, stack_abi: bool) -> bool {
     matches!(register, 16 | 17 | 27 | 31) || (stack_abi && register < 16)
 }
 
-/// Constants that bytes are compared with, and addresses that are loaded. A byte is what `ldrb` or `uxtb` made, or a copy of it; addresses are loaded by `adrp` and `add`, one right after the other.
+/// Constants that bytes are compared with, and addresses that are loaded. A byte is what `ldrb` or
+/// `uxtb` made, or a copy of it; addresses are loaded by `adrp` and `add`, one right after the
+/// other.
 pub fn operands(code: &[u8], entry: ImageAddr) -> Operands {
     let (mut lengths, mut addresses) = (Vec::new(), Vec::new());
-    // registers that hold a byte, one bit each, and the page that a register holds since the instruction before
+    // registers that hold a byte, one bit each, and the page that a register holds since the
+    // instruction before
     let (mut bytes, mut page) = (0_u32, None);
     for (index, word) in code.as_chunks::<4>().0.iter().enumerate() {
         let word = u32::from_le_bytes(*word);
@@ -349,8 +356,8 @@ mod tests {
 
     #[test]
     fn only_byte_registers_and_loaded_addresses_count() {
-        // ldrb w6, [x0, 184]; mov x7, x6; cbz w7; cmp w7, 0x2f; cmp w3, 4; adrp x5, 0x114000; add x5, x5, 0x180;
-        // add x1, x5, 0x10; mov x7, x3; cmp w7, 0x30
+        // ldrb w6, [x0, 184]; mov x7, x6; cbz w7; cmp w7, 0x2f; cmp w3, 4; adrp x5, 0x114000; add
+        // x5, x5, 0x180; add x1, x5, 0x10; mov x7, x3; cmp w7, 0x30
         let code: Vec<u8> = [
             0x3942_e006_u32,
             0xaa06_03e7,

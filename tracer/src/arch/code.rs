@@ -42,7 +42,8 @@ impl SpTable {
 
 /// What a function's code says.
 pub struct Code {
-    /// The instructions that every call passes first, up to the first at which arguments are not in place.
+    /// The instructions that every call passes first, up to the first at which arguments are not in
+    /// place.
     pub first: Vec<Insn>,
     pub check: Check,
     /// A call of `runtime.morestack*`.

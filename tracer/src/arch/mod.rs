@@ -1,8 +1,8 @@
-//! What differs by processor architecture: one file each. Registers and relocations by number, what the code of
-//! a function says, and what the machine that we run on does.
+//! What differs by processor architecture: one file each. Registers and relocations by number, what
+//! the code of a function says, and what the machine that we run on does.
 //!
-//! The kernel programs have their own such place (`tracer-ebpf/src/regs/`), because the `pt_regs` that they
-//! read are the kernel's.
+//! The kernel programs have their own such place (`tracer-ebpf/src/regs/`), because the `pt_regs`
+//! that they read are the kernel's.
 
 mod amd64;
 mod arm64;
@@ -24,7 +24,8 @@ pub enum Arch {
 /// What is known of an architecture.
 #[derive(Debug)]
 pub struct Properties {
-    /// Minor release of Go from which on arguments are passed in registers (`internal/abi/abi_*.go`).
+    /// Minor release of Go from which on arguments are passed in registers
+    /// (`internal/abi/abi_*.go`).
     pub register_abi: u32,
     /// Registers of Go's integer sequence, in order (cmd/compile/abi-internal.md).
     pub integers: &'static [Register],
@@ -32,16 +33,17 @@ pub struct Properties {
     pub floats: u8,
     /// Number of its first register in DWARF; the others follow.
     pub first_float: u16,
-    /// Bytes from the frame address of DWARF to the first stack argument. Arguments start one word above SP,
-    /// which is the frame address where a call pushes the return address.
+    /// Bytes from the frame address of DWARF to the first stack argument. Arguments start one word
+    /// above SP, which is the frame address where a call pushes the return address.
     pub first_argument: i64,
     /// Go up to 1.16 keeps g in thread-local storage.
     pub thread_local_g: bool,
-    /// The pclntab's header from its second byte on: the rest of the magic, two zero bytes, the smallest length of
-    /// an instruction, the size of a pointer (cmd/link/internal/ld/pcln.go, cmd/internal/sys/arch.go).
+    /// The pclntab's header from its second byte on: the rest of the magic, two zero bytes, the
+    /// smallest length of an instruction, the size of a pointer (cmd/link/internal/ld/pcln.go,
+    /// cmd/internal/sys/arch.go).
     pub pclntab: &'static [u8],
-    /// Types of the dynamic relocations that Go's linker makes: base plus addend, and symbol plus addend (ELF
-    /// psABI: `R_*_RELATIVE` and `R_X86_64_64` or `R_AARCH64_ABS64`).
+    /// Types of the dynamic relocations that Go's linker makes: base plus addend, and symbol plus
+    /// addend (ELF psABI: `R_*_RELATIVE` and `R_X86_64_64` or `R_AARCH64_ABS64`).
     pub relative: u64,
     pub absolute: u64,
     /// What a breakpoint of the kernel puts over an instruction.

@@ -13,10 +13,11 @@ use crate::plan::Plan;
 
 /// First bytes of every recording.
 pub const MAGIC: &[u8; 8] = b"MOBYTRC\n";
-/// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops and types for the client of a request. 3: functions
-/// by which handlers take connections over; what the daemon says of itself. 4: functions of role `layers`; looks at
-/// goroutines. 5: words instead of sentences where a plan gives a reason; what a value means to its call. 6: what is known of singleflight
-/// groups. 7: a segment for each incarnation of the daemon.
+/// Version of the format that this build writes; older ones are read, newer ones refused. 2: ops
+/// and types for the client of a request. 3: functions by which handlers take connections over;
+/// what the daemon says of itself. 4: functions of role `layers`; looks at goroutines. 5: words
+/// instead of sentences where a plan gives a reason; what a value means to its call. 6: what is
+/// known of singleflight groups. 7: a segment for each incarnation of the daemon.
 pub const VERSION: u32 = 7;
 /// The first version in which another segment may follow.
 pub(super) const SEGMENTS: u32 = 7;
@@ -195,7 +196,8 @@ pub struct Trailer {
     pub counters: Vec<Counters>,
     /// Names for the return addresses in caller stacks: innermost inlined frame first.
     pub symbols: Vec<(ImageAddr, Vec<String>)>,
-    /// When collecting ended, monotonic ns; 0: not recorded. What was open then had lasted until then.
+    /// When collecting ended, monotonic ns; 0: not recorded. What was open then had lasted until
+    /// then.
     #[serde(default)]
     pub ended: u64,
     /// Return addresses in caller stacks beyond those that get names.

@@ -1,9 +1,11 @@
-//! Recordings: a header with the plan, masked records, a trailer. Replay needs no root, no kernel and no binary.
+//! Recordings: a header with the plan, masked records, a trailer. Replay needs no root, no kernel
+//! and no binary.
 //!
-//! File: the magic, a format version (u32, little endian), then frames of kind (u32), length (u32), payload: one header
-//! (JSON), any number of records (`decode::Part::to_stored`), one trailer (JSON). Where the session went on with the next
-//! incarnation of its daemon, another such segment follows, whose header says so (`Seam`). Without a trailer the
-//! recording was cut; what is whole before the cut is used.
+//! File: the magic, a format version (u32, little endian), then frames of kind (u32), length (u32),
+//! payload: one header (JSON), any number of records (`decode::Part::to_stored`), one trailer
+//! (JSON). Where the session went on with the next incarnation of its daemon, another such segment
+//! follows, whose header says so (`Seam`). Without a trailer the recording was cut; what is whole
+//! before the cut is used.
 
 mod files;
 mod format;

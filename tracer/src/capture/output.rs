@@ -1,7 +1,7 @@
 //! The file that a recording goes to: a new one, or one that the user gave up.
 //!
-//! Recordings are made by root, often into directories where others may write. No link is followed, nothing but a plain
-//! file is written, and what is there is kept unless the user says otherwise.
+//! Recordings are made by root, often into directories where others may write. No link is followed,
+//! nothing but a plain file is written, and what is there is kept unless the user says otherwise.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -52,8 +52,8 @@ impl OutputError {
     }
 }
 
-/// A file that a recording may go to: opened, locked, and as it was. Dropped without a recording, a file that was not
-/// there before is gone again.
+/// A file that a recording may go to: opened, locked, and as it was. Dropped without a recording, a
+/// file that was not there before is gone again.
 #[derive(Debug)]
 pub struct Output {
     file: File,
@@ -95,8 +95,8 @@ impl Output {
         Ok(FileId::of(&metadata))
     }
 
-    /// Opens the file for writing. A new one can be read by its owner only, who is the user behind `sudo` if there is one.
-    /// One that is there is taken if it is empty, or if `force` says so.
+    /// Opens the file for writing. A new one can be read by its owner only, who is the user behind
+    /// `sudo` if there is one. One that is there is taken if it is empty, or if `force` says so.
     ///
     /// # Errors
     /// It is there, is no plain file, is in use, or cannot be created or written.

@@ -1,7 +1,7 @@
 //! Writes a recording as it happens.
 //!
-//! Whole frames are collected and handed to the kernel together. If the file takes no more, it is cut behind the last frame
-//! that is whole: what is there reads.
+//! Whole frames are collected and handed to the kernel together. If the file takes no more, it is
+//! cut behind the last frame that is whole: what is there reads.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,8 +1,9 @@
-//! `mobytrace trace --all`: every daemon in a session of its own, on a thread of its own; one output. Each goes on
-//! when its daemon is started anew, and daemons that appear later are taken up.
+//! `mobytrace trace --all`: every daemon in a session of its own, on a thread of its own; one
+//! output. Each goes on when its daemon is started anew, and daemons that appear later are taken
+//! up.
 //!
-//! What happens to one daemon or its session does not concern the others. Recordings are one for each daemon: whatever reads
-//! them knows one daemon only, and requests are numbered by daemon.
+//! What happens to one daemon or its session does not concern the others. Recordings are one for
+//! each daemon: whatever reads them knows one daemon only, and requests are numbered by daemon.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

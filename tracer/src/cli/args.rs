@@ -178,7 +178,8 @@ pub struct Trace {
     pub commands: Vec<String>,
 }
 
-/// Longer than any ordinary request of a healthy daemon takes; waits and streams take longer by their nature.
+/// Longer than any ordinary request of a healthy daemon takes; waits and streams take longer by
+/// their nature.
 const SLOW: &str = "10s";
 
 /// Each file begins with the plan, which has some hundred kilobytes.

@@ -10,8 +10,9 @@ use super::failure::Failure;
 use super::say::say;
 use crate::decode::mask;
 
-/// A command that runs through the shell, its errors on our stderr. One that still runs when it is dropped gets what
-/// Ctrl-C sends in a terminal: SIGINT, for the shell and whatever it started in its process group.
+/// A command that runs through the shell, its errors on our stderr. One that still runs when it is
+/// dropped gets what Ctrl-C sends in a terminal: SIGINT, for the shell and whatever it started in
+/// its process group.
 #[derive(Debug)]
 pub struct Running<'c> {
     command: &'c str,

@@ -1,4 +1,5 @@
-//! `mobytrace compare`: two code paths side by side, from commands, GETs, passively, or from a recording.
+//! `mobytrace compare`: two code paths side by side, from commands, GETs, passively, or from a
+//! recording.
 
 use std::cell::RefCell;
 use std::io::Write;

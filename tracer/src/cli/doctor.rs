@@ -1,4 +1,5 @@
-//! `mobytrace doctor`: can this machine and this daemon be traced; each check with verdict and remedy.
+//! `mobytrace doctor`: can this machine and this daemon be traced; each check with verdict and
+//! remedy.
 
 use std::io::Write;
 

@@ -1,14 +1,17 @@
-//! GETs over the daemon's unix socket: those of `compare --get`, marked so that their requests can be told apart.
+//! GETs over the daemon's unix socket: those of `compare --get`, marked so that their requests can
+//! be told apart.
 
 use std::path::Path;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// Most bytes of an answer that are read; the rest is left to the daemon to write into a closed socket.
+/// Most bytes of an answer that are read; the rest is left to the daemon to write into a closed
+/// socket.
 const MAX_ANSWER: u64 = 64 << 20;
 
-/// Sends `GET path` with the given User-Agent and reads the answer to its end; returns the status line.
+/// Sends `GET path` with the given User-Agent and reads the answer to its end; returns the status
+/// line.
 pub async fn get(socket: &Path, path: &str, user_agent: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket).await?;
     let request = format!(
@@ -24,7 +27,8 @@ pub async fn get(socket: &Path, path: &str, user_agent: &str) -> std::io::Result
     Ok(String::from_utf8_lossy(answer.get(..end).unwrap_or_default()).into_owned())
 }
 
-/// The body of an answer to `GET path`, at most 1 MiB of it; in HTTP/1.0, so that it is not in chunks.
+/// The body of an answer to `GET path`, at most 1 MiB of it; in HTTP/1.0, so that it is not in
+/// chunks.
 pub async fn body(socket: &Path, path: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(socket).await?;
     let request = format!(

@@ -1,4 +1,5 @@
-//! What `compare` keeps while it waits: requests that may become columns, with what they need, and nothing else.
+//! What `compare` keeps while it waits: requests that may become columns, with what they need, and
+//! nothing else.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +33,8 @@ impl Kept {
         self.ids.iter().copied()
     }
 
-    /// Takes what `choose` wants of the requests in a batch, while there are less than `most`, and what came late of those
-    /// that are kept already. Gives the numbers of the new ones.
+    /// Takes what `choose` wants of the requests in a batch, while there are less than `most`, and
+    /// what came late of those that are kept already. Gives the numbers of the new ones.
     pub fn take(
         &mut self,
         batch: Trace,
@@ -65,8 +66,8 @@ impl Kept {
         fresh
     }
 
-    /// Keeps no more than the first `most` requests in order of arrival: batches come in the order of
-    /// ends.
+    /// Keeps no more than the first `most` requests in order of arrival: batches come in the order
+    /// of ends.
     pub fn keep_first(&mut self, most: usize) {
         if self.ids.len() > most {
             self.ids = self.ids.iter().copied().take(most).collect();

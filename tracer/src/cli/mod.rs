@@ -67,7 +67,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Help goes to stdout; what is wrong with the arguments to stderr, escaped: a shell may have made them of file names.
+/// Help goes to stdout; what is wrong with the arguments to stderr, escaped: a shell may have made
+/// them of file names.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         // nobody who asked for help and left is told so
@@ -128,7 +129,8 @@ fn is_stopped(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(session::Error::Stopped))
 }
 
-/// Nobody reads what we write: a pipe says so itself, a terminal that was closed by an input/output error.
+/// Nobody reads what we write: a pipe says so itself, a terminal that was closed by an input/output
+/// error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     // what a session itself fails with is not about our output
     !error.is::<session::Error>()

@@ -1,8 +1,8 @@
 //! What is said on stderr, and the only place that writes there.
 //!
-//! Nothing said may end a session: a reader who has gone, a full disk or a closed terminal costs the words
-//! and nothing else. Nothing said may steer a terminal: names of files, functions and processes have owners
-//! who choose them.
+//! Nothing said may end a session: a reader who has gone, a full disk or a closed terminal costs
+//! the words and nothing else. Nothing said may steer a terminal: names of files, functions and
+//! processes have owners who choose them.
 
 use std::io::Write;
 

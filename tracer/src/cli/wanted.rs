@@ -23,8 +23,9 @@ pub enum Sender {
 }
 
 impl Wanted {
-    /// The requests that can have come from it: those that reached a traced function, else those that reached none, which is
-    /// what became of one that was refused. All of them: more than one is ambiguous, and none is picked.
+    /// The requests that can have come from it: those that reached a traced function, else those
+    /// that reached none, which is what became of one that was refused. All of them: more than one
+    /// is ambiguous, and none is picked.
     pub fn choose(&self, trace: &Trace) -> render::Column {
         let fits = |index: &usize| trace.requests.get(*index).is_some_and(|r| self.fits(r));
         // what a client asks first to learn the API version is not what its user asked
@@ -78,7 +79,8 @@ impl Wanted {
     }
 }
 
-/// Whether the client is that process or descends from it; `None`: its ancestors are not known (it had ended before they could be read).
+/// Whether the client is that process or descends from it; `None`: its ancestors are not known (it
+/// had ended before they could be read).
 fn descends_from(client: &Client, process: u32) -> Option<bool> {
     if client.pid == process {
         return Some(true);
@@ -87,7 +89,8 @@ fn descends_from(client: &Client, process: u32) -> Option<bool> {
     Some(ancestors.contains(&process))
 }
 
-/// Words of a docker command line; none for another program, or for a command that the shell would split up.
+/// Words of a docker command line; none for another program, or for a command that the shell would
+/// split up.
 fn docker_words(command: &str) -> Option<Vec<&str>> {
     let mut words = command
         .split_ascii_whitespace()

@@ -250,7 +250,8 @@ impl Correlator {
         self.delivery.open_requests()
     }
 
-    /// Takes out what is over: requests that ended with all their calls, and calls without a request.
+    /// Takes out what is over: requests that ended with all their calls, and calls without a
+    /// request.
     pub fn drain_finished(&mut self) -> Trace {
         let trace = self.delivery.drain(&self.ownership.joins);
         self.completed(trace)

@@ -1,8 +1,8 @@
 //! What was not given out yet: requests and calls, when they are finished, and what of them goes
 //! out together.
 //!
-//! A request is given out with all its calls, and with the requests that share an execution with it.
-//! Calls without a request go out as they end, together with what they were made in.
+//! A request is given out with all its calls, and with the requests that share an execution with
+//! it. Calls without a request go out as they end, together with what they were made in.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -217,7 +217,8 @@ impl Delivery {
             .map(|r| (r.id, r.start))
     }
 
-    /// Takes out what is over: requests that ended with all their calls, and calls without a request.
+    /// Takes out what is over: requests that ended with all their calls, and calls without a
+    /// request.
     pub fn drain(&mut self, joins: &Joins) -> Trace {
         let mut requests = BTreeMap::new();
         for id in self.finished_requests(joins) {

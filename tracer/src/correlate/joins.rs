@@ -1,8 +1,9 @@
 //! Executions that serve several requests (`singleflight`).
 //!
-//! Callers of `Group.Do` with one key at one time get the result of one execution, which belongs by birth to whoever came first. Two calls
-//! are one execution if they were made on one group, overlap in time (or both with others of it), came back with the same result, and
-//! traced calls were made under one of them only.
+//! Callers of `Group.Do` with one key at one time get the result of one execution, which belongs by
+//! birth to whoever came first. Two calls are one execution if they were made on one group, overlap
+//! in time (or both with others of it), came back with the same result, and traced calls were made
+//! under one of them only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,8 +133,8 @@ impl Joins {
         a.group == b.group && before(a, b) && before(b, a)
     }
 
-    /// A run, and the calls that came back with its result: each overlaps with it, or, where a group
-    /// hands its result out for as long as anyone still takes it, with another one of them.
+    /// A run, and the calls that came back with its result: each overlaps with it, or, where a
+    /// group hands its result out for as long as anyone still takes it, with another one of them.
     fn one_execution(&self, serial: u64) -> Vec<&Join> {
         let Some(run) = self.all.get(&serial) else {
             return Vec::new();
@@ -182,8 +183,8 @@ impl Joins {
         found
     }
 
-    /// Whether another caller of the same group, that came while `serial` ran or its result was still taken, has not returned yet: it
-    /// may turn out to share.
+    /// Whether another caller of the same group, that came while `serial` ran or its result was
+    /// still taken, has not returned yet: it may turn out to share.
     pub fn awaits_sharers(&self, serial: u64) -> bool {
         let one = self.one_execution(serial);
         self.all.iter().any(|(other, j)| {
@@ -193,7 +194,8 @@ impl Joins {
     }
 
     /// Requests that came back with a result while a run which they met has not come back: it may
-    /// turn out to be their run. A run that began before hits were lost may never be seen coming back.
+    /// turn out to be their run. A run that began before hits were lost may never be seen coming
+    /// back.
     pub fn awaiting_runs(&self) -> BTreeSet<u32> {
         let is_run = |j: &&Join| {
             j.end.is_none() && !j.broken && j.calls > 0 && j.lost_before == self.lost_before

@@ -1,6 +1,7 @@
 //! Time that requests spend in layer-size work: walking the file systems of containers and images.
 //!
-//! Only when such functions begin and end is looked at. What runs side by side for one request counts once.
+//! Only when such functions begin and end is looked at. What runs side by side for one request
+//! counts once.
 
 use std::collections::{BTreeMap, HashMap};
 

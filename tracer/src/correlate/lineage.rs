@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::model::Link;
 
-/// Goroutines that have an inherited owner, at most; beyond, those with the lowest numbers are forgotten (and counted).
+/// Goroutines that have an inherited owner, at most; beyond, those with the lowest numbers are
+/// forgotten (and counted).
 const MOST: usize = 1 << 16;
 /// Goroutine births between a request and a call, at most.
 const MOST_HOPS: u32 = 64;

@@ -1,9 +1,10 @@
 //! Hits → calls → requests. A state machine over decoded hits: no clock, no I/O, bounded memory.
 //!
-//! `correlator` takes each hit and hands it to three parts. `pairing` says which frames are open and how
-//! each ends. `ownership` says whose work it is: `lineage` knows what goroutines inherited, `joins` finds
-//! executions that serve several requests. `delivery` keeps requests and calls until they are finished,
-//! and says what goes out together; `layers` adds up what requests spend in layer sizes.
+//! `correlator` takes each hit and hands it to three parts. `pairing` says which frames are open
+//! and how each ends. `ownership` says whose work it is: `lineage` knows what goroutines inherited,
+//! `joins` finds executions that serve several requests. `delivery` keeps requests and calls until
+//! they are finished, and says what goes out together; `layers` adds up what requests spend in
+//! layer sizes.
 //!
 //! `slow` says what has been in flight for long; `request` reads what a request says about itself;
 //! `selection` takes traces apart and puts them together.

@@ -53,10 +53,11 @@ pub struct Client {
     pub uid: Option<u32>,
     /// The kernel's name of the process (at most 15 bytes).
     pub comm: ProcessName,
-    /// Thread group ids of the client, its parent, grandparent … outward, or why they are not known.
+    /// Thread group ids of the client, its parent, grandparent … outward, or why they are not
+    /// known.
     pub ancestors: Result<Vec<u32>, Missing>,
-    /// Id of the container it lives in: 64 hexadecimal digits in the name of its cgroup. `Ok(None)`:
-    /// in none; `Err`: why it is not known.
+    /// Id of the container it lives in: 64 hexadecimal digits in the name of its cgroup.
+    /// `Ok(None)`: in none; `Err`: why it is not known.
     pub container: Result<Option<String>, Missing>,
 }
 

@@ -1,7 +1,7 @@
 //! Whose call it is: which request each goroutine works for, and within what.
 //!
-//! A goroutine inherits the work that its creator did when it was born. What it does under a request
-//! of its own, or within a call of its own, is read from its open frames.
+//! A goroutine inherits the work that its creator did when it was born. What it does under a
+//! request of its own, or within a call of its own, is read from its open frames.
 
 use std::collections::{HashMap, HashSet};
 
@@ -133,8 +133,8 @@ impl Ownership {
         }
     }
 
-    /// `Group.Do` is entered; gives its serial. `None`: nothing is known of its group, or where it is
-    /// was not captured.
+    /// `Group.Do` is entered; gives its serial. `None`: nothing is known of its group, or where it
+    /// is was not captured.
     pub fn join_begins(
         &mut self,
         hit: &Hit,

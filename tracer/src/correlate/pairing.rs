@@ -1,8 +1,8 @@
 //! Entries and returns: which frames are open on each goroutine, and how each of them ends.
 //!
 //! Frames are told apart by (goroutine, depth, function). The depth is `stack.hi - sp`, which stays
-//! the same when the runtime moves the stack. Nothing is concluded across a loss: what was open when
-//! hits were lost is given up, because its return may be among them.
+//! the same when the runtime moves the stack. Nothing is concluded across a loss: what was open
+//! when hits were lost is given up, because its return may be among them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -78,7 +78,8 @@ impl Pairing {
         self.blind.contains(&func)
     }
 
-    /// A function is entered. `false`: the frame is not kept, and its return will not be recognised.
+    /// A function is entered. `false`: the frame is not kept, and its return will not be
+    /// recognised.
     pub fn enter(&mut self, hit: &Hit, what: What) -> bool {
         let (Some(goid), true) = (hit.goid, hit.on_own_stack) else {
             return false;

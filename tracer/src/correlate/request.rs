@@ -75,7 +75,8 @@ pub fn ended(request: &mut Request, hit: &Hit) {
         request.hijacked = Some(*hijacked);
     }
     request.status = match (int_at(response, "status"), request.hijacked) {
-        // net/http answers for a handler that has not (`finishRequest`, net/http/server.go), unless the connection is no longer its own
+        // net/http answers for a handler that has not (`finishRequest`, net/http/server.go), unless
+        // the connection is no longer its own
         (Some(0), Some(false)) => Some(STATUS_OK),
         (Some(0), _) => None,
         (status, _) => status,
@@ -144,8 +145,8 @@ fn ancestors(value: Option<&Value>) -> Result<Vec<u32>, Missing> {
     }
 }
 
-/// The container that a cgroup is of. A name that fills the kernel side's room may have been longer,
-/// and have the id behind what was kept.
+/// The container that a cgroup is of. A name that fills the kernel side's room may have been
+/// longer, and have the id behind what was kept.
 fn container(cgroup: Option<&Value>) -> Result<Option<String>, Missing> {
     match cgroup.map(Text::of) {
         Some(Text::Whole(name)) => match container_id(&String::from_utf8_lossy(&name)) {
@@ -198,7 +199,8 @@ pub fn goid_of(value: &Value) -> Option<u64> {
     }
 }
 
-/// The goroutine whose panic was recovered, and the depth of the frame that recovered it: deeper ones are gone.
+/// The goroutine whose panic was recovered, and the depth of the frame that recovered it: deeper
+/// ones are gone.
 pub fn recovered(g: &Value) -> Option<(u64, u64)> {
     let word = |value: &Value, name: &str| match field(value, name)? {
         Value::Uint(word) | Value::Address(ProcessAddr(word)) => Some(*word).filter(|w| *w != 0),

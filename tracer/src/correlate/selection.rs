@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use super::model::{Call, Owner, Request, Sharing, Trace};
 
 impl Trace {
-    /// What the requests `wanted` need: their calls, the executions that they share with others, and the requests named there.
+    /// What the requests `wanted` need: their calls, the executions that they share with others,
+    /// and the requests named there.
     #[must_use]
     pub fn only(self, wanted: &BTreeSet<u32>) -> Self {
         self.with(wanted, BTreeSet::new())
@@ -67,7 +68,8 @@ impl Trace {
         }
     }
 
-    /// Adds a later part of the same session; what both say of a request is taken from the later one.
+    /// Adds a later part of the same session; what both say of a request is taken from the later
+    /// one.
     pub fn absorb(&mut self, later: Self) {
         let mut request_at: HashMap<usize, usize> = HashMap::new();
         let known: HashMap<u32, usize> = self

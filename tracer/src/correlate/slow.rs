@@ -7,7 +7,8 @@ use super::pairing::{Frame, What};
 use crate::addr::ProcessAddr;
 use crate::decode::{Sample, Text};
 
-/// When each goroutine is looked at next: when what it does reaches the threshold, then each time its age has doubled.
+/// When each goroutine is looked at next: when what it does reaches the threshold, then each time
+/// its age has doubled.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     next: HashMap<u64, u64>,
@@ -32,8 +33,9 @@ pub struct Slow {
 }
 
 impl Correlator {
-    /// Goroutines on which a request or a call has been in flight for `threshold` ns or longer, and that are due to be looked at; `all`: due
-    /// or not. Of more than `most` those that have been for the longest; the others stay due.
+    /// Goroutines on which a request or a call has been in flight for `threshold` ns or longer, and
+    /// that are due to be looked at; `all`: due or not. Of more than `most` those that have been
+    /// for the longest; the others stay due.
     pub fn slow(&mut self, now: u64, threshold: u64, all: bool, most: usize) -> Vec<Slow> {
         let Self { looks, pairing, .. } = self;
         looks
@@ -91,7 +93,8 @@ impl Correlator {
         }
     }
 
-    /// Takes a look at a goroutine: it says what the innermost call there does, or the request if there is none.
+    /// Takes a look at a goroutine: it says what the innermost call there does, or the request if
+    /// there is none.
     pub fn observe(&mut self, sample: Sample) {
         let frames = self.pairing.frames(sample.goid);
         let Some(innermost) = frames.iter().rev().find(|f| is_shown(f)) else {

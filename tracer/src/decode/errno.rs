@@ -143,9 +143,11 @@ pub fn name(number: u64) -> Option<&'static str> {
     NAMES.get(index).copied().filter(|name| !name.is_empty())
 }
 
-/// What `syscall.Errno.Error` says: the C library's text, of which Go's table has the first letter in lower case
-/// (syscall/mkerrors.sh); `errno N` for numbers that are not in it. `None` for the one whose text the library has changed, and Go with it
-/// at some release (syscall/zerrors_linux_amd64.go: "stale NFS file handle" in go1.24, "stale file handle" in go1.27).
+/// What `syscall.Errno.Error` says: the C library's text, of which Go's table has the first letter
+/// in lower case (syscall/mkerrors.sh); `errno N` for numbers that are not in it. `None` for the
+/// one whose text the library has changed, and Go with it at some release
+/// (syscall/zerrors_linux_amd64.go: "stale NFS file handle" in go1.24, "stale file handle" in
+/// go1.27).
 pub fn text(number: u64) -> Option<String> {
     const RENAMED: u64 = 116;
     const LAST: u64 = 132;

@@ -1,7 +1,8 @@
 //! Records + plan → typed values. Needs no binary, no kernel and no root.
 //!
-//! `record` joins the entries of a hit, `items` parses its items by walking the plan's ops, `build` makes values by
-//! walking the plan's types. Secrets are overwritten in the raw hit before anyone else sees it.
+//! `record` joins the entries of a hit, `items` parses its items by walking the plan's ops, `build`
+//! makes values by walking the plan's types. Secrets are overwritten in the raw hit before anyone
+//! else sees it.
 
 mod build;
 mod client;
@@ -82,7 +83,8 @@ impl<P: Deref<Target = Plan>> Decoder<P> {
         Self { redact, ..self }
     }
 
-    /// Decodes a hit and overwrites the secrets in it. `None`: its site is not in the plan, and its items are wiped.
+    /// Decodes a hit and overwrites the secrets in it. `None`: its site is not in the plan, and its
+    /// items are wiped.
     pub fn decode(&self, raw: &mut RawHit) -> Option<Hit> {
         let Some((hit, edits, understood)) = self.read(raw) else {
             wipe_rest(&mut raw.parts, (0, 0));
@@ -164,7 +166,8 @@ impl<P: Deref<Target = Plan>> Decoder<P> {
     }
 }
 
-/// What was not understood may hold secrets: it is not kept. Entries stay, empty: the last one says that none follows, and why.
+/// What was not understood may hold secrets: it is not kept. Entries stay, empty: the last one says
+/// that none follows, and why.
 fn wipe_rest(parts: &mut [Part], (part, at): (usize, usize)) {
     for (index, entry) in parts.iter_mut().enumerate().skip(part) {
         entry.items.truncate(if index == part { at } else { 0 });

@@ -1,4 +1,5 @@
-//! Ring-buffer entries → whole hits: checks the head, joins the entries of one hit, drops what is not payload.
+//! Ring-buffer entries → whole hits: checks the head, joins the entries of one hit, drops what is
+//! not payload.
 
 use std::collections::HashMap;
 
@@ -51,8 +52,8 @@ fn bytes_of<T: Wire>(value: &T) -> &[u8] {
 }
 
 impl Part {
-    /// An entry as the kernel wrote it. The kernel's state and the unused rest, which may hold remains of earlier
-    /// entries, are dropped; padding between items is cleared.
+    /// An entry as the kernel wrote it. The kernel's state and the unused rest, which may hold
+    /// remains of earlier entries, are dropped; padding between items is cleared.
     ///
     /// # Errors
     /// It is no record of this version.

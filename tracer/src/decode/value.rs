@@ -36,7 +36,8 @@ pub enum Value {
     Struct {
         ty: String,
         fields: Vec<(String, Value)>,
-        /// Fields of the type that the capture leaves out; in recordings made before they were counted, at least so many.
+        /// Fields of the type that the capture leaves out; in recordings made before they were
+        /// counted, at least so many.
         left_out: u32,
     },
     /// Elements captured, and the true length (more than captured: cut).
@@ -54,9 +55,11 @@ pub enum Value {
         ty: String,
         value: Box<Value>,
     },
-    /// A secret, replaced before it was written or shown; nothing of it is known, its length neither.
+    /// A secret, replaced before it was written or shown; nothing of it is known, its length
+    /// neither.
     Masked,
-    /// A string, list or map of which only a part was captured, and why; the true length is that of `part`.
+    /// A string, list or map of which only a part was captured, and why; the true length is that of
+    /// `part`.
     Cut {
         part: Box<Value>,
         why: Missing,
@@ -80,7 +83,8 @@ pub struct Hit {
     /// Address of its `runtime.g`; 0: not known.
     pub g: ProcessAddr,
     pub parent_goid: Option<u64>,
-    /// Hits lost before this one, at any site: between two hits with the same number nothing is missing.
+    /// Hits lost before this one, at any site: between two hits with the same number nothing is
+    /// missing.
     pub lost_before: u64,
     /// SP lies within g's stack bounds: `depth` identifies the frame.
     pub on_own_stack: bool,

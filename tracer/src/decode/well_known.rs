@@ -3,10 +3,12 @@
 use super::missing::{Implausible, Missing};
 use super::value::Value;
 
-/// `Time.wall`: the rest holds seconds since 1885 and a monotonic reading is in `ext` (time/time.go).
+/// `Time.wall`: the rest holds seconds since 1885 and a monotonic reading is in `ext`
+/// (time/time.go).
 const HAS_MONOTONIC: u64 = 1 << 63;
 const NANO_BITS: u32 = 30;
-/// From the year 1 to 1885, and from the year 1 to 1970, in seconds of the proleptic Gregorian calendar.
+/// From the year 1 to 1885, and from the year 1 to 1970, in seconds of the proleptic Gregorian
+/// calendar.
 const TO_1885: i64 = 59_453_308_800;
 const TO_1970: i64 = 62_135_596_800;
 

@@ -1,4 +1,5 @@
-//! The whole binary: opens the tables in order. What it answers about functions is in `functions`, about types in `types`.
+//! The whole binary: opens the tables in order. What it answers about functions is in `functions`,
+//! about types in `types`.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -51,8 +52,8 @@ impl<'data> GoBinary<'data> {
         Self::read(data, Pages::default())
     }
 
-    /// Reads a mapped file. `release` is called whenever a pass over much of it has moved on: what was read up to then need not
-    /// stay in memory.
+    /// Reads a mapped file. `release` is called whenever a pass over much of it has moved on: what
+    /// was read up to then need not stay in memory.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -206,8 +207,8 @@ impl<'data> GoBinary<'data> {
         facts
     }
 
-    /// What people must know if the release is none of those whose layouts were checked: it is read by known layouts that pass every
-    /// check all the same.
+    /// What people must know if the release is none of those whose layouts were checked: it is read
+    /// by known layouts that pass every check all the same.
     #[must_use]
     pub fn unverified(&self) -> Option<&str> {
         self.unverified.as_deref()
@@ -232,11 +233,12 @@ impl<'data> GoBinary<'data> {
         self.elf.file_offset(addr)
     }
 
-    /// Offset from the thread pointer of the executable's only thread-local word, which in Go ≤ 1.16 on amd64 is g
-    /// (`runtime.tlsg`). `None`: there are others beside it, or none.
+    /// Offset from the thread pointer of the executable's only thread-local word, which in Go ≤
+    /// 1.16 on amd64 is g (`runtime.tlsg`). `None`: there are others beside it, or none.
     ///
-    /// ELF TLS variant II: the executable's block ends at the thread pointer, rounded up to its alignment. Programs that Go's own
-    /// linker makes without dynamic linking have no such block (cmd/link/internal/ld/elf.go); there the code says the offset.
+    /// ELF TLS variant II: the executable's block ends at the thread pointer, rounded up to its
+    /// alignment. Programs that Go's own linker makes without dynamic linking have no such block
+    /// (cmd/link/internal/ld/elf.go); there the code says the offset.
     #[must_use]
     pub fn only_thread_local(&self) -> Option<i32> {
         if !self.elf.arch.properties().thread_local_g {

@@ -26,7 +26,8 @@ pub struct BuildInfo {
     pub deps: Vec<(String, String)>,
 }
 
-/// Finds it in writable data; the magic also occurs in code that looks for it, so candidates are validated.
+/// Finds it in writable data; the magic also occurs in code that looks for it, so candidates are
+/// validated.
 pub fn find(elf: &Elf<'_>) -> Option<BuildInfo> {
     for segment in elf
         .segments
@@ -113,9 +114,10 @@ pub fn parse_version(text: &str) -> Option<GoVersion> {
     })
 }
 
-/// `runtime.buildVersion` without build info: a string header in writable data that points at a version text. The linker, which sets
-/// it in newer releases, puts a NUL behind its text (`cmd/link/internal/ld/data.go: addstrdata`), so such texts come first; else
-/// it is a constant among others (`runtime/internal/sys/zversion.go`). If several differ, none is taken.
+/// `runtime.buildVersion` without build info: a string header in writable data that points at a
+/// version text. The linker, which sets it in newer releases, puts a NUL behind its text
+/// (`cmd/link/internal/ld/data.go: addstrdata`), so such texts come first; else it is a constant
+/// among others (`runtime/internal/sys/zversion.go`). If several differ, none is taken.
 pub fn find_build_version(elf: &Elf<'_>) -> Option<GoVersion> {
     let mut texts: BTreeMap<u64, &[u8]> = BTreeMap::new();
     // linkers may put constants beside the code

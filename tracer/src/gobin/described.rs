@@ -1,4 +1,5 @@
-//! The two sources of a binary side by side: what DWARF knows, and whether it agrees with the runtime descriptors.
+//! The two sources of a binary side by side: what DWARF knows, and whether it agrees with the
+//! runtime descriptors.
 
 use std::collections::BTreeSet;
 
@@ -79,7 +80,8 @@ impl<'data> GoBinary<'data> {
         }
     }
 
-    /// What the descriptor of a type and DWARF say differently; `None`: nothing, or only one of them knows it.
+    /// What the descriptor of a type and DWARF say differently; `None`: nothing, or only one of
+    /// them knows it.
     #[must_use]
     pub fn type_disagreement(&self, id: TypeId) -> Option<String> {
         id.descriptor()?;
@@ -90,11 +92,13 @@ impl<'data> GoBinary<'data> {
     }
 }
 
-/// Most types compared for one parameter. Both sources were read to get there: the comparison is a check on top, and its end refuses nothing.
+/// Most types compared for one parameter. Both sources were read to get there: the comparison is a
+/// check on top, and its end refuses nothing.
 const MOST_COMPARED: usize = 4096;
 
 impl GoBinary<'_> {
-    /// The first disagreement of descriptors and DWARF in a type or what it consists of and points to.
+    /// The first disagreement of descriptors and DWARF in a type or what it consists of and points
+    /// to.
     #[must_use]
     pub fn types_disagree(&self, id: TypeId) -> Option<String> {
         self.dwarf().ok().flatten()?;
@@ -134,8 +138,8 @@ fn without_counters(name: &str) -> String {
 }
 
 impl GoBinary<'_> {
-    /// Whether two identities stand for one type: `unsafe.Pointer` has no descriptor's address in the DWARF of old releases (seen in
-    /// Go 1.15).
+    /// Whether two identities stand for one type: `unsafe.Pointer` has no descriptor's address in
+    /// the DWARF of old releases (seen in Go 1.15).
     #[must_use]
     pub fn is_same_type(&self, a: TypeId, b: TypeId) -> bool {
         let is_unsafe = |id| {
@@ -148,8 +152,8 @@ impl GoBinary<'_> {
                 && is_unsafe(b)
     }
 
-    /// The first difference in what both sources record. DWARF spells type literals in its own way; they are compared by
-    /// their parts.
+    /// The first difference in what both sources record. DWARF spells type literals in its own way;
+    /// they are compared by their parts.
     fn differs(&self, here: &Type, there: &Type) -> Option<String> {
         if (here.size, here.align) != (there.size, there.align) {
             return Some(format!(
@@ -157,7 +161,8 @@ impl GoBinary<'_> {
                 here.size, here.align, there.size, there.align
             ));
         }
-        // shapes are spelled with package names by one, with import paths by the other; both follow the same parts
+        // shapes are spelled with package names by one, with import paths by the other; both follow
+        // the same parts
         let shape = here.name.starts_with("go.shape.") && there.name.starts_with("go.shape.");
         if here.named && !shape && here.name != without_counters(&there.name) {
             return Some(format!("name against {}", there.name));
@@ -177,7 +182,8 @@ impl GoBinary<'_> {
                     one.name, one.offset, one.ty.0, other.name, other.offset, other.ty.0
                 ));
             }
-            // parameters of function types are in DWARF in a form that changed; nothing is read by them
+            // parameters of function types are in DWARF in a form that changed; nothing is read by
+            // them
             (TypeKind::Func { .. }, TypeKind::Func { .. }) => true,
             (TypeKind::Pointer { elem: a }, TypeKind::Pointer { elem: b })
             | (TypeKind::Slice { elem: a }, TypeKind::Slice { elem: b }) => same(a, b),

@@ -1,7 +1,8 @@
-//! Runtime type descriptors by name: kinds, flags, and what lies where. Sizes and offsets in bytes, 64-bit.
+//! Runtime type descriptors by name: kinds, flags, and what lies where. Sizes and offsets in bytes,
+//! 64-bit.
 //!
-//! Sources: `internal/abi/type.go`, up to Go 1.20 `runtime/type.go`; the same from 1.13 to 1.27 but for what
-//! `layout` has. Itabs: `runtime/runtime2.go`, from 1.22 `internal/abi/iface.go`.
+//! Sources: `internal/abi/type.go`, up to Go 1.20 `runtime/type.go`; the same from 1.13 to 1.27 but
+//! for what `layout` has. Itabs: `runtime/runtime2.go`, from 1.22 `internal/abi/iface.go`.
 
 /// `reflect.Kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

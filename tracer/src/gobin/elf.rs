@@ -1,4 +1,5 @@
-//! The ELF file as the loader sees it: program headers, dynamic relocations, no section headers needed.
+//! The ELF file as the loader sees it: program headers, dynamic relocations, no section headers
+//! needed.
 
 use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, ProgramHeader64};

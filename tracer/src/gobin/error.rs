@@ -1,4 +1,5 @@
-//! Why a binary cannot be read. Every message names the region, the address, what was found and what was expected.
+//! Why a binary cannot be read. Every message names the region, the address, what was found and
+//! what was expected.
 
 use super::layout::{NEWEST_KNOWN, OLDEST_KNOWN};
 
@@ -28,7 +29,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it is an ELF file that could be read, of which something can be said without the tables that are not understood.
+    /// Whether it is an ELF file that could be read, of which something can be said without the
+    /// tables that are not understood.
     #[must_use]
     pub fn leaves_an_outline(&self) -> bool {
         matches!(

@@ -1,4 +1,5 @@
-//! Functions of a binary: searched in the pclntab by name and address; code, SP tables, argument records, inlined copies.
+//! Functions of a binary: searched in the pclntab by name and address; code, SP tables, argument
+//! records, inlined copies.
 
 use super::binary::GoBinary;
 use super::error::Error;

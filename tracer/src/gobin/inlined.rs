@@ -10,14 +10,16 @@ use super::pclntab::Pclntab;
 use super::reader::u32_at;
 use crate::addr::ImageAddr;
 
-/// Ranges and entries of inline trees that are counted exactly in one walk; stock daemons have a thousandth of that.
+/// Ranges and entries of inline trees that are counted exactly in one walk; stock daemons have a
+/// thousandth of that.
 const MOST_INLINED: usize = 1 << 24;
 /// Bytes looked at as one tree; those of stock daemons have a twentieth of that.
 const MOST_TREE: usize = 1 << 20;
 /// Names whose answer is kept; a power of two.
 const KEPT: usize = 1 << 15;
 
-/// Which name offsets mean one of the names looked for: trees name the same few thousand functions again and again.
+/// Which name offsets mean one of the names looked for: trees name the same few thousand functions
+/// again and again.
 struct Wanted<'n> {
     names: HashSet<&'n str>,
     /// (offset, answer) in the slot of the offset's hash.
@@ -93,8 +95,8 @@ impl GoBinary<'_> {
         Ok(found)
     }
 
-    /// Functions, by index, whose inline tree may hold one of the names. Trees do not say how long they are, and the table that
-    /// does is large: each is looked at as far as the next one begins.
+    /// Functions, by index, whose inline tree may hold one of the names. Trees do not say how long
+    /// they are, and the table that does is large: each is looked at as far as the next one begins.
     fn may_inline(&self, names: &[&str]) -> Vec<usize> {
         let mut trees: Vec<(u64, u32)> = (0..self.table.nfunc)
             .filter_map(|index| {

@@ -1,7 +1,7 @@
 //! Every layout that changes with the Go release, as data. Offsets in bytes, 64-bit.
 //!
-//! Sources: `runtime/symtab.go`, `runtime/runtime2.go` (`_func`), `cmd/link/internal/ld/{pcln,symtab}.go`,
-//! `internal/abi/type.go` of the releases named.
+//! Sources: `runtime/symtab.go`, `runtime/runtime2.go` (`_func`),
+//! `cmd/link/internal/ld/{pcln,symtab}.go`, `internal/abi/type.go` of the releases named.
 
 use std::ops::RangeInclusive;
 
@@ -28,7 +28,8 @@ pub struct PclnLayout {
     pub minors: RangeInclusive<u32>,
     /// Offset of the word with the text base, if the header has one.
     pub text_start: Option<usize>,
-    /// Offset of the first of the five table offsets: funcname, cu, filetab, pctab, pcln. `None`: one table, starts at the header.
+    /// Offset of the first of the five table offsets: funcname, cu, filetab, pctab, pcln. `None`:
+    /// one table, starts at the header.
     pub tables: Option<usize>,
     /// Bytes of a function table entry: pairs of u64 or u32.
     pub ftab_entry: usize,
@@ -348,7 +349,8 @@ pub fn name_len_is_varint(minor: u32) -> bool {
     minor >= 17
 }
 
-/// Struct field offsets: `offset << 1 | embedded` up to 1.18, plain from 1.19 (embedded is bit 3 of the name's flags).
+/// Struct field offsets: `offset << 1 | embedded` up to 1.18, plain from 1.19 (embedded is bit 3 of
+/// the name's flags).
 pub fn field_offset_is_plain(minor: u32) -> bool {
     minor >= 19
 }

@@ -1,10 +1,11 @@
 //! What a Go binary says about itself: build info, functions, types, method signatures, inlining.
 //!
-//! Works on bytes alone: it never opens a file, reads `/proc`, or knows a pid, and never panics on hostile
-//! input. Symbol names of `.dynsym` are never a source. Layouts that depend on the Go release are data (`layout`).
+//! Works on bytes alone: it never opens a file, reads `/proc`, or knows a pid, and never panics on
+//! hostile input. Symbol names of `.dynsym` are never a source. Layouts that depend on the Go
+//! release are data (`layout`).
 //!
-//! It can be used alone. Types come from the descriptors that the runtime itself needs, so that a stripped program
-//! tells them too:
+//! It can be used alone. Types come from the descriptors that the runtime itself needs, so that a
+//! stripped program tells them too:
 //!
 //! ```no_run
 //! use mobytrace::gobin::{GoBinary, TypeKind};

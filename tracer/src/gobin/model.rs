@@ -7,7 +7,8 @@ use crate::addr::ImageAddr;
 pub struct GoVersion {
     /// As recorded, e.g. `go1.24.4 X:noswissmap`.
     pub text: String,
-    /// The minor release by whose layouts and conventions the binary is read: the recorded one, if those are known.
+    /// The minor release by whose layouts and conventions the binary is read: the recorded one, if
+    /// those are known.
     pub minor: u32,
 }
 
@@ -49,12 +50,14 @@ pub struct InlinedAt {
     pub caller_entry: ImageAddr,
 }
 
-/// Identity of a type: address of its runtime descriptor or, for a type that has none, its place in DWARF.
+/// Identity of a type: address of its runtime descriptor or, for a type that has none, its place in
+/// DWARF.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TypeId(pub u64);
 
 impl TypeId {
-    /// Set for types that only DWARF knows. No descriptor lies there: user addresses have the bit clear.
+    /// Set for types that only DWARF knows. No descriptor lies there: user addresses have the bit
+    /// clear.
     const DWARF: u64 = 1 << 63;
 
     #[must_use]
@@ -85,8 +88,9 @@ impl TypeId {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Type {
     pub id: TypeId,
-    /// Full name: named types with full import path (`github.com/docker/docker/api/types.Container`), others as Go
-    /// spells them in the descriptor (`*types.Container`, `[]string`).
+    /// Full name: named types with full import path
+    /// (`github.com/docker/docker/api/types.Container`), others as Go spells them in the descriptor
+    /// (`*types.Container`, `[]string`).
     pub name: String,
     /// Size in bytes.
     pub size: u64,
@@ -168,7 +172,8 @@ pub enum MapImpl {
     Swiss,
 }
 
-/// Geometry of a map type as read from its bucket or group descriptor. Offsets in bytes from the bucket or group.
+/// Geometry of a map type as read from its bucket or group descriptor. Offsets in bytes from the
+/// bucket or group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapGeometry {
     pub imp: MapImpl,

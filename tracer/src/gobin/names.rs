@@ -1,7 +1,8 @@
 //! Names of types, hashed: which descriptors may have a name, without a walk over all of them.
 //!
-//! The key of a name is what follows its last dot: it is the same in the short name, which descriptors hold, and in the full one,
-//! which is asked for. So an index answers with candidates, whose full names tell.
+//! The key of a name is what follows its last dot: it is the same in the short name, which
+//! descriptors hold, and in the full one, which is asked for. So an index answers with candidates,
+//! whose full names tell.
 
 use super::model::TypeId;
 
@@ -13,8 +14,8 @@ pub struct NameIndex {
 }
 
 impl NameIndex {
-    /// Types by their short names. Those that lie farther than 4 GiB behind `base` are in no program that could be linked, and are
-    /// left out.
+    /// Types by their short names. Those that lie farther than 4 GiB behind `base` are in no
+    /// program that could be linked, and are left out.
     pub fn new<'n>(base: u64, types: impl Iterator<Item = (TypeId, &'n str)>) -> Self {
         let mut entries: Vec<(u32, u32)> = types
             .filter_map(|(id, name)| {

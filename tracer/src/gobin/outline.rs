@@ -1,5 +1,5 @@
-//! What an ELF file says about itself before any table of Go's is believed: for people, also about files that cannot be read
-//! further.
+//! What an ELF file says about itself before any table of Go's is believed: for people, also about
+//! files that cannot be read further.
 
 use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64};
@@ -11,7 +11,8 @@ use super::elf::Elf;
 /// Names and values, in the order to be shown.
 pub type Facts = Vec<(String, String)>;
 
-/// Facts about a file of which nothing else can be read; none if it is no ELF file of a supported kind.
+/// Facts about a file of which nothing else can be read; none if it is no ELF file of a supported
+/// kind.
 #[must_use]
 pub fn outline(data: &[u8]) -> Facts {
     let Ok(elf) = Elf::parse(data) else {

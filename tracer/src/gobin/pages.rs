@@ -27,7 +27,8 @@ impl<'data> Pages<'data> {
         }
     }
 
-    /// The bytes piece by piece, each with `overlap` bytes of the next one, and where it begins; read once, front to back.
+    /// The bytes piece by piece, each with `overlap` bytes of the next one, and where it begins;
+    /// read once, front to back.
     pub fn pieces<'b>(
         &'b self,
         bytes: &'b [u8],

@@ -1,4 +1,5 @@
-//! Every type that the types a binary lists lead to: a walk in waves, each in the order of addresses, that makes no types.
+//! Every type that the types a binary lists lead to: a walk in waves, each in the order of
+//! addresses, that makes no types.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +61,8 @@ impl Seen {
 }
 
 impl Types<'_, '_> {
-    /// Everything reachable from `start`, by address. What is there may be no descriptor, if the binary is damaged.
+    /// Everything reachable from `start`, by address. What is there may be no descriptor, if the
+    /// binary is damaged.
     pub fn reachable(&self, start: impl Iterator<Item = TypeId>) -> Vec<TypeId> {
         // a region that claims more than the file has is damaged: what is behind is kept in the set
         let region = self.module.etypes.saturating_sub(self.module.types);
@@ -89,7 +91,8 @@ impl Types<'_, '_> {
         seen.into_sorted()
     }
 
-    /// Types that a type consists of, takes, gives, points to, or has methods of; as far as they can be read.
+    /// Types that a type consists of, takes, gives, points to, or has methods of; as far as they
+    /// can be read.
     fn refers_to(&self, id: TypeId, to: &mut dyn FnMut(TypeId)) {
         let Ok(header) = self.header(id) else {
             return;

@@ -8,8 +8,8 @@ use super::model::GoVersion;
 pub struct Release(pub Option<GoVersion>);
 
 impl Release {
-    /// The minor release, if it is one whose layouts were checked. Development trees and release candidates are none: their layouts
-    /// may be those of either neighbour.
+    /// The minor release, if it is one whose layouts were checked. Development trees and release
+    /// candidates are none: their layouts may be those of either neighbour.
     pub fn known(&self) -> Option<u32> {
         let version = self.0.as_ref()?;
         let minor = (OLDEST_KNOWN..=NEWEST_KNOWN).contains(&version.minor);
@@ -24,7 +24,8 @@ impl Release {
         }
     }
 
-    /// What people must know about a binary that was read by the layouts of `minor` although its release is none of the known ones.
+    /// What people must know about a binary that was read by the layouts of `minor` although its
+    /// release is none of the known ones.
     pub fn note(&self, minor: u32) -> Option<String> {
         self.known().is_none().then(|| {
             format!(
@@ -35,7 +36,8 @@ impl Release {
     }
 }
 
-/// `go1.24`, `go1.24.4`, `go1.24.3 X:noswissmap`, `go1.27.1-X:mapsplitgroup`; not `devel go1.28-abcdef`, `go1.28rc1`, `go1.28-abcdef`.
+/// `go1.24`, `go1.24.4`, `go1.24.3 X:noswissmap`, `go1.27.1-X:mapsplitgroup`; not `devel
+/// go1.28-abcdef`, `go1.28rc1`, `go1.28-abcdef`.
 fn is_release(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("go1.") else {
         return false;

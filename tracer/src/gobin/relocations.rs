@@ -1,5 +1,5 @@
-//! Dynamic relocations, as the loader applies them at load bias 0: RELA entries carry the value, RELR entries (packed
-//! relative ones) say only where one is, the value lies in place.
+//! Dynamic relocations, as the loader applies them at load bias 0: RELA entries carry the value,
+//! RELR entries (packed relative ones) say only where one is, the value lies in place.
 //!
 //! Formats: gABI, "Relocation" (RELA; RELR: generic ABI draft of 2022, `sh_type` 19, `DT_RELR` 36).
 
@@ -73,8 +73,8 @@ impl Places {
         Ok(this)
     }
 
-    /// From section headers, for a file whose PT_DYNAMIC is gone. The largest table of each kind: the others are those of
-    /// calls into libraries.
+    /// From section headers, for a file whose PT_DYNAMIC is gone. The largest table of each kind:
+    /// the others are those of calls into libraries.
     pub fn of_sections(data: &[u8]) -> Self {
         let mut this = Self::default();
         let Ok(header) = FileHeader64::<LE>::parse(data) else {
@@ -113,7 +113,8 @@ pub trait Image<'data> {
 pub struct Relocations<'data> {
     arch: Arch,
     rela: &'data [u8],
-    /// Entries of `rela` before this index are sorted by offset (linkers put RELATIVE entries first, sorted).
+    /// Entries of `rela` before this index are sorted by offset (linkers put RELATIVE entries
+    /// first, sorted).
     rela_sorted: usize,
     /// (offset, index) of the rest, sorted.
     rela_rest: Vec<(u64, u32)>,
@@ -124,7 +125,8 @@ pub struct Relocations<'data> {
 
 impl<'data> Relocations<'data> {
     /// # Errors
-    /// A table is not in the file, or (RELR) leads out of the segments: the loader could not load such a file either.
+    /// A table is not in the file, or (RELR) leads out of the segments: the loader could not load
+    /// such a file either.
     pub fn read(places: &Places, arch: Arch, image: &impl Image<'data>) -> Result<Self, Error> {
         let table = |place: Option<(u64, u64)>, name: &str, unit: usize| {
             let Some((at, size)) = place.filter(|(_, size)| *size > 0) else {
@@ -272,15 +274,17 @@ impl<'data> Relocations<'data> {
     }
 }
 
-/// Addresses of the words that the bits stand for, the lowest bit for the word at `at`. Addresses wrap.
+/// Addresses of the words that the bits stand for, the lowest bit for the word at `at`. Addresses
+/// wrap.
 fn words(at: u64, bits: u64) -> impl Iterator<Item = u64> {
     (0..u64::from(u64::BITS))
         .filter(move |bit| bits >> bit & 1 != 0)
         .map(move |bit| at.wrapping_add(8 * bit))
 }
 
-/// Iterator over a RELR table: an even entry is the address of a word; an odd one has a bit for each of the 63 words
-/// behind the last one named. Gives an address and the bits for the words from there on.
+/// Iterator over a RELR table: an even entry is the address of a word; an odd one has a bit for
+/// each of the 63 words behind the last one named. Gives an address and the bits for the words from
+/// there on.
 #[derive(Debug)]
 struct Packed<'data> {
     entries: std::slice::Iter<'data, [u8; RELR_SIZE]>,

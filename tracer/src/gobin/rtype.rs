@@ -270,7 +270,8 @@ impl<'data> Types<'_, 'data> {
         })
     }
 
-    /// Of a function type: where its parameters begin in the descriptor, how many there are, and results (bit 15: variadic).
+    /// Of a function type: where its parameters begin in the descriptor, how many there are, and
+    /// results (bit 15: variadic).
     pub(super) fn func_parts(&self, id: TypeId, header: &Header) -> Option<(u64, u64, u64)> {
         let counts = self
             .elf
@@ -475,8 +476,8 @@ impl<'data> Types<'_, 'data> {
         ))
     }
 
-    /// Whether what the module lists are descriptors and itabs: all of them where they lie in a row (1.27), so that one wrong size
-    /// would show; else some.
+    /// Whether what the module lists are descriptors and itabs: all of them where they lie in a row
+    /// (1.27), so that one wrong size would show; else some.
     pub fn check_listed(&self) -> Result<(), String> {
         if let Some(len) = self.module.typedesclen {
             self.walk_listed(len, &mut Vec::new())?;
@@ -519,7 +520,8 @@ impl<'data> Types<'_, 'data> {
         ))
     }
 
-    /// (interface, concrete type) of an itab, if it has descriptors of such kinds and the concrete type's hash.
+    /// (interface, concrete type) of an itab, if it has descriptors of such kinds and the concrete
+    /// type's hash.
     fn itab_at(&self, itab: u64) -> Option<(TypeId, TypeId)> {
         let (interface, concrete) = self.itab_types(itab)?;
         let kinds =

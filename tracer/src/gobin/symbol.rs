@@ -82,7 +82,8 @@ impl<'a> Symbol<'a> {
             0 => (function, inner),
             more => rest.split_at_checked(function.len() + more)?,
         };
-        // an unexported method that another package's embedded type brings: `(*Config).sync.lockSlow`
+        // an unexported method that another package's embedded type brings:
+        // `(*Config).sync.lockSlow`
         let (function, inner) = match (receiver, rest.rsplit_once('.')) {
             (Some(_), Some((_, last))) if is_qualified(inner, last) => (last, ""),
             _ => (function, inner),
@@ -123,8 +124,8 @@ impl<'a> Symbol<'a> {
         unescape(unvendored(self.package))
     }
 
-    /// The function in whose text this code stands: closures count as the function around them, also
-    /// where that was inlined (`A.(*T).B.func1` is B's).
+    /// The function in whose text this code stands: closures count as the function around them,
+    /// also where that was inlined (`A.(*T).B.func1` is B's).
     #[must_use]
     pub fn source(&self) -> Source<'a> {
         let (mut rest, mut behind) = (self.inner, self.inner);
@@ -165,8 +166,8 @@ impl<'a> Symbol<'a> {
     }
 }
 
-/// Last elements of a name as people use them: see [`Symbol::short`]; of what the compiler made for a
-/// type, the method; what is no such name stays.
+/// Last elements of a name as people use them: see [`Symbol::short`]; of what the compiler made for
+/// a type, the method; what is no such name stays.
 #[must_use]
 pub fn short_name(name: &str) -> &str {
     Symbol::parse(name).map_or_else(
@@ -183,8 +184,8 @@ pub fn is_of_type(name: &str) -> bool {
     STARTS.iter().any(|start| name.starts_with(start))
 }
 
-/// `a.(*Box[go.shape.int]).Put` → `a.(*Box).Put`, or with something else in place of type arguments;
-/// of names of types too.
+/// `a.(*Box[go.shape.int]).Put` → `a.(*Box).Put`, or with something else in place of type
+/// arguments; of names of types too.
 #[must_use]
 pub fn with_type_arguments(name: &str, instead: &str) -> String {
     let mut depth = 0u32;

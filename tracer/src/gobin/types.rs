@@ -109,7 +109,8 @@ impl<'data> GoBinary<'data> {
         Ok(found.into_iter().collect())
     }
 
-    /// What the pointer type at that address points to; `None`: there is none, or its text has no star.
+    /// What the pointer type at that address points to; `None`: there is none, or its text has no
+    /// star.
     fn pointed_at(&self, id: TypeId) -> Option<TypeId> {
         self.type_reader().short_name(id)?.strip_prefix('*')?;
         match self.type_by_id(id).ok()?.kind {
@@ -122,7 +123,8 @@ impl<'data> GoBinary<'data> {
         self.type_by_id(id).is_ok_and(|t| t.name == full_name)
     }
 
-    /// Types of exactly these full names among those that the binary lists or lists a pointer to; cheaper than a search of all.
+    /// Types of exactly these full names among those that the binary lists or lists a pointer to;
+    /// cheaper than a search of all.
     pub fn listed_types(&self, names: &[&str]) -> Vec<TypeId> {
         let reader = self.type_reader();
         let mut found = BTreeSet::new();
@@ -167,8 +169,9 @@ impl<'data> GoBinary<'data> {
             .collect())
     }
 
-    /// Instantiations of a generic type among the types reachable from the roots, by address. `name` is the full name in front of
-    /// the type arguments; a leading `*` asks for pointers to them.
+    /// Instantiations of a generic type among the types reachable from the roots, by address.
+    /// `name` is the full name in front of the type arguments; a leading `*` asks for pointers to
+    /// them.
     #[must_use]
     pub fn instantiations(&self, name: &str) -> Vec<TypeId> {
         let all = self.instantiations.get_or_init(|| {

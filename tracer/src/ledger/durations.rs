@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Durations, each rounded to three significant digits: as many as are ever shown, and at most a few thousand different ones.
+/// Durations, each rounded to three significant digits: as many as are ever shown, and at most a
+/// few thousand different ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
     counts: BTreeMap<u64, u64>,

@@ -16,8 +16,8 @@ pub fn endpoint_of(request: &Request) -> String {
     }
 }
 
-/// `GET /containers/{id}/json` of `GET /v1.41/containers/web/json`. Of paths that moby does not serve only the first segment is kept, so
-/// that there are few endpoints whatever clients ask for.
+/// `GET /containers/{id}/json` of `GET /v1.41/containers/web/json`. Of paths that moby does not
+/// serve only the first segment is kept, so that there are few endpoints whatever clients ask for.
 #[must_use]
 pub fn endpoint(method: &str, path: &str) -> String {
     let method: String = method.chars().take(MOST).collect();

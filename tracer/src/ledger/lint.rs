@@ -1,4 +1,5 @@
-//! What of the ledger deserves a warning. Every threshold says why it is there; without evidence nothing is said.
+//! What of the ledger deserves a warning. Every threshold says why it is there; without evidence
+//! nothing is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +8,15 @@ use super::{Open, Run};
 use crate::moby::endpoints::{DISK_USAGE, LIST};
 use crate::provenance::bool_value;
 
-/// Requests of a series before it says anything: four intervals alike are a rhythm, and a person who repeats a command does not keep one.
+/// Requests of a series before it says anything: four intervals alike are a rhythm, and a person
+/// who repeats a command does not keep one.
 pub const ENOUGH: u64 = 5;
 /// Longest interval of a poll, ns: what asks once a minute or less often costs a daemon little.
 const LONGEST: u64 = 60_000_000_000;
 /// Least share of the list time, percent: below, the daemon's time goes elsewhere.
 const SHARE: u64 = 10;
-/// Requests per second of one kind from which on they are too many: nobody reads a display that changes more often, and `/events` tells of
-/// changes without being asked.
+/// Requests per second of one kind from which on they are too many: nobody reads a display that
+/// changes more often, and `/events` tells of changes without being asked.
 const FLOOD: u64 = 5;
 /// Least length of a flood, ns: a client may start with a burst.
 const FLOOD_LASTS: u64 = 3_000_000_000;
@@ -107,7 +109,8 @@ pub fn repeated(what: Repeated, series: &Series, share: Option<u64>) -> Option<L
     })
 }
 
-/// The usual interval, if four of five are within a half of it: timers are late on a busy machine, people are not that regular.
+/// The usual interval, if four of five are within a half of it: timers are late on a busy machine,
+/// people are not that regular.
 fn rhythm(series: &Series) -> Option<u64> {
     let (low, middle, high) = (
         series.intervals.percentile(10)?,

@@ -1,7 +1,8 @@
-//! The ledger: requests added up by endpoint and client, and what of it deserves a warning. Bounded memory; no clock, no I/O.
+//! The ledger: requests added up by endpoint and client, and what of it deserves a warning. Bounded
+//! memory; no clock, no I/O.
 //!
-//! `endpoint` folds paths, `durations` keeps a distribution, `rows` adds up, `rhythm` sees who asks the same again and again, `lint`
-//! draws conclusions.
+//! `endpoint` folds paths, `durations` keeps a distribution, `rows` adds up, `rhythm` sees who asks
+//! the same again and again, `lint` draws conclusions.
 
 mod durations;
 mod endpoint;

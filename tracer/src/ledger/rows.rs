@@ -134,7 +134,8 @@ pub struct Row {
     pub calls: u64,
     pub open: u64,
     pub errors: u64,
-    /// Requests whose end is not known, or that a panic ended: in `calls`, but without time and status.
+    /// Requests whose end is not known, or that a panic ended: in `calls`, but without time and
+    /// status.
     pub untimed: u64,
     pub durations: Durations,
     pub containers: Option<Containers>,
@@ -169,7 +170,8 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// A request that is over. `containers`: what its list call returned; `sharer`: another request did its work.
+    /// A request that is over. `containers`: what its list call returned; `sharer`: another request
+    /// did its work.
     pub fn add(
         &mut self,
         endpoint: String,

@@ -1,7 +1,8 @@
-//! Requests that reached none of the traced functions: how many, what they were answered, and which profile would show them.
+//! Requests that reached none of the traced functions: how many, what they were answered, and which
+//! profile would show them.
 //!
-//! A profile is offered only for what it certainly shows: requests that were answered well, on routes of which it is known
-//! that their handler calls a function of the profile in every release.
+//! A profile is offered only for what it certainly shows: requests that were answered well, on
+//! routes of which it is known that their handler calls a function of the profile in every release.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,9 +102,9 @@ impl Unreached {
         }
     }
 
-    /// Counts the oldest that is over where there are too many to remember one by one: the correlator
-    /// has forgotten it by then, and nothing of it can come any more. What is open may still reach a
-    /// function; the daemon's own connections bound how many there are.
+    /// Counts the oldest that is over where there are too many to remember one by one: the
+    /// correlator has forgotten it by then, and nothing of it can come any more. What is open may
+    /// still reach a function; the daemon's own connections bound how many there are.
     fn forget_oldest(&mut self) {
         if self.known.len() <= MOST {
             return;

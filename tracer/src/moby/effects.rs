@@ -1,8 +1,8 @@
-//! What each option of moby's functions can change in what they return. An option that is not listed here may change
-//! anything.
+//! What each option of moby's functions can change in what they return. An option that is not
+//! listed here may change anything.
 //!
-//! **A new docker release:** a new option of a listed function gets a line; fields that a handler or later code of the
-//! daemon newly sets join those of their function in `LATER`.
+//! **A new docker release:** a new option of a listed function gets a line; fields that a handler
+//! or later code of the daemon newly sets join those of their function in `LATER`.
 
 /// Which objects an option lets a function list or remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,8 @@ const fn prunes(option: &'static str) -> Effect {
     }
 }
 
-/// Ends of symbols, and their options. A function may be another one's in another release: names do not clash.
+/// Ends of symbols, and their options. A function may be another one's in another release: names do
+/// not clash.
 const EFFECTS: &[(&[&str], &[Effect])] = &[
     (
         &["(*Daemon).Containers", "(*Daemon).reduceContainers"],
@@ -137,9 +138,10 @@ pub enum Fields {
     Any,
 }
 
-/// By functions: handlers change lists by the version of the API and add what swarm's manager knows, disk usage what it
-/// counts itself (in 28 the containers of an image). A prune's report is handed out as it is; for the names that prunes
-/// have from 29.0 on, and for the whole of disk usage, what becomes of the result is not known.
+/// By functions: handlers change lists by the version of the API and add what swarm's manager
+/// knows, disk usage what it counts itself (in 28 the containers of an image). A prune's report is
+/// handed out as it is; for the names that prunes have from 29.0 on, and for the whole of disk
+/// usage, what becomes of the result is not known.
 const LATER: &[(&[&str], Later)] = &[
     (
         &["(*Daemon).Containers", "(*Daemon).reduceContainers"],

@@ -1,12 +1,14 @@
-//! What the `Error()` methods of moby's packages, of the registry client and of containerd's errdefs make of their fields.
+//! What the `Error()` methods of moby's packages, of the registry client and of containerd's
+//! errdefs make of their fields.
 //!
-//! Each text is that of every release whose type has these fields; where releases differ in it there is none.
+//! Each text is that of every release whose type has these fields; where releases differ in it
+//! there is none.
 //!
-//! **A new docker release:** a type that moved gets its new name beside the old one; a type whose fields are new gets a
-//! row of its own; if the text of the same fields changed, the row goes.
+//! **A new docker release:** a type that moved gets its new name beside the old one; a type whose
+//! fields are new gets a row of its own; if the text of the same fields changed, the row goes.
 
-/// A piece of an error's text. Fields are given by name; [`ITSELF`] is the string that an error is. If a field is not
-/// there, or was not captured whole, there is no text.
+/// A piece of an error's text. Fields are given by name; [`ITSELF`] is the string that an error is.
+/// If a field is not there, or was not captured whole, there is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// These words.
@@ -23,7 +25,8 @@ pub enum Piece {
     Reference(&'static [&'static str]),
     /// The strings of a field with `", "` between them, in these words; nothing if there are none.
     List(&'static str, &'static str, &'static str),
-    /// A filter: words, the fields with its name and its value, and the words for one without a name.
+    /// A filter: words, the fields with its name and its value, and the words for one without a
+    /// name.
     Filter {
         says: &'static str,
         name: &'static str,
@@ -170,8 +173,8 @@ pub const STRUCTS: &[Row] = &[
 
 /// Number of the first of [`CODES`].
 const FIRST_CODE: i64 = 1000;
-/// Codes that the registry's package itself registers, in the order of its declarations. Further ones depend on which
-/// other packages are linked in.
+/// Codes that the registry's package itself registers, in the order of its declarations. Further
+/// ones depend on which other packages are linked in.
 const CODES: &[&str] = &[
     "unknown",
     "unsupported",
@@ -183,8 +186,8 @@ const CODES: &[&str] = &[
 /// A list of a registry's errors; one that holds a single error has its text.
 pub const REGISTRY_LIST: &str = "github.com/docker/distribution/registry/api/errcode.Errors";
 
-/// How types begin that hold another error and promote its `Error` (`errNotFound{error}` and its kin, errdefs/helpers.go);
-/// without moby's import path.
+/// How types begin that hold another error and promote its `Error` (`errNotFound{error}` and its
+/// kin, errdefs/helpers.go); without moby's import path.
 pub const EMBEDDING: &str = "errdefs.err";
 
 /// Where the types of [`CLASSES`] are.

@@ -1,7 +1,7 @@
 //! Routes whose handlers reach no function of any profile, and why.
 //!
-//! **A new docker release:** a test reads the routes out of each stock daemon; one that neither leads to a profile nor
-//! stands here fails it. Paths are spelled as in [`super::routes`].
+//! **A new docker release:** a test reads the routes out of each stock daemon; one that neither
+//! leads to a profile nor stands here fails it. Paths are spelled as in [`super::routes`].
 
 /// Routes that are left out for one reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Everything that is known of docker, as data. A new docker release touches this folder only.
 //!
-//! The facts stand here; what is made of them stands where it is used, and no module here uses another part of this
-//! crate. Go's own functions and types are no facts of docker: they stay with the code that reads them.
+//! The facts stand here; what is made of them stands where it is used, and no module here uses
+//! another part of this crate. Go's own functions and types are no facts of docker: they stay with
+//! the code that reads them.
 //!
 //! | what a release changes | where it is entered |
 //! |---|---|

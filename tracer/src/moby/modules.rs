@@ -1,7 +1,8 @@
 //! Import paths of moby's own code, and which API versions the daemons of a module speak.
 //!
-//! **A new docker release:** raise `newest_known`'s number ([`NEWEST_KNOWN`]) once the handlers of its API version were read; a
-//! new import path gets a row in [`MODULES`], which closes the one before (its `newest`).
+//! **A new docker release:** raise `newest_known`'s number ([`NEWEST_KNOWN`]) once the handlers of
+//! its API version were read; a new import path gets a row in [`MODULES`], which closes the one
+//! before (its `newest`).
 
 /// Major and minor number of an API version.
 pub type Version = (u32, u32);
@@ -35,8 +36,8 @@ pub const MODULES: &[Module] = &[
 /// The newest API version whose handlers are known.
 pub const NEWEST_KNOWN: Version = (1, 54);
 
-/// Where import paths of moby's own types begin: its modules, and from 29.0 on the module of the API. One that begins
-/// another comes behind it.
+/// Where import paths of moby's own types begin: its modules, and from 29.0 on the module of the
+/// API. One that begins another comes behind it.
 const OWN: &[&str] = &[
     "github.com/docker/docker/",
     "github.com/moby/moby/v2/",
@@ -49,8 +50,8 @@ pub const CLOSE: &[&str] = &[
     "github.com/containerd/",
 ];
 
-/// What follows moby's import path in a name; `None`: it is none of moby's own. Builds in GOPATH mode keep other modules
-/// below moby's path, in `vendor`.
+/// What follows moby's import path in a name; `None`: it is none of moby's own. Builds in GOPATH
+/// mode keep other modules below moby's path, in `vendor`.
 #[must_use]
 pub fn own(name: &str) -> Option<&str> {
     OWN.iter().find_map(|path| name.strip_prefix(path))

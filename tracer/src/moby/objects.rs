@@ -1,7 +1,7 @@
 //! What moby's objects are called and known by.
 //!
-//! **A new docker release:** a new kind of object gets its noun; a parameter type that is no option of the call goes to
-//! [`NO_OPTIONS`].
+//! **A new docker release:** a new kind of object gets its noun; a parameter type that is no option
+//! of the call goes to [`NO_OPTIONS`].
 
 /// Words for what is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ pub enum Interest {
     Which,
 }
 
-/// Types of parameters that are no options of the call: the daemon itself and what it was configured with; of a container
-/// only which it is.
+/// Types of parameters that are no options of the call: the daemon itself and what it was
+/// configured with; of a container only which it is.
 pub const NO_OPTIONS: &[(&str, Interest)] = &[
     ("*daemon.Daemon", Interest::Nothing),
     ("*daemon.configStore", Interest::Nothing),

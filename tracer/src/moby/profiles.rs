@@ -1,14 +1,16 @@
 //! Named sets of functions, each for one question.
 //!
-//! **A new docker release:** the new name of a function joins the old ones, behind a `|`; a function that a release no
-//! longer has says which one does its work there (`seen_by`); a function that is new joins the profile of its subject.
+//! **A new docker release:** the new name of a function joins the old ones, behind a `|`; a
+//! function that a release no longer has says which one does its work there (`seen_by`); a function
+//! that is new joins the profile of its subject.
 
 /// One function of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Names of it in different releases are separated by `|`.
     pub pattern: &'static str,
-    /// Pattern of a function of the same profile that does its work in releases that lack it: then nothing is lost.
+    /// Pattern of a function of the same profile that does its work in releases that lack it: then
+    /// nothing is lost.
     pub seen_by: Option<&'static str>,
 }
 
@@ -49,7 +51,8 @@ pub struct Profile {
     /// The question that it answers.
     pub purpose: &'static str,
     pub functions: &'static [Wanted],
-    /// It is asked how much of its time goes into the sizes of layers ([`super::functions::LAYER_SIZES`]).
+    /// It is asked how much of its time goes into the sizes of layers
+    /// ([`super::functions::LAYER_SIZES`]).
     pub layers: bool,
 }
 

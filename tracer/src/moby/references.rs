@@ -1,4 +1,5 @@
-//! Names of images as users know them (distribution/reference: reference.go, helpers.go, normalize.go).
+//! Names of images as users know them (distribution/reference: reference.go, helpers.go,
+//! normalize.go).
 //!
 //! **A new docker release:** if the package moves, its new path stands beside the old ones.
 
@@ -7,8 +8,8 @@ pub const PACKAGES: &[&str] = &[
     "github.com/distribution/reference",
     "github.com/docker/distribution/reference",
 ];
-/// Types of the package that name images. Values come to its interfaces by way of others, for which a binary keeps no
-/// itab.
+/// Types of the package that name images. Values come to its interfaces by way of others, for which
+/// a binary keeps no itab.
 pub const TYPES: &[&str] = &[
     "repository",
     "taggedReference",

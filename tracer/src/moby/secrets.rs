@@ -1,7 +1,8 @@
-//! Where docker keeps secrets that no general rule finds, and names of its own that look like secrets and are none.
+//! Where docker keeps secrets that no general rule finds, and names of its own that look like
+//! secrets and are none.
 //!
-//! **A new docker release:** a new field, parameter or header with a secret in it goes to the table of its kind;
-//! `docs/secrets.md` shows them.
+//! **A new docker release:** a new field, parameter or header with a secret in it goes to the table
+//! of its kind; `docs/secrets.md` shows them.
 
 /// What of a value is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +13,9 @@ pub enum Hidden {
     Variables,
 }
 
-/// Parts of names that say secret, letter case and punctuation aside: among them those of the keys that moby itself masks
-/// (`password`, `secret`, `jointoken`, `unlockkey`, `signingcakey`: daemon/server/middleware/debug.go) and that no word
-/// of ordinary language covers.
+/// Parts of names that say secret, letter case and punctuation aside: among them those of the keys
+/// that moby itself masks (`password`, `secret`, `jointoken`, `unlockkey`, `signingcakey`:
+/// daemon/server/middleware/debug.go) and that no word of ordinary language covers.
 pub const NAME_PARTS: &[&str] = &[
     "unlockkey",
     "signingcakey",
@@ -22,7 +23,8 @@ pub const NAME_PARTS: &[&str] = &[
     "swmtkn",
     "swmkey",
 ];
-/// Names that hold a part that says secret and are none: references to swarm secrets, names of plugins.
+/// Names that hold a part that says secret and are none: references to swarm secrets, names of
+/// plugins.
 pub const HARMLESS: &[&str] = &[
     "SecretID",
     "SecretName",
@@ -30,7 +32,8 @@ pub const HARMLESS: &[&str] = &[
     "SecretReferences",
     "AuthorizationPlugins",
 ];
-/// Beginnings of names of headers that the API itself fills with secrets, in maps that are no `http.Header`.
+/// Beginnings of names of headers that the API itself fills with secrets, in maps that are no
+/// `http.Header`.
 pub const HEADERS: &[&str] = &["x-meta-", "x-registry-"];
 /// Headers whose values reach to the end of a line of text.
 pub const HEADER_LINES: &[&[u8]] = &[b"x-registry-auth", b"x-registry-config"];

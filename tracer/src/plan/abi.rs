@@ -1,7 +1,9 @@
-//! Where Go puts arguments and results: the stack (Go ≤ 1.16), or registers with the stack as overflow.
+//! Where Go puts arguments and results: the stack (Go ≤ 1.16), or registers with the stack as
+//! overflow.
 //!
-//! Rules: `src/cmd/compile/abi-internal.md` (Go 1.17+). An aggregate goes to registers as a whole or to the stack as a
-//! whole; results have an assignment of their own; stack arguments come first, then stack results, then spill space.
+//! Rules: `src/cmd/compile/abi-internal.md` (Go 1.17+). An aggregate goes to registers as a whole
+//! or to the stack as a whole; results have an assignment of their own; stack arguments come first,
+//! then stack results, then spill space.
 
 use super::candidate::{TypeRef, TypeSource};
 use super::schema::{ArgPlace, Leaf, PlaceKind, Unplaced};
@@ -50,8 +52,8 @@ pub struct Placement {
     /// Receiver first.
     pub params: Vec<ArgPlace>,
     pub results: Vec<ArgPlace>,
-    /// Where each parameter lies from the first argument slot, bytes; for one in registers its spill slot. The compiler's
-    /// argument record (`ArgInfo`) uses the same.
+    /// Where each parameter lies from the first argument slot, bytes; for one in registers its
+    /// spill slot. The compiler's argument record (`ArgInfo`) uses the same.
     pub frame: Vec<u64>,
     /// Registers of each parameter, floating-point ones too; none: it is on the stack.
     pub registers: Vec<Vec<RegisterPiece>>,
@@ -59,7 +61,8 @@ pub struct Placement {
     pub args_size: u64,
 }
 
-/// A piece of a value in a register: number in the integer or floating-point sequence, offset and size in bytes.
+/// A piece of a value in a register: number in the integer or floating-point sequence, offset and
+/// size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisterPiece {
     pub reg: u8,
@@ -254,7 +257,8 @@ fn split(
     })
 }
 
-/// Offset and size of the pieces that a value of a type consists of, in order; an array of several elements is one.
+/// Offset and size of the pieces that a value of a type consists of, in order; an array of several
+/// elements is one.
 ///
 /// # Errors
 /// A type cannot be read.
@@ -291,7 +295,8 @@ fn align(value: u64, to: u64) -> u64 {
     value.next_multiple_of(to.max(1))
 }
 
-/// Offsets within arguments are far below 4 GiB: larger ones come from damaged descriptors and are refused by the args check.
+/// Offsets within arguments are far below 4 GiB: larger ones come from damaged descriptors and are
+/// refused by the args check.
 fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

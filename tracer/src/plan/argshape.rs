@@ -1,6 +1,7 @@
-//! The shape of a function's arguments as the compiler records it for tracebacks, made from a signature: what
-//! `cmd/compile/internal/ssagen: EmitArgInfo` (Go 1.17 … 1.27) would write. Equal bytes on both sides are strong evidence that
-//! parameters, their order, their nesting and their places are what the signature says.
+//! The shape of a function's arguments as the compiler records it for tracebacks, made from a
+//! signature: what `cmd/compile/internal/ssagen: EmitArgInfo` (Go 1.17 … 1.27) would write. Equal
+//! bytes on both sides are strong evidence that parameters, their order, their nesting and their
+//! places are what the signature says.
 
 use super::candidate::{TypeRef, TypeSource};
 use crate::gobin::{ArgInfo, Error, TypeId, TypeKind};
@@ -13,15 +14,15 @@ const MOST_DEPTH: u32 = 5;
 const SPECIAL: u64 = 0xf0;
 const WORD: u64 = 8;
 
-/// Whether the compiler leaves the first parameter out: it takes every function with a bracket in its symbol for a generic one
-/// with a dictionary, from Go 1.18 on.
+/// Whether the compiler leaves the first parameter out: it takes every function with a bracket in
+/// its symbol for a generic one with a dictionary, from Go 1.18 on.
 #[must_use]
 pub fn leaves_first_out(symbol: &str, minor: u32) -> bool {
     minor >= 18 && symbol.contains('[')
 }
 
-/// What the compiler would record for parameters whose first bytes lie at `frame` (from the first argument slot; parameters in
-/// registers at their spill slots).
+/// What the compiler would record for parameters whose first bytes lie at `frame` (from the first
+/// argument slot; parameters in registers at their spill slots).
 ///
 /// # Errors
 /// A type cannot be read.

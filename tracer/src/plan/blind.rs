@@ -9,7 +9,8 @@ use crate::gobin::InlinedAt;
 use crate::gobin::symbol::is_of_type;
 use crate::moby::functions::COVERED_BY;
 
-/// Says where a probe is blind because the compiler copied the function's body into its caller, and what sees those calls.
+/// Says where a probe is blind because the compiler copied the function's body into its caller, and
+/// what sees those calls.
 pub fn spots(plan: &mut Plan, inlined: &BTreeMap<String, Vec<InlinedAt>>) {
     let mut issues = Vec::new();
     let traced: Vec<String> = plan.functions.iter().map(|f| f.short.clone()).collect();

@@ -1,4 +1,5 @@
-//! Ops of one block while it is being made: plain bytes merged into few copies, then what is followed.
+//! Ops of one block while it is being made: plain bytes merged into few copies, then what is
+//! followed.
 
 use tracer_ebpf::wire::op::COPY;
 
@@ -95,7 +96,8 @@ pub fn op(kind: u8, at: u64, len: u32) -> OpSchema {
     }
 }
 
-/// Offsets and lengths are checked to be small where types are read; larger ones could only be refused.
+/// Offsets and lengths are checked to be small where types are read; larger ones could only be
+/// refused.
 #[must_use]
 pub fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)

@@ -1,4 +1,5 @@
-//! Puts a plan together: the functions that are wished for, those that tie calls to requests, and what cannot be seen.
+//! Puts a plan together: the functions that are wished for, those that tie calls to requests, and
+//! what cannot be seen.
 
 use tracer_ebpf::wire::limits::MAX_SITES;
 
@@ -14,8 +15,8 @@ use crate::gobin::{FuncInfo, GoBinary, TypeKind};
 /// Builds the plan for `request` on `binary`.
 ///
 /// # Errors
-/// The binary is damaged, or the plan is larger than the kernel's tables. What concerns one function only is
-/// an issue in the plan.
+/// The binary is damaged, or the plan is larger than the kernel's tables. What concerns one
+/// function only is an issue in the plan.
 pub fn build(request: &PlanRequest, binary: &GoBinary<'_>) -> Result<Plan, Error> {
     let mut plan = Plan {
         g: goroutine(binary)?,

@@ -1,8 +1,8 @@
-//! What is known of functions that a binary may not describe: parameter names, and signatures as type *names*
-//! (`runtime.txt`, `moby/eras.txt`).
+//! What is known of functions that a binary may not describe: parameter names, and signatures as
+//! type *names* (`runtime.txt`, `moby/eras.txt`).
 //!
-//! Never an offset or a size: types are looked up in the binary, and every signature is checked against
-//! the function's own records before it is used.
+//! Never an offset or a size: types are looked up in the binary, and every signature is checked
+//! against the function's own records before it is used.
 
 use std::sync::OnceLock;
 
@@ -195,8 +195,8 @@ fn receiver_of(scope: &Scope<'_, '_>, method: &Symbol<'_>) -> Result<Option<Type
     })
 }
 
-/// Names of the parameters (receiver not included) of a function with these types; `arg0`… where no era has these types, or
-/// eras that have them disagree on the name.
+/// Names of the parameters (receiver not included) of a function with these types; `arg0`… where no
+/// era has these types, or eras that have them disagree on the name.
 #[must_use]
 pub fn parameter_names(binary: &GoBinary<'_>, symbol: &str, types: &[TypeRef]) -> Vec<String> {
     let fitting: Vec<&Row> = rows_of(symbol)
@@ -227,7 +227,8 @@ pub fn parameter_names(binary: &GoBinary<'_>, symbol: &str, types: &[TypeRef]) -
         .collect()
 }
 
-/// Names of fields that the type of that full name has in some release of moby but not in `present`.
+/// Names of fields that the type of that full name has in some release of moby but not in
+/// `present`.
 #[must_use]
 pub fn absent_fields(type_name: &str, present: &[&str]) -> Vec<&'static str> {
     let moby = own(type_name).is_some();

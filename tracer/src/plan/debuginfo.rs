@@ -1,5 +1,5 @@
-//! DWARF beside the calling convention: a function's signature from its debugging information, and whether its places at entry
-//! are the ones that the convention gives.
+//! DWARF beside the calling convention: a function's signature from its debugging information, and
+//! whether its places at entry are the ones that the convention gives.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use crate::gobin::{
     Arch, DwarfFunction, DwarfParam, EntryPiece, EntryPlace, Error, FuncInfo, GoBinary, TypeKind,
 };
 
-/// The signature that DWARF gives, with the names of its parameters; `None`: it gives none that can be relied on.
+/// The signature that DWARF gives, with the names of its parameters; `None`: it gives none that can
+/// be relied on.
 ///
 /// # Errors
 /// The DWARF is damaged.
@@ -38,8 +39,9 @@ pub fn candidate(
     Ok(sound.then_some((candidate, names)))
 }
 
-/// Whether the places that DWARF lists are those of the parameters that it lists, in their order. A parameter without a name is not
-/// listed up to Go 1.21, and neither argument size nor argument words need to tell.
+/// Whether the places that DWARF lists are those of the parameters that it lists, in their order. A
+/// parameter without a name is not listed up to Go 1.21, and neither argument size nor argument
+/// words need to tell.
 fn is_consistent(
     binary: &GoBinary<'_>,
     abi: Abi,
@@ -53,8 +55,9 @@ fn is_consistent(
     }
 }
 
-/// Up to Go 1.16 parameters are listed by their places, those that the code has no use of anywhere between
-/// (`cmd/compile/internal/gc/scope.go: varsByScopeAndOffset`, Go 1.15): the order is certain where every place is listed.
+/// Up to Go 1.16 parameters are listed by their places, those that the code has no use of anywhere
+/// between (`cmd/compile/internal/gc/scope.go: varsByScopeAndOffset`, Go 1.15): the order is
+/// certain where every place is listed.
 fn is_order_certain(
     binary: &GoBinary<'_>,
     function: &DwarfFunction,
@@ -76,7 +79,8 @@ fn is_name_of(said: &str, symbol: &str) -> bool {
     said == symbol || symbol.contains("[...]") && with_type_arguments(said, "[...]") == symbol
 }
 
-/// The function as DWARF describes it, with the dictionary that generic code takes and DWARF does not list.
+/// The function as DWARF describes it, with the dictionary that generic code takes and DWARF does
+/// not list.
 fn described(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<Option<DwarfFunction>, Error> {
     let Some(mut function) = binary.dwarf_function(f)? else {
         return Ok(None);
@@ -135,7 +139,8 @@ fn receiver(binary: &GoBinary<'_>, function: &DwarfFunction) -> Receiver {
     }
 }
 
-/// Position of the dictionary among the parameters of generic code: first up to Go 1.19, after the receiver from 1.20.
+/// Position of the dictionary among the parameters of generic code: first up to Go 1.19, after the
+/// receiver from 1.20.
 fn dictionary_at(symbol: &str, minor: u32) -> Option<usize> {
     let symbol = Symbol::parse(symbol)?;
     let given = symbol
@@ -186,7 +191,8 @@ pub struct EntryParity {
     pub skipped: Option<&'static str>,
 }
 
-/// Compares every place that DWARF lists for a function's entry with the calling convention's place for the DWARF signature.
+/// Compares every place that DWARF lists for a function's entry with the calling convention's place
+/// for the DWARF signature.
 ///
 /// # Errors
 /// The DWARF or type data of the binary is damaged.
@@ -238,7 +244,8 @@ pub fn entry_parity(binary: &GoBinary<'_>, f: &FuncInfo) -> Result<EntryParity, 
     Ok(parity)
 }
 
-/// Calls into C take their arguments in one piece of memory (`//go:cgo_unsafe_args`), by the convention of assembly.
+/// Calls into C take their arguments in one piece of memory (`//go:cgo_unsafe_args`), by the
+/// convention of assembly.
 fn convention(binary: &GoBinary<'_>, f: &FuncInfo) -> Abi {
     let name = super::short_name(&f.name);
     if ["_Cfunc_", "_C2func_", "_cgo_cmalloc"]
@@ -374,8 +381,9 @@ fn compare_one(
                     .map(|(_, part_size)| *part_size);
                 match (part, size) {
                     _ if on_stack && behind == Some(0) && size.is_none() => known = true,
-                    // where a value has one slot left, that is written without saying which part it is
-                    // (cmd/compile/internal/ssa/debug.go, Go 1.27: DW_OP_piece only for variables of several slots)
+                    // where a value has one slot left, that is written without saying which part it
+                    // is (cmd/compile/internal/ssa/debug.go, Go 1.27: DW_OP_piece only for
+                    // variables of several slots)
                     (Some(_), None) => return Err(Difference::Unknown(ONE_PART)),
                     (Some(whole), Some(size)) if whole == size => known = true,
                     _ if on_stack => return Err(differ()),
@@ -421,7 +429,8 @@ fn dwarf_register(arch: Arch, float: bool, index: u8) -> Option<u16> {
     Some(register.dwarf)
 }
 
-/// Why a verified placement cannot be believed: DWARF places a parameter elsewhere, or a type differently.
+/// Why a verified placement cannot be believed: DWARF places a parameter elsewhere, or a type
+/// differently.
 ///
 /// # Errors
 /// The DWARF is damaged.
@@ -451,7 +460,8 @@ pub fn disagreement(
         Ok(_) => {}
         Err(_) => return Ok(None),
     }
-    // parameters without bytes are in no certain order in old releases, or left out (seen in Go 1.15)
+    // parameters without bytes are in no certain order in old releases, or left out (seen in Go
+    // 1.15)
     let with_bytes = |list: &[TypeRef]| -> Vec<TypeRef> {
         let is_empty = |ty: &TypeRef| match ty {
             TypeRef::Id(id) => binary.type_by_id(*id).is_ok_and(|ty| ty.size == 0),

@@ -25,7 +25,8 @@ const MOST_OPS: usize = MAX_OPS as usize / 2;
 const MOST_DEPTH: u8 = 2;
 /// Values of one dynamic type, fields and elements included; of larger ones only the type is shown.
 const MOST_WEIGHT: u32 = 160;
-/// How early types are described: the daemon's own, those of libraries that are developed with it, all others.
+/// How early types are described: the daemon's own, those of libraries that are developed with it,
+/// all others.
 const OWN: u8 = 0;
 const CLOSE: u8 = 1;
 /// The standard library: its import paths begin with no domain.

@@ -1,4 +1,5 @@
-//! Why no plan can be made at all. What is wrong with one function is an [`Issue`](super::Issue) instead.
+//! Why no plan can be made at all. What is wrong with one function is an [`Issue`](super::Issue)
+//! instead.
 
 use crate::gobin;
 

@@ -11,8 +11,8 @@ const LEVELS: usize = 5;
 /// Width of a terminal that text is folded for.
 const WIDTH: usize = 80;
 
-/// Text broken at spaces so that it fits a terminal, given that it begins at column `indent`; further lines begin two beyond. Words
-/// longer than a line stay whole.
+/// Text broken at spaces so that it fits a terminal, given that it begins at column `indent`;
+/// further lines begin two beyond. Words longer than a line stay whole.
 #[must_use]
 pub fn fold(text: &str, indent: usize) -> String {
     let mut out = String::new();

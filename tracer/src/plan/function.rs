@@ -1,4 +1,5 @@
-//! One function of a plan: its sites, signature, values and what is said where one of them is missing.
+//! One function of a plan: its sites, signature, values and what is said where one of them is
+//! missing.
 
 use tracer_ebpf::wire::site::{SAVE_NONE, SAVE_STACK, SITE_RESTORE, SITE_SAVE, SITE_STACK};
 
@@ -93,7 +94,8 @@ pub fn add(
     let chosen = match found {
         None => None,
         Some(Ok(verified)) => Some(verified),
-        // then goroutines name their creators themselves, where the release keeps that, and frames that a panic left are found out late
+        // then goroutines name their creators themselves, where the release keeps that, and frames
+        // that a panic left are found out late
         Some(Err(_)) if matches!(role, Role::Birth | Role::Recovered) => return Ok(()),
         Some(Err(refused)) => {
             lowering.plan.issues.push(issue(match refused.is_empty() {

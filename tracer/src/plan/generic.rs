@@ -1,7 +1,9 @@
-//! Signatures of generic methods from their instantiations: of the wrapper, which is the plain method, and of the code that all types of
-//! one shape share, which takes a dictionary and knows no more of a type argument than its shape.
+//! Signatures of generic methods from their instantiations: of the wrapper, which is the plain
+//! method, and of the code that all types of one shape share, which takes a dictionary and knows no
+//! more of a type argument than its shape.
 //!
-//! Shapes are told by symbols from Go 1.21 on; before, code of different shapes has one name and is left alone.
+//! Shapes are told by symbols from Go 1.21 on; before, code of different shapes has one name and is
+//! left alone.
 
 use super::candidate::{Candidate, DICTIONARY, TypeRef};
 use super::methods::from_func_type;
@@ -63,7 +65,8 @@ struct Instance {
     types: [Vec<TypeId>; 2],
 }
 
-/// The signature of code that all types of one shape share; `None`: the instantiations that are described do not tell it.
+/// The signature of code that all types of one shape share; `None`: the instantiations that are
+/// described do not tell it.
 fn shared(
     binary: &GoBinary<'_>,
     instances: &[Instance],

@@ -48,7 +48,8 @@ pub enum Shortcoming {
     NoRoom { functions: Vec<String> },
     /// The variables that a closure captured are not shown.
     CapturedVariables,
-    /// Types whose values are missing where they are in one of these interfaces: a plan holds `room`.
+    /// Types whose values are missing where they are in one of these interfaces: a plan holds
+    /// `room`.
     TooManyTypes {
         count: usize,
         interfaces: Vec<String>,

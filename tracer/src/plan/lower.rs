@@ -29,7 +29,8 @@ const MOST_EMBEDDED: u32 = 4;
 /// Structs and arrays nested in each other by value; real types stay far below.
 const MOST_NESTED: u32 = 64;
 
-/// Values walked for one value of a function, fields and elements included; real ones need some thousands.
+/// Values walked for one value of a function, fields and elements included; real ones need some
+/// thousands.
 const MOST_WALKED: u32 = 1 << 18;
 /// Ops of one value of a function.
 const MOST_VALUE_OPS: usize = MAX_OPS as usize / 2;
@@ -209,8 +210,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         ty.is_some_and(|t| matches!(t.kind, TypeKindSchema::Undescribed { .. }))
     }
 
-    /// Adds what captures a value of type `id` at `at` to `block`; gives its index in the type table. What cannot be
-    /// captured is of a type that says why.
+    /// Adds what captures a value of type `id` at `at` to `block`; gives its index in the type
+    /// table. What cannot be captured is of a type that says why.
     ///
     /// # Errors
     /// None at present.
@@ -293,7 +294,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
                 self.time(fields, at, block)?
             }
             TypeKind::Struct { fields } => self.structure(fields, policy, at, block)?,
-            // any pointer type shares this shape: what it leads to is not known here (cmd/compile/internal/types: shapify)
+            // any pointer type shares this shape: what it leads to is not known here
+            // (cmd/compile/internal/types: shapify)
             TypeKind::Pointer { .. } if ty.name.starts_with("go.shape.*") => {
                 self.plain(ty, at, block, TypeKindSchema::UnsafePointer)
             }
@@ -491,7 +493,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         Ok(!self.promotes(id, MOST_EMBEDDED)?)
     }
 
-    /// What is wanted of a struct that a field of a result points to: never nothing of one that is followed, which would look empty.
+    /// What is wanted of a struct that a field of a result points to: never nothing of one that is
+    /// followed, which would look empty.
     fn pointed_part(&self, elem: TypeId, policy: Policy) -> Result<Policy, Error> {
         let TypeKind::Struct { fields } = self.binary.type_by_id(elem)?.kind else {
             return Ok(Policy::Identity(OBJECT_DEPTH));
@@ -526,7 +529,8 @@ impl<'p, 'b, 'data> Lowering<'p, 'b, 'data> {
         Ok(false)
     }
 
-    /// Block of `id` as the target of a pointer or the element of something; shared by all that point there.
+    /// Block of `id` as the target of a pointer or the element of something; shared by all that
+    /// point there.
     pub(super) fn target(
         &mut self,
         id: TypeId,

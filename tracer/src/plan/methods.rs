@@ -5,8 +5,8 @@ use super::schema::SignatureSource;
 use crate::gobin::symbol::Symbol;
 use crate::gobin::{Error, FuncInfo, GoBinary, TypeId, TypeKind};
 
-/// What descriptors say of a method's signature: its receiver's method table, else interfaces that the file holds an
-/// itab for.
+/// What descriptors say of a method's signature: its receiver's method table, else interfaces that
+/// the file holds an itab for.
 ///
 /// # Errors
 /// Type data of the binary is damaged.

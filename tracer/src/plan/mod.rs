@@ -60,8 +60,8 @@ pub use wait_reasons::wait_reasons;
 pub use crate::gobin::symbol::{Symbol, short_name};
 use crate::gobin::{self, FuncInfo, GoBinary};
 
-/// The signature of a function that agrees with what the compiler recorded for it, with every parameter's place; else why each
-/// one known was refused (nothing: none is known).
+/// The signature of a function that agrees with what the compiler recorded for it, with every
+/// parameter's place; else why each one known was refused (nothing: none is known).
 ///
 /// # Errors
 /// Type data of the binary is damaged.
@@ -72,7 +72,8 @@ pub fn signature_of(
     verify::signature_of(binary, f)
 }
 
-/// Signature of a function in Go's spelling, if one is known that agrees with what the compiler recorded for it.
+/// Signature of a function in Go's spelling, if one is known that agrees with what the compiler
+/// recorded for it.
 #[must_use]
 pub fn signature_text(binary: &GoBinary<'_>, f: &FuncInfo) -> Option<String> {
     Some(verify::signature_of(binary, f).ok()?.ok()?.text)

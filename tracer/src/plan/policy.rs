@@ -1,4 +1,5 @@
-//! How much of a value is wanted: whole options, the identity of listed objects, the text of an error.
+//! How much of a value is wanted: whole options, the identity of listed objects, the text of an
+//! error.
 
 use crate::moby::objects::IDENTITY;
 
@@ -10,12 +11,14 @@ pub const OBJECT_DEPTH: u8 = 4;
 pub enum Policy {
     /// Everything, this many pointers deep.
     Full(u8),
-    /// Of structs only the fields by which a user knows an object; of other aggregates their length.
+    /// Of structs only the fields by which a user knows an object; of other aggregates their
+    /// length.
     Identity(u8),
     /// Of structs only these fields, each by its own policy.
     Fields(&'static [(&'static str, Policy)]),
-    /// Of a listed object the fields by which a user knows it, and its numbers, bools and moments: what is compared of it. No other text,
-    /// and no map: what a list may hold thousands of times stays small, and free of what users wrote.
+    /// Of a listed object the fields by which a user knows it, and its numbers, bools and moments:
+    /// what is compared of it. No other text, and no map: what a list may hold thousands of times
+    /// stays small, and free of what users wrote.
     Object(u8),
     /// A result: its plain numbers, and the objects in it.
     Result,
@@ -61,7 +64,8 @@ impl Policy {
         }
     }
 
-    /// Whether fields that are not wanted stay in the description, so that a value says what it lacks.
+    /// Whether fields that are not wanted stay in the description, so that a value says what it
+    /// lacks.
     #[must_use]
     pub fn names_what_it_leaves_out(self) -> bool {
         matches!(

@@ -118,7 +118,8 @@ fn any_of(alternatives: &str, symbol: &str) -> bool {
     alternatives.split('|').any(|one| matches(one, symbol))
 }
 
-/// The patterns of all wishes, made ready to tell of each of a hundred thousand names whether one is meant.
+/// The patterns of all wishes, made ready to tell of each of a hundred thousand names whether one
+/// is meant.
 #[derive(Debug)]
 pub struct AnyWish<'w> {
     globs: Vec<&'w str>,
@@ -187,8 +188,8 @@ impl PlanRequest {
     }
 }
 
-/// Whether a pattern names a symbol: the whole name or a suffix that begins at a separator; as a glob, if it holds `?`, or `*`
-/// outside of a receiver's `(*T)`.
+/// Whether a pattern names a symbol: the whole name or a suffix that begins at a separator; as a
+/// glob, if it holds `?`, or `*` outside of a receiver's `(*T)`.
 #[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
     if is_glob(pattern) {

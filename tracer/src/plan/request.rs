@@ -18,8 +18,8 @@ pub const RESPONSE: Policy = Policy::Fields(&[
     ("conn", Policy::Fields(&[("hijackedv", Policy::Full(0))])),
 ]);
 pub const RESPONSE_TYPE: &str = "*net/http.response";
-/// From the `rw` of a request to the descriptor of its connection (net/http/server.go, net/net.go, net/fd_unix.go,
-/// internal/poll/fd_unix.go; the names are the same in Go 1.13 to 1.27).
+/// From the `rw` of a request to the descriptor of its connection (net/http/server.go, net/net.go,
+/// net/fd_unix.go, internal/poll/fd_unix.go; the names are the same in Go 1.13 to 1.27).
 pub const CLIENT: Policy = Policy::Dynamic(&[(
     RESPONSE_TYPE,
     Policy::Fields(&[("conn", Policy::Fields(&[("rwc", CONNECTION)]))]),
@@ -43,8 +43,8 @@ pub const GOROUTINE: Policy = Policy::Fields(&[("goid", Policy::Full(0))]);
 
 /// The first release whose panics keep the stack pointer of the recovering frame themselves.
 const PANIC_KEEPS_FRAME: u32 = 22;
-/// Of a goroutine whose panic was recovered: which it is, and the stack pointer of the recovering frame (runtime/panic.go, `gopanic` up to Go 1.21,
-/// `recovery` from 1.22 on).
+/// Of a goroutine whose panic was recovered: which it is, and the stack pointer of the recovering
+/// frame (runtime/panic.go, `gopanic` up to Go 1.21, `recovery` from 1.22 on).
 const RECOVERED_TO_1_21: Policy = Policy::Fields(&[
     ("goid", Policy::Full(0)),
     ("stack", STACK),

@@ -12,16 +12,18 @@ use crate::moby::functions::{LAYER_SIZES, RESENJE, X_SYNC};
 
 /// Where an HTTP request enters its handler: one call for each request (net/http/server.go).
 const SERVE_HTTP: &str = "net/http.serverHandler.ServeHTTP";
-/// Makes a goroutine; runs on the scheduler's stack (runtime/proc.go). Releases from 1.21 on keep the creator's number in the goroutine,
-/// but not *when* it was born: a connection's goroutine serves many requests, and only the moment tells them apart.
+/// Makes a goroutine; runs on the scheduler's stack (runtime/proc.go). Releases from 1.21 on keep
+/// the creator's number in the goroutine, but not *when* it was born: a connection's goroutine
+/// serves many requests, and only the moment tells them apart.
 const NEWPROC1: &str = "runtime.newproc1";
 /// Ends a goroutine without returning from its functions (runtime/panic.go).
 const GOEXIT: &str = "runtime.Goexit";
-/// Takes a goroutine whose panic was recovered back to the function that deferred the recovering call, on the scheduler's stack: the functions
-/// between never return (runtime/panic.go).
+/// Takes a goroutine whose panic was recovered back to the function that deferred the recovering
+/// call, on the scheduler's stack: the functions between never return (runtime/panic.go).
 const RECOVERY: &str = "runtime.recovery";
-/// Gives a handler its connection. Whenever it returns the connection is taken over, also when it returns an error: the only ones are
-/// that it was before, and one that comes after (`hijackLocked`, net/http/server.go, Go 1.13 to 1.27).
+/// Gives a handler its connection. Whenever it returns the connection is taken over, also when it
+/// returns an error: the only ones are that it was before, and one that comes after
+/// (`hijackLocked`, net/http/server.go, Go 1.13 to 1.27).
 const HIJACK: &str = "net/http.(*response).Hijack";
 /// Packages with a `Group` whose `Do` runs a function once for all who ask at the same time.
 const SINGLEFLIGHT: &[(&str, GroupPackage)] = &[
@@ -47,7 +49,8 @@ fn is_layers(name: &str) -> bool {
     LAYER_SIZES.iter().any(|pattern| name.ends_with(pattern))
 }
 
-/// Those of `functions` that have such a role in this binary; `layers`: also those that find out layer sizes.
+/// Those of `functions` that have such a role in this binary; `layers`: also those that find out
+/// layer sizes.
 pub fn supporting(
     binary: &GoBinary<'_>,
     functions: &[FuncInfo],
@@ -141,7 +144,8 @@ fn result_of(argument: &str) -> GroupResult {
     }
 }
 
-/// `Do` of every group: of generic ones the code that all instances share (`go.shape`), which their wrappers call.
+/// `Do` of every group: of generic ones the code that all instances share (`go.shape`), which their
+/// wrappers call.
 fn joins(functions: &[FuncInfo]) -> Vec<&FuncInfo> {
     let joins = functions.iter().filter(|f| !f.wrapper && is_join(&f.name));
     let mut found: Vec<&FuncInfo> = joins.collect();
@@ -151,7 +155,8 @@ fn joins(functions: &[FuncInfo]) -> Vec<&FuncInfo> {
     found
 }
 
-/// Raw words of registers: of `Do` the group's address at the entry, and the first two words of the result.
+/// Raw words of registers: of `Do` the group's address at the entry, and the first two words of the
+/// result.
 pub fn join_values(
     lowering: &mut Lowering<'_, '_, '_>,
     f: &FuncInfo,
@@ -173,7 +178,8 @@ pub fn join_values(
         shown: true,
         meaning: Meaning::Value,
     };
-    // generic code takes a dictionary: before the receiver in Go 1.18 and 1.19, behind it from 1.20 on (cmd/compile/internal/noder)
+    // generic code takes a dictionary: before the receiver in Go 1.18 and 1.19, behind it from 1.20
+    // on (cmd/compile/internal/noder)
     let generic = f.name.contains('[');
     let receiver = u8::from(generic && lowering.binary.version().minor <= 19);
     (

@@ -1,6 +1,7 @@
 //! The plan: everything the kernel needs and everything the decoder needs, without the binary.
 //!
-//! It is stored in recordings as JSON, so it derives serde here; wire ops are kept as plain numbers.
+//! It is stored in recordings as JSON, so it derives serde here; wire ops are kept as plain
+//! numbers.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +19,14 @@ pub struct Plan {
     /// Op table, shared by kernel and decoder.
     pub ops: Vec<OpSchema>,
     pub maps: Vec<MapSchema>,
-    /// Dynamic types that IFACE ops follow: (table, image address of the type descriptor, first op, count, type index).
+    /// Dynamic types that IFACE ops follow: (table, image address of the type descriptor, first op,
+    /// count, type index).
     pub dyn_types: Vec<DynTypeSchema>,
     pub types: Vec<TypeSchema>,
     /// Offsets of `runtime.g`.
     pub g: GSchema,
-    /// Functions wished for that are not probed, or probed with a blind spot: what the user must know.
+    /// Functions wished for that are not probed, or probed with a blind spot: what the user must
+    /// know.
     pub issues: Vec<Issue>,
 }
 
@@ -34,11 +37,13 @@ pub struct GSchema {
     pub stack_lo: Option<u32>,
     pub stack_hi: Option<u32>,
     pub parent_goid: Option<u32>,
-    /// Offset of g from the thread pointer, where the calling convention keeps it there (amd64, Go ≤ 1.16).
+    /// Offset of g from the thread pointer, where the calling convention keeps it there (amd64, Go
+    /// ≤ 1.16).
     #[serde(default)]
     pub tls: Option<i32>,
-    /// Where a goroutine says what it does (`atomicstatus`) and what it waits for (`waitreason`). Its `waitsince` is no time of its own: the
-    /// collector writes the end of the collection before into it (runtime/mgcmark.go, mgc.go, Go 1.15 to 1.27), which may lie before the wait.
+    /// Where a goroutine says what it does (`atomicstatus`) and what it waits for (`waitreason`).
+    /// Its `waitsince` is no time of its own: the collector writes the end of the collection before
+    /// into it (runtime/mgcmark.go, mgc.go, Go 1.15 to 1.27), which may lie before the wait.
     #[serde(default)]
     pub status: Option<u32>,
     #[serde(default)]
@@ -60,7 +65,8 @@ pub enum Role {
     Birth,
     /// `runtime.Goexit`: the goroutine leaves all its frames.
     Recovery,
-    /// `runtime.recovery`: a goroutine whose panic was recovered leaves the frames up to the recovering one.
+    /// `runtime.recovery`: a goroutine whose panic was recovered leaves the frames up to the
+    /// recovering one.
     Recovered,
     /// `singleflight.(*Group).Do`: one execution may serve several callers.
     Join,
@@ -261,7 +267,8 @@ pub enum PlaceKind {
     Missing,
 }
 
-/// One register piece of a value: bytes `[offset, offset + size)` of the value are the low bytes of register-file word `reg`.
+/// One register piece of a value: bytes `[offset, offset + size)` of the value are the low bytes of
+/// register-file word `reg`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Leaf {
     pub reg: u8,
@@ -380,7 +387,8 @@ pub enum TypeKindSchema {
     },
     Struct {
         fields: Vec<FieldSchema>,
-        /// Fields that are not described because they are not wanted; `None`: not counted when the plan was made.
+        /// Fields that are not described because they are not wanted; `None`: not counted when the
+        /// plan was made.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left_out: Option<u32>,
     },
@@ -410,8 +418,8 @@ pub enum TypeKindSchema {
 pub enum Undescribed {
     /// Its descriptor cannot be read.
     Damaged { what: String },
-    /// It ends so far from where it begins: no object is so large. Such types are views of memory whose true length
-    /// they do not say.
+    /// It ends so far from where it begins: no object is so large. Such types are views of memory
+    /// whose true length they do not say.
     TooLarge { end: u64 },
     /// Types nest or branch without end.
     Endless,

@@ -121,7 +121,8 @@ impl Scope<'_, '_> {
         }
     }
 
-    /// Looks a type up; where it has no descriptor, its shape as far as the spelling tells; `None`: unknown.
+    /// Looks a type up; where it has no descriptor, its shape as far as the spelling tells; `None`:
+    /// unknown.
     ///
     /// # Errors
     /// Type data of the binary is damaged.

@@ -1,4 +1,5 @@
-//! What a binary has of a profile: which of its functions are there, under which name, and where their probes are blind.
+//! What a binary has of a profile: which of its functions are there, under which name, and where
+//! their probes are blind.
 
 use std::collections::BTreeMap;
 

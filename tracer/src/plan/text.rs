@@ -3,7 +3,8 @@
 use super::candidate::{Candidate, TypeRef};
 use crate::gobin::GoBinary;
 
-/// Go spelling of a candidate, for people: `func (*daemon.Daemon) Containers(config *types.ContainerListOptions) …`.
+/// Go spelling of a candidate, for people: `func (*daemon.Daemon) Containers(config
+/// *types.ContainerListOptions) …`.
 #[must_use]
 pub fn text(
     binary: &GoBinary<'_>,

@@ -1,4 +1,5 @@
-//! The values of one function: how much of each is wanted, and the ops that capture it where it lies.
+//! The values of one function: how much of each is wanted, and the ops that capture it where it
+//! lies.
 
 use super::Error;
 use super::block::Block;
@@ -177,8 +178,9 @@ impl FunctionMaker<'_, '_, '_, '_> {
     }
 }
 
-/// Ops of a value that lies in registers: offsets become those of the register file. The words of a string, slice or
-/// interface are neighbours there as in memory, because an aggregate's pieces take registers in order.
+/// Ops of a value that lies in registers: offsets become those of the register file. The words of a
+/// string, slice or interface are neighbours there as in memory, because an aggregate's pieces take
+/// registers in order.
 fn to_registers(follow: &[OpSchema], leaves: &[Leaf]) -> Vec<OpSchema> {
     let mut ops: Vec<OpSchema> = follow
         .iter()

@@ -1,4 +1,5 @@
-//! Which of a function's possible signatures to believe: the first that agrees with what the compiler recorded for it.
+//! Which of a function's possible signatures to believe: the first that agrees with what the
+//! compiler recorded for it.
 
 use super::abi::Placement;
 use super::candidate::{Candidate, DICTIONARY, TypeRef};
@@ -20,8 +21,8 @@ pub struct Verified {
 
 /// The verified signature, or why each candidate was refused (nothing: there was none).
 ///
-/// What the binary says of itself is believed first. Of the catalogue's eras all that agree with the function's records must
-/// be the same signature: where several differ none is believed.
+/// What the binary says of itself is believed first. Of the catalogue's eras all that agree with
+/// the function's records must be the same signature: where several differ none is believed.
 ///
 /// # Errors
 /// Type data of the binary is damaged.
@@ -77,8 +78,8 @@ pub fn signature_of(
     )
 }
 
-/// Whether a method's kept type (without receiver) agrees with what the compiler recorded for the method's code; else both
-/// sides. `None`: it is no function type.
+/// Whether a method's kept type (without receiver) agrees with what the compiler recorded for the
+/// method's code; else both sides. `None`: it is no function type.
 ///
 /// # Errors
 /// Type data of the binary is damaged.
@@ -97,7 +98,8 @@ pub fn method_agrees(
     Ok(Some(record.check(binary, &candidate)?.map(|_| ())))
 }
 
-/// What DWARF says against a signature. Damaged DWARF is no evidence against what the runtime itself goes by.
+/// What DWARF says against a signature. Damaged DWARF is no evidence against what the runtime
+/// itself goes by.
 fn against_dwarf(
     binary: &GoBinary<'_>,
     f: &FuncInfo,

@@ -1,16 +1,18 @@
 //! Texts of the numbers by which the runtime says what a goroutine waits for.
 //!
-//! The numbering moves between Go releases, so the texts come from the binary alone: `runtime.goroutineheader` (runtime/traceback.go, Go
-//! 1.11 to 1.27) holds `waitReason.String` inlined, which compares the number (a byte) with the length of the table
-//! `waitReasonStrings` and then loads the table's address. Both must be there, and what lies at that address must be a table of that many
-//! texts that begins as every release's does; else there are no names.
+//! The numbering moves between Go releases, so the texts come from the binary alone:
+//! `runtime.goroutineheader` (runtime/traceback.go, Go 1.11 to 1.27) holds `waitReason.String`
+//! inlined, which compares the number (a byte) with the length of the table `waitReasonStrings` and
+//! then loads the table's address. Both must be there, and what lies at that address must be a
+//! table of that many texts that begins as every release's does; else there are no names.
 
 use crate::addr::ImageAddr;
 use crate::gobin::GoBinary;
 
 /// Prints the header of a goroutine's stack trace.
 const PRINTS: &str = "runtime.goroutineheader";
-/// First texts of the table in Go 1.11 to 1.27 (runtime/runtime2.go); the first is that of a goroutine that never waited.
+/// First texts of the table in Go 1.11 to 1.27 (runtime/runtime2.go); the first is that of a
+/// goroutine that never waited.
 const FIRST: [&str; 3] = ["", "GC assist marking", "IO wait"];
 /// Longest text; the longest known has 31 bytes.
 const MOST_BYTES: u64 = 64;

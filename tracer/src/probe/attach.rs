@@ -1,4 +1,5 @@
-//! Sites → links: one uprobe_multi link per program where the kernel has them, else a perf link per site.
+//! Sites → links: one uprobe_multi link per program where the kernel has them, else a perf link per
+//! site.
 //!
 //! Returns first, then entries, so that no entry waits for a return that is not probed yet.
 
@@ -22,7 +23,8 @@ fn is_refusal(code: Option<i32>) -> bool {
     matches!(code, Some(libc::EPERM | libc::EACCES | libc::ENOSYS))
 }
 
-/// All sites by links of two programs: for small entries, for large ones. The links in the order in which they are to go.
+/// All sites by links of two programs: for small entries, for large ones. The links in the order in
+/// which they are to go.
 ///
 /// # Errors
 /// A link is refused: none is left.

@@ -1,4 +1,5 @@
-//! The kernel's own type information: offsets of struct members by name. Format: Documentation/bpf/btf.rst.
+//! The kernel's own type information: offsets of struct members by name. Format:
+//! Documentation/bpf/btf.rst.
 //!
 //! Read here because a dozen members are wanted, by names that a user never gives.
 

@@ -31,7 +31,8 @@ impl fmt::Display for SiteByteMismatch {
 /// What was found at the sites, those that are as in the file not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SiteBytes {
-    /// Sites where only the instruction's beginning differs, by a breakpoint: another tracer's, when ours are gone.
+    /// Sites where only the instruction's beginning differs, by a breakpoint: another tracer's,
+    /// when ours are gone.
     pub breakpoints: usize,
     pub mismatches: Vec<SiteByteMismatch>,
 }
@@ -73,7 +74,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Whether memory has a breakpoint where the file has something else, and the file's bytes behind it.
+/// Whether memory has a breakpoint where the file has something else, and the file's bytes behind
+/// it.
 fn is_breakpoint(found: &str, expected: &str) -> bool {
     let breakpoint = hex(Arch::OWN.properties().breakpoint);
     let split = |text: &str| {

@@ -1,4 +1,5 @@
-//! What a goroutine does, read from outside through `/proc/PID/mem`: the process is not stopped and nothing of it is changed.
+//! What a goroutine does, read from outside through `/proc/PID/mem`: the process is not stopped and
+//! nothing of it is changed.
 
 use std::fs::File;
 use std::io;
@@ -23,8 +24,8 @@ pub enum Look {
     Gone,
 }
 
-/// The goroutines of one process. A `runtime.g` is never unmapped, only given to another goroutine (runtime/proc.go, `gfget`): the
-/// goroutine's number in it tells.
+/// The goroutines of one process. A `runtime.g` is never unmapped, only given to another goroutine
+/// (runtime/proc.go, `gfget`): the goroutine's number in it tells.
 #[derive(Debug)]
 pub struct Goroutines {
     memory: File,

@@ -1,10 +1,12 @@
-//! Where this kernel keeps what the programs read of it: from its type information alone, all or nothing.
+//! Where this kernel keeps what the programs read of it: from its type information alone, all or
+//! nothing.
 
 use tracer_ebpf::wire::peer::{KernelLayout, PEER_CGROUPS};
 
 use super::btf::Btf;
 
-/// Controllers whose hierarchies name the container where there is no single one, in order of preference.
+/// Controllers whose hierarchies name the container where there is no single one, in order of
+/// preference.
 const CONTROLLERS: &[&str] = &[
     "memory_cgrp_id",
     "pids_cgrp_id",
@@ -13,7 +15,8 @@ const CONTROLLERS: &[&str] = &[
     "cpu_cgrp_id",
 ];
 
-/// Offset of the thread pointer in `task_struct`, bytes. `None`: no such member (another architecture).
+/// Offset of the thread pointer in `task_struct`, bytes. `None`: no such member (another
+/// architecture).
 pub fn fsbase(btf: &Btf) -> Option<u32> {
     btf.offset("task_struct", "thread")?
         .checked_add(btf.offset("thread_struct", "fsbase")?)
@@ -25,7 +28,8 @@ pub fn knows_sockets() -> bool {
     Btf::of_kernel().and_then(|btf| layout(&btf, 0)).is_some()
 }
 
-/// What the walk to the peer of a socket needs, numbers of processes as in the pid namespace with that inode number; `None`: something of it is unknown, so nothing is used.
+/// What the walk to the peer of a socket needs, numbers of processes as in the pid namespace with
+/// that inode number; `None`: something of it is unknown, so nothing is used.
 pub fn layout(btf: &Btf, pid_namespace: u32) -> Option<KernelLayout> {
     let link = size_of::<u64>() as u32 * btf.enumerator("PIDTYPE_TGID")?;
     let subsystems = btf.offset("css_set", "subsys")?;

@@ -12,7 +12,8 @@ use super::error::os_error;
 #[repr(transparent)]
 pub struct Raw<T>(pub T);
 
-// SAFETY: `Wire` promises repr(C), integers only, no padding, any bit pattern valid; `Raw` is transparent.
+// SAFETY: `Wire` promises repr(C), integers only, no padding, any bit pattern valid; `Raw` is
+// transparent.
 unsafe impl<T: Wire> Pod for Raw<T> {}
 
 /// What went wrong with a map.

@@ -1,4 +1,5 @@
-//! Loads the kernel programs, fills their maps from a plan, attaches and detaches. The only user of aya.
+//! Loads the kernel programs, fills their maps from a plan, attaches and detaches. The only user of
+//! aya.
 
 mod attach;
 mod btf;

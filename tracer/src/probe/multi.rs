@@ -1,7 +1,8 @@
-//! Links of kind uprobe_multi (from Linux 6.6): all sites of a program by one link, taken out at once.
+//! Links of kind uprobe_multi (from Linux 6.6): all sites of a program by one link, taken out at
+//! once.
 //!
-//! aya 0.14 has no such links. Maps stay aya's; programs are relocated against them by aya-obj and loaded here, for another
-//! attach type.
+//! aya 0.14 has no such links. Maps stay aya's; programs are relocated against them by aya-obj and
+//! loaded here, for another attach type.
 
 use std::collections::HashSet;
 use std::ffi::CString;
@@ -228,8 +229,9 @@ impl Program {
         bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr)
     }
 
-    /// Whether links of this kernel keep to the process that they are for. The first ones (6.6) took `pid` for a thread; those that
-    /// do not refuse a negative number before they look at the path.
+    /// Whether links of this kernel keep to the process that they are for. The first ones (6.6)
+    /// took `pid` for a thread; those that do not refuse a negative number before they look at the
+    /// path.
     #[must_use]
     pub fn filters_by_process(&self) -> bool {
         let refused = self.link(&CString::from(c"/"), u32::MAX, &[0], &[0]);

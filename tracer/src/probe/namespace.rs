@@ -6,7 +6,8 @@ use tracer_ebpf::wire::site::TGID_BY_NAMESPACE;
 
 use super::Error;
 
-/// Inode number of the initial pid namespace on every kernel (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+/// Inode number of the initial pid namespace on every kernel (`PROC_PID_INIT_INO`,
+/// include/linux/proc_ns.h).
 const INITIAL: u32 = 0xefff_fffc;
 
 /// A pid namespace, as the kernel's helpers identify it.

@@ -13,11 +13,13 @@ pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../ebpf/mobytrace-x
 #[cfg(target_arch = "aarch64")]
 pub(super) static OBJECT: &[u8] = include_bytes_aligned!("../../ebpf/mobytrace-aarch64.o");
 
-/// Level of the kernel programs' own diagnostics: nothing, or warnings and errors (`aya_log_common::Level`).
+/// Level of the kernel programs' own diagnostics: nothing, or warnings and errors
+/// (`aya_log_common::Level`).
 const LOG_OFF: u8 = 0;
 const LOG_WARN: u8 = 2;
 
-/// Creates the maps; no program is loaded yet. `log`: the programs say on rare paths what goes wrong.
+/// Creates the maps; no program is loaded yet. `log`: the programs say on rare paths what goes
+/// wrong.
 pub(super) fn open(object: &[u8], log: bool) -> Result<Ebpf, Error> {
     let level = if log { LOG_WARN } else { LOG_OFF };
     EbpfLoader::new()
@@ -55,7 +57,8 @@ pub(super) fn load_program(ebpf: &mut Ebpf, name: &str, patience: Patience) -> R
         } => {
             let log = verifier_log.to_string();
             match io_error.raw_os_error() {
-                // EPERM also comes from the verifier for unprivileged users; without a log nothing was verified
+                // EPERM also comes from the verifier for unprivileged users; without a log nothing
+                // was verified
                 Some(code @ (1 | 13 | 38)) if log.trim().is_empty() => Error::Bpf {
                     doing: format!("loading program {name}"),
                     source: std::io::Error::from_raw_os_error(code),
@@ -79,7 +82,8 @@ pub(super) fn load_program(ebpf: &mut Ebpf, name: &str, patience: Patience) -> R
 /// Instructions that the verifier went through, or why it refused.
 pub type Verdict = Result<u32, String>;
 
-/// Loads every program of an object, each on its own; gives the instructions the verifier went through, or its verdict.
+/// Loads every program of an object, each on its own; gives the instructions the verifier went
+/// through, or its verdict.
 ///
 /// # Errors
 /// The maps cannot be created.

@@ -1,6 +1,8 @@
-//! System calls that a signal interrupts: done again, unless the signal meant that the session is to end.
+//! System calls that a signal interrupts: done again, unless the signal meant that the session is
+//! to end.
 //!
-//! The verifier gives up with EAGAIN as soon as a signal is pending. That says nothing about the program.
+//! The verifier gives up with EAGAIN as soon as a signal is pending. That says nothing about the
+//! program.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +32,8 @@ impl Patience {
         }
     }
 
-    /// Does a call, and does it again when it was interrupted. `code` gives the error number of a failure.
+    /// Does a call, and does it again when it was interrupted. `code` gives the error number of a
+    /// failure.
     ///
     /// # Errors
     /// `Stopped`; the inner result is the call's own.

@@ -58,7 +58,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Loads, fills, attaches: returns first, then entries, so that no entry waits for a return that is not probed yet.
+    /// Loads, fills, attaches: returns first, then entries, so that no entry waits for a return
+    /// that is not probed yet.
     ///
     /// # Errors
     /// The kernel refuses, rejects a program, or not one site can be attached.

@@ -1,8 +1,9 @@
-//! Where `task_struct` keeps the thread pointer, which programs of the stack calling convention need at their returns.
+//! Where `task_struct` keeps the thread pointer, which programs of the stack calling convention
+//! need at their returns.
 //!
-//! From the kernel's type information, or else found out: two threads of our own, whose thread pointers we know, have their
-//! `task_struct` copied by a program that is run and attached to nothing. The one offset where both copies hold the pointer of
-//! their thread is it.
+//! From the kernel's type information, or else found out: two threads of our own, whose thread
+//! pointers we know, have their `task_struct` copied by a program that is run and attached to
+//! nothing. The one offset where both copies hold the pointer of their thread is it.
 
 use aya::Ebpf;
 use aya::maps::Array;

@@ -51,8 +51,8 @@ impl Variant {
         }
     }
 
-    /// Loads the best variant that the kernel takes, found out by loading it; why better ones were refused is added to
-    /// `notes`.
+    /// Loads the best variant that the kernel takes, found out by loading it; why better ones were
+    /// refused is added to `notes`.
     pub(super) fn load(
         ebpf: &mut Ebpf,
         features: Features,

@@ -1,4 +1,5 @@
-//! Which API version a request is handled by, as far as the request and the daemon's own module tell.
+//! Which API version a request is handled by, as far as the request and the daemon's own module
+//! tell.
 
 use super::routes::version;
 use crate::moby::modules::{MODULES, Module, NEWEST_KNOWN, Version};
@@ -13,7 +14,8 @@ pub struct Api {
 }
 
 impl Api {
-    /// Of a request whose path says `told`, to the daemon that the function of this symbol is of; `None`: it is none of moby's own.
+    /// Of a request whose path says `told`, to the daemon that the function of this symbol is of;
+    /// `None`: it is none of moby's own.
     pub fn of(told: Option<&str>, symbol: &str) -> Option<Self> {
         let module = module(symbol)?;
         Some(Self {

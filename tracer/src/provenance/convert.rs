@@ -1,5 +1,5 @@
-//! How handlers turn a parameter into a value (moby: daemon/server/httputils/form.go, api/types/filters), and whether a decoded
-//! value is that one.
+//! How handlers turn a parameter into a value (moby: daemon/server/httputils/form.go,
+//! api/types/filters), and whether a decoded value is that one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -138,7 +138,8 @@ pub fn bool_value(text: &str) -> bool {
     !matches!(text.as_str(), "" | "0" | "no" | "false" | "none")
 }
 
-/// `filters.FromJSON`: sets, or the lists of clients before API 1.22. Where Go expects a map, a set or a boolean, `null` is its zero value.
+/// `filters.FromJSON`: sets, or the lists of clients before API 1.22. Where Go expects a map, a set
+/// or a boolean, `null` is its zero value.
 pub fn filters(text: &str) -> Result<Filters, Unconverted> {
     type Keys<T> = Option<BTreeMap<String, Option<T>>>;
     if text.is_empty() {
@@ -185,7 +186,8 @@ fn timestamp(text: &str) -> Result<Expected, Unconverted> {
     }
 }
 
-/// Names of signals by number, from 1 (Linux, all but alpha, mips, parisc and sparc; the map of github.com/moby/sys/signal).
+/// Names of signals by number, from 1 (Linux, all but alpha, mips, parisc and sparc; the map of
+/// github.com/moby/sys/signal).
 const SIGNALS: &[&str] = &[
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
     "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",

@@ -9,11 +9,12 @@ use crate::correlate::{Call, Trace};
 use crate::moby::routes::Called;
 use crate::plan::{Plan, Symbol};
 
-/// Traced calls within each other; a damaged recording may claim any number. Beyond, the maker is unknown.
+/// Traced calls within each other; a damaged recording may claim any number. Beyond, the maker is
+/// unknown.
 const MOST_CALLERS: usize = 64;
 
-/// The nearest caller of `call` that does not just hand its options on: by the stack as far as its addresses have names, else among the
-/// traced calls around it.
+/// The nearest caller of `call` that does not just hand its options on: by the stack as far as its
+/// addresses have names, else among the traced calls around it.
 pub fn of(
     plan: &Plan,
     trace: &Trace,

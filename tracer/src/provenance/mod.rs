@@ -1,9 +1,12 @@
-//! Where each option of a call comes from: a parameter of the request that owns it, a function of the daemon, or nowhere.
+//! Where each option of a call comes from: a parameter of the request that owns it, a function of
+//! the daemon, or nowhere.
 //!
-//! Pure: calls, requests and names in, statements out. `table` is what is known of moby's handlers, `routes` looks it up, `api` says which API version a
-//! request is handled by, `query` reads its query, `body` tells whether its body can hold a form, `convert` does what handlers do to a parameter,
-//! `maker` looks for the function that made a value, `origin` has the words. What cannot be told is [`Origin::Unknown`] with the reason;
-//! that a parameter *may* have set a value is never enough.
+//! Pure: calls, requests and names in, statements out. `table` is what is known of moby's handlers,
+//! `routes` looks it up, `api` says which API version a request is handled by, `query` reads its
+//! query, `body` tells whether its body can hold a form, `convert` does what handlers do to a
+//! parameter, `maker` looks for the function that made a value, `origin` has the words. What cannot
+//! be told is [`Origin::Unknown`] with the reason; that a parameter *may* have set a value is never
+//! enough.
 
 mod api;
 mod body;
@@ -58,7 +61,8 @@ pub fn options_in(parameter: usize, value: &Value) -> Vec<OptionValue<'_>> {
     }
 }
 
-/// Fields of a struct of options; `None`: one value, which a struct with a single unexported field (`filters.Args`) is too.
+/// Fields of a struct of options; `None`: one value, which a struct with a single unexported field
+/// (`filters.Args`) is too.
 fn fields(value: &Value) -> Option<&[(String, Value)]> {
     match value.pointed() {
         Value::Struct { fields, .. } => match fields.as_slice() {
@@ -393,7 +397,8 @@ impl<'a> Provenance<'a> {
         }
     }
 
-    /// A filter for what stands in the path, in newer releases with the scope that the query asks for.
+    /// A filter for what stands in the path, in newer releases with the scope that the query asks
+    /// for.
     fn by_path_filter(&self, context: &Context<'_>, call: &Call, value: &Value) -> Origin {
         let scope = match context.query.get(SCOPE) {
             Sent::Unknown(end) => return Origin::Unknown(Unknown::Captured(end.clone())),
@@ -521,7 +526,8 @@ fn source_of(called: &Called, parameter: &str, field: Option<&str>) -> Option<So
     };
     let whole = || {
         named(parameter).filter(|source| {
-            // fields come from where the struct comes from, unless it is put together of several parameters
+            // fields come from where the struct comes from, unless it is put together of several
+            // parameters
             field.is_none()
                 || matches!(
                     source,

@@ -49,7 +49,8 @@ pub enum Unknown {
     Masked,
     /// A form in the body counts before the query.
     Form,
-    /// Whether the handler reads the parameter depends on the API version, which the path does not tell.
+    /// Whether the handler reads the parameter depends on the API version, which the path does not
+    /// tell.
     Version { parameter: &'static str },
     /// The parameter has a value of which it is not known what a handler makes.
     Unconverted {

@@ -15,7 +15,8 @@ fn number(digits: &str) -> Option<u32> {
     plain.then(|| digits.parse().ok()).flatten()
 }
 
-/// Functions that the handler of a route calls, each by all names that it has in different releases.
+/// Functions that the handler of a route calls, each by all names that it has in different
+/// releases.
 #[must_use]
 pub fn called_by(method: &str, path: &str) -> Vec<&'static [&'static str]> {
     let rows = Route::of(method, path).map_or(&[][..], |(route, _)| route.called);
@@ -28,7 +29,8 @@ pub fn called_by(method: &str, path: &str) -> Vec<&'static [&'static str]> {
 }
 
 impl Route {
-    /// The route of a request, and what stands in its path for the braces. More than one that could be meant is none.
+    /// The route of a request, and what stands in its path for the braces. More than one that could
+    /// be meant is none.
     pub fn of(method: &str, path: &str) -> Option<(&'static Self, String)> {
         let (_, path) = split_version(path);
         let of_method = || routes().filter(|r| r.method == method);

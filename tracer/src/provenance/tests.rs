@@ -141,7 +141,8 @@ fn parameters_of_a_list_request() {
     );
 }
 
-/// Of a parameter that is there more than once the handler takes the first, and nothing else is said to be sent.
+/// Of a parameter that is there more than once the handler takes the first, and nothing else is
+/// said to be sent.
 #[test]
 fn repeated_parameters() {
     let config = list(true, false, 0, filters(&[]));

@@ -21,7 +21,8 @@ pub fn arguments(schemas: &[ValueSchema], values: &[Value]) -> String {
     shown.join(", ")
 }
 
-/// A value that is not for one line any more is cut, but not within the true length of a part that is cut already.
+/// A value that is not for one line any more is cut, but not within the true length of a part that
+/// is cut already.
 fn bounded(text: String) -> String {
     const LONGEST_NOTE: usize = 40;
     let all = text.chars().count();
@@ -66,7 +67,8 @@ pub fn results(function: &FuncSchema, values: &[Value]) -> String {
     said.to_owned()
 }
 
-/// A list by its length and first objects, a struct with the lists in it so; anything else as it is.
+/// A list by its length and first objects, a struct with the lists in it so; anything else as it
+/// is.
 fn result(v: &Value) -> String {
     match v {
         Value::Pointer { to, .. } => result(to),
@@ -124,7 +126,8 @@ fn counted(items: &[Value], len: u64) -> String {
     }
 }
 
-/// A listed object by what users know it: ID (shortened as docker does), names, state. Others by their fields.
+/// A listed object by what users know it: ID (shortened as docker does), names, state. Others by
+/// their fields.
 pub fn object(v: &Value) -> String {
     let Value::Struct { fields, .. } = text::inner(v) else {
         return text::value(v, false);

@@ -1,4 +1,5 @@
-//! One JSON object per line: `trace` (behind `seam` where a daemon was traced before it was started anew), then `request` and `call` as they finish, `open` for what takes long, `end`. Schema:
+//! One JSON object per line: `trace` (behind `seam` where a daemon was traced before it was started
+//! anew), then `request` and `call` as they finish, `open` for what takes long, `end`. Schema:
 //! docs/events.schema.json.
 
 use std::io::{self, Write};
@@ -318,8 +319,9 @@ fn string(bytes: &[u8]) -> Json {
     }
 }
 
-/// A value as JSON. What is not whole is an object that says so: `{"missing": why, "absence": …}`, `{"masked": true}`, and with the true length
-/// and why there is no more: `{"cut": …, "len": N, "why": …}` of a string, `{"items": […], …}` of a list, `{"entries": {…}, …}` of a map.
+/// A value as JSON. What is not whole is an object that says so: `{"missing": why, "absence": …}`,
+/// `{"masked": true}`, and with the true length and why there is no more: `{"cut": …, "len": N,
+/// "why": …}` of a string, `{"items": […], …}` of a list, `{"entries": {…}, …}` of a map.
 pub fn value(v: &Value) -> Json {
     match v {
         Value::Bool(b) => json!(b),

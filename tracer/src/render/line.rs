@@ -53,8 +53,8 @@ impl Line {
         });
     }
 
-    /// Rows of at most `width` columns where words allow it, `first` in front of the first one and `rest` in front of the others. Longer words
-    /// are broken; nothing is left out.
+    /// Rows of at most `width` columns where words allow it, `first` in front of the first one and
+    /// `rest` in front of the others. Longer words are broken; nothing is left out.
     pub fn wrap(&self, style: Style, width: usize, first: &str, rest: &str) -> Vec<String> {
         let mut rows = Vec::new();
         let mut row = first.to_owned();

@@ -1,4 +1,5 @@
-//! Traces → text, JSON Lines, Markdown. What comes from the daemon is untrusted text: escaped on every output.
+//! Traces → text, JSON Lines, Markdown. What comes from the daemon is untrusted text: escaped on
+//! every output.
 
 mod call;
 mod closing;

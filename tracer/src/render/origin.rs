@@ -33,8 +33,9 @@ pub fn short(origin: &Origin) -> String {
     }
 }
 
-/// Origins of a call's options that are worth a word on its line: `Size, All: hard-coded by SystemDiskUsage`. Not those of values that
-/// it just handed on, nor defaults, nor what nothing is known of.
+/// Origins of a call's options that are worth a word on its line: `Size, All: hard-coded by
+/// SystemDiskUsage`. Not those of values that it just handed on, nor defaults, nor what nothing is
+/// known of.
 pub fn of_call(
     plan: &Plan,
     trace: &Trace,

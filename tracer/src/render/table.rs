@@ -1,4 +1,5 @@
-//! The ledger as a table: one row per endpoint and client, then what has been in flight for long, then warnings.
+//! The ledger as a table: one row per endpoint and client, then what has been in flight for long,
+//! then warnings.
 
 use std::io::{self, Write};
 
@@ -188,7 +189,8 @@ fn layers(of: Layers) -> String {
     }
 }
 
-/// `docker, pid 4711, uid 1000, in container 0123456789ab`; a client whose process is not known by what it calls itself.
+/// `docker, pid 4711, uid 1000, in container 0123456789ab`; a client whose process is not known by
+/// what it calls itself.
 fn who(client: &ClientKey, pids: Option<String>) -> String {
     match client {
         ClientKey::Process {

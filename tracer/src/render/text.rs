@@ -7,13 +7,15 @@ use crate::decode::{Channel, Missing, Value, ZERO_TIME, errno_name, error_text};
 const MOST_TEXT: usize = 120;
 const MOST_ITEMS: usize = 4;
 
-/// Whether a character could move the cursor, colour the screen or hide text: control characters, bidirectional and zero-width ones.
+/// Whether a character could move the cursor, colour the screen or hide text: control characters,
+/// bidirectional and zero-width ones.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The same for finished JSON, as escapes of its own: such characters occur within its strings only.
+/// The same for finished JSON, as escapes of its own: such characters occur within its strings
+/// only.
 #[must_use]
 pub fn escape_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
@@ -30,8 +32,8 @@ pub fn escape_json(json: &str) -> String {
     out
 }
 
-/// Escapes what could move the cursor, colour the screen or hide text: control characters, bidirectional and
-/// zero-width ones.
+/// Escapes what could move the cursor, colour the screen or hide text: control characters,
+/// bidirectional and zero-width ones.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -77,7 +79,8 @@ pub fn inner(value: &Value) -> &Value {
     }
 }
 
-/// The only field of a struct, where it has no name that users know: an exported one is an option or a result like others.
+/// The only field of a struct, where it has no name that users know: an exported one is an option
+/// or a result like others.
 fn wrapped(fields: &[(String, Value)]) -> Option<&Value> {
     match fields {
         [(name, only)] if !is_exported(name) => Some(only),
@@ -94,7 +97,8 @@ fn is_left_out(value: &Value) -> bool {
     *value == Value::Missing(Missing::NotWanted)
 }
 
-/// A struct by those of its fields that are worth a word, and how many of them the capture does not want: these are not zero.
+/// A struct by those of its fields that are worth a word, and how many of them the capture does not
+/// want: these are not zero.
 pub fn fields_of(fields: &[(String, Value)], left_out: u32, shown: Vec<String>) -> String {
     let named = fields.iter().filter(|(_, v)| is_left_out(v)).count();
     let absent = match named.saturating_add(left_out as usize) {

@@ -17,7 +17,8 @@ use crate::session::{Context, End, Sink};
 
 /// Deepest nesting shown; only a damaged recording has more.
 const MOST_LEVELS: usize = 64;
-/// How long a request may take before it is shown as open although it reached no traced function, ns.
+/// How long a request may take before it is shown as open although it reached no traced function,
+/// ns.
 const OPEN: u64 = 1_000_000_000;
 
 /// Requests as trees, as they come.
@@ -92,7 +93,8 @@ pub fn header(context: &Context, style: Style, view: &View, out: &mut dyn Write)
     Ok(())
 }
 
-/// Writes what a trace holds: requests with their calls, then what no request owns, then what is still open.
+/// Writes what a trace holds: requests with their calls, then what no request owns, then what is
+/// still open.
 pub fn write(
     context: &Context,
     trace: &Trace,
@@ -255,7 +257,8 @@ impl<'a> Tree<'a> {
     /// Puts calls of one function that ran side by side on goroutines of their own into one node.
     fn fold(&self, calls: &[usize], request: Option<usize>) -> Vec<Node> {
         let mut nodes: Vec<Node> = Vec::new();
-        // workers do several things in turn: nodes by function and by the call in which the goroutine was born
+        // workers do several things in turn: nodes by function and by the call in which the
+        // goroutine was born
         let mut places: BTreeMap<(u32, usize), Vec<usize>> = BTreeMap::new();
         for index in calls {
             let call = &self.trace.calls[*index];
@@ -459,7 +462,8 @@ impl<'a> Tree<'a> {
         line.push(Look::Warn, format!("  [after {age}: {what}]"));
     }
 
-    /// Time of a call without that of the traced calls below it, if there are any. What ran side by side counts once.
+    /// Time of a call without that of the traced calls below it, if there are any. What ran side by
+    /// side counts once.
     fn exclusive(&self, index: usize, whole: u64) -> Option<u64> {
         let call = &self.trace.calls[index];
         // of a damaged recording it may lie before the start
@@ -611,7 +615,8 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Whether a request failed although it may have reached no traced function: who sent it looks for it.
+/// Whether a request failed although it may have reached no traced function: who sent it looks for
+/// it.
 fn is_refused(request: &Request) -> bool {
     match request.state {
         CallState::Returned => request.status.is_some_and(|status| status >= 400),

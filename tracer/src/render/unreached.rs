@@ -9,7 +9,8 @@ use crate::ledger::Counts;
 /// Different answers that are told apart, at most.
 const MOST_ANSWERS: usize = 3;
 
-/// `9 requests reached none of the traced functions, 3 of them answered 400; `-p containers` shows 4`
+/// `9 requests reached none of the traced functions, 3 of them answered 400; `-p containers` shows
+/// 4`
 pub fn line(counts: &Counts) -> Option<String> {
     if counts.requests == 0 {
         return None;

@@ -1,5 +1,5 @@
-//! Which daemons are traced, and for which somebody waits: sessions that run side by side do not take
-//! the same one.
+//! Which daemons are traced, and for which somebody waits: sessions that run side by side do not
+//! take the same one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

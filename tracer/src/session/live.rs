@@ -262,7 +262,8 @@ impl<'p> Live<'p> {
         }
     }
 
-    /// Decodes records, which masks their secrets; then writes them to the recording and correlates.
+    /// Decodes records, which masks their secrets; then writes them to the recording and
+    /// correlates.
     fn take(&mut self, records: Vec<Taken>) {
         let mut damaged = None;
         for record in records {

@@ -1,13 +1,13 @@
 //! The engine of a trace: what is the same for every command, live or replayed.
 //!
 //! `prepare` finds the daemon and makes the plan, `attach` brings the probes there, `drain` takes
-//! their records from the kernel, `live` decodes them, `run` gives it out batch by batch and ends the session; `record` writes it to
-//! a file, `follow` goes on with the next incarnation of a daemon, `claims` keeps sessions side by
-//! side from taking the same one. `slow` looks at what has been in flight for long. `pipeline` are the stages that a live
-//! session and a replay have in common; `replay` takes a recording through them. `context` is what
-//! is known of a session beside its records, `sink` how what was traced is given out, `filter`
-//! and `root` what of it is wanted. `note` is what a session tells meanwhile; `signals` end it; `hooks` are for
-//! tests.
+//! their records from the kernel, `live` decodes them, `run` gives it out batch by batch and ends
+//! the session; `record` writes it to a file, `follow` goes on with the next incarnation of a
+//! daemon, `claims` keeps sessions side by side from taking the same one. `slow` looks at what has
+//! been in flight for long. `pipeline` are the stages that a live session and a replay have in
+//! common; `replay` takes a recording through them. `context` is what is known of a session beside
+//! its records, `sink` how what was traced is given out, `filter` and `root` what of it is wanted.
+//! `note` is what a session tells meanwhile; `signals` end it; `hooks` are for tests.
 
 mod attach;
 mod claims;

@@ -47,7 +47,8 @@ pub enum Note {
         variant: &'static str,
         links: Links,
     },
-    /// The daemon's program has no name any more: its file was deleted, or another one took its place.
+    /// The daemon's program has no name any more: its file was deleted, or another one took its
+    /// place.
     Deleted { exe: String },
     /// The kernel gave a record that cannot be read.
     Damaged(RecordError),

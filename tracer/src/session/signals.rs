@@ -1,9 +1,10 @@
 //! Signals that end a session: SIGINT, SIGTERM, SIGHUP, SIGQUIT, all in the same way.
 //!
-//! They are caught from the first moment on. While there is nothing to undo (the daemon is looked for, its binary is
-//! read, the plan is built) the first one ends the process at once. From [`defer`] on it only asks: whoever does long
-//! work looks at the [`flag`], so that loading and attaching end too. Who is asked again a second later does not wait
-//! for anything any more: the kernel takes the probes out when the process is gone.
+//! They are caught from the first moment on. While there is nothing to undo (the daemon is looked
+//! for, its binary is read, the plan is built) the first one ends the process at once. From
+//! [`defer`] on it only asks: whoever does long work looks at the [`flag`], so that loading and
+//! attaching end too. Who is asked again a second later does not wait for anything any more: the
+//! kernel takes the probes out when the process is gone.
 
 use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -31,8 +32,8 @@ static FIRST: AtomicU64 = AtomicU64::new(0);
 /// An event descriptor that becomes readable with the first signal, and stays so.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 
-/// Catches them from now on. A SIGHUP that the caller ignores (`nohup`) stays ignored. What is written beyond a
-/// limit on file sizes is refused from now on, and ends nothing.
+/// Catches them from now on. A SIGHUP that the caller ignores (`nohup`) stays ignored. What is
+/// written beyond a limit on file sizes is refused from now on, and ends nothing.
 ///
 /// # Errors
 /// The kernel refuses.
@@ -53,8 +54,8 @@ pub fn catch() -> io::Result<()> {
     set(libc::SIGXFSZ, libc::SIG_IGN)
 }
 
-/// From now on there is something to undo: a file, probes. A signal asks the session to end and no longer ends the
-/// process.
+/// From now on there is something to undo: a file, probes. A signal asks the session to end and no
+/// longer ends the process.
 ///
 /// # Errors
 /// `Stopped`: one came already.
@@ -98,7 +99,8 @@ pub async fn asked() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether nobody reads what is written to stdout any more: a pipe or a terminal whose other end is closed.
+/// Whether nobody reads what is written to stdout any more: a pipe or a terminal whose other end is
+/// closed.
 pub fn stdout_is_gone() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdout = io::stdout();
@@ -165,7 +167,8 @@ extern "C" fn caught(signal: libc::c_int) {
 /// Ends the process with one line on stderr. Only what is safe in a signal handler.
 fn leave() -> ! {
     for text in [STOPPED, "\n"] {
-        // SAFETY: bytes that live as long as the program. Nobody is left who could be told of a failure.
+        // SAFETY: bytes that live as long as the program. Nobody is left who could be told of a
+        // failure.
         unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
     }
     // SAFETY: ends the process, and runs nothing of ours.

@@ -11,10 +11,12 @@ use crate::decode::{Found, Sample};
 use crate::plan::Plan;
 use crate::probe::{Goroutines, Look};
 
-/// Goroutines looked at at once, longest in flight first, because each look costs two reads; the others' turn comes with the next round.
+/// Goroutines looked at at once, longest in flight first, because each look costs two reads; the
+/// others' turn comes with the next round.
 const MOST: usize = 256;
 
-/// Requests remembered as said, those with the highest numbers: one that is forgotten may be said twice.
+/// Requests remembered as said, those with the highest numbers: one that is forgotten may be said
+/// twice.
 const MOST_SAID: usize = 1 << 12;
 /// From one round of looks to the next, ns.
 const PAUSE: u64 = 150_000_000;
@@ -73,8 +75,8 @@ impl Watch {
         looks.into_iter().map(|(_, sample)| sample).collect()
     }
 
-    /// Tells of each request, and of each call without one, when they are seen for the first time: of the goroutine that began last,
-    /// because those that began before it wait for it.
+    /// Tells of each request, and of each call without one, when they are seen for the first time:
+    /// of the goroutine that began last, because those that began before it wait for it.
     fn tell(&mut self, plan: &Plan, looks: &[(Slow, Sample)], tell: Tell<'_>) {
         for (at, (slow, sample)) in looks.iter().enumerate() {
             let later = looks.iter().skip(at + 1);

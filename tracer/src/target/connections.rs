@@ -9,7 +9,8 @@ use super::socket::socket_inodes;
 /// State of a connected socket in `/proc/net/unix` (`SS_CONNECTED`).
 const CONNECTED: &str = "03";
 
-/// Connections that the process has accepted on the unix socket bound as `path`. `None`: `/proc` does not tell.
+/// Connections that the process has accepted on the unix socket bound as `path`. `None`: `/proc`
+/// does not tell.
 #[must_use]
 pub fn open_connections(process: &Process, path: &Path) -> Option<usize> {
     let table = fs::read_to_string(format!("/proc/{}/net/unix", process.pid)).ok()?;

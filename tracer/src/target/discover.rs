@@ -1,4 +1,5 @@
-//! Finding the daemon: by pid, by socket, or by looking for `dockerd` in `/proc`, whatever its mount and pid namespaces are.
+//! Finding the daemon: by pid, by socket, or by looking for `dockerd` in `/proc`, whatever its
+//! mount and pid namespaces are.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -128,7 +129,8 @@ impl Seen {
         })
     }
 
-    /// How much speaks for a dockerd: 3 executable and first argument, 2 one of them, 1 only the thread's name, 0 nothing.
+    /// How much speaks for a dockerd: 3 executable and first argument, 2 one of them, 1 only the
+    /// thread's name, 0 nothing.
     ///
     /// dockerd runs itself for some work, under other names (`docker-untar`, `libnetwork-setkey`).
     fn likeness(&self) -> u8 {
@@ -145,7 +147,8 @@ impl Seen {
     }
 }
 
-/// `dockerd`, and what packagers make of it: `dockerd-ce`, `dockerd.real`. Scripts around it are none.
+/// `dockerd`, and what packagers make of it: `dockerd-ce`, `dockerd.real`. Scripts around it are
+/// none.
 pub(super) fn is_dockerd(name: &str) -> bool {
     name.strip_prefix(DAEMON).is_some_and(|rest| {
         (rest.is_empty() || rest.starts_with(['-', '.'])) && !rest.ends_with(".sh")
@@ -174,8 +177,9 @@ fn parent_of(pid: u32) -> Option<u32> {
     after.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// The process that listens on a socket: a dockerd if one does, else the only other one. Asked of `/proc`, not of the connection:
-/// its peer is systemd under socket activation, and has no number in another pid namespace.
+/// The process that listens on a socket: a dockerd if one does, else the only other one. Asked of
+/// `/proc`, not of the connection: its peer is systemd under socket activation, and has no number
+/// in another pid namespace.
 fn by_socket(path: &Path) -> Result<Process, Error> {
     let shown = path.display().to_string();
     let unusable = |source| Error::Socket {

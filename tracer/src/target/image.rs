@@ -11,7 +11,8 @@ use super::intact::Guard;
 use super::{Error, Process};
 use crate::addr::{FileOffset, ImageAddr, LoadBias};
 
-/// An opened executable. `shown` is the path the user believes in, `attach_path` names the open descriptor.
+/// An opened executable. `shown` is the path the user believes in, `attach_path` names the open
+/// descriptor.
 #[derive(Debug)]
 pub struct Image {
     file: File,
@@ -67,8 +68,9 @@ impl Image {
             source,
         };
         let stamp = stamp(&file).map_err(failed)?;
-        // SAFETY: the mapping is private and read-only. A file that shrinks while it is mapped raises SIGBUS, which the
-        // guard catches; bytes that change are read one way or another, and `check` tells.
+        // SAFETY: the mapping is private and read-only. A file that shrinks while it is mapped
+        // raises SIGBUS, which the guard catches; bytes that change are read one way or another,
+        // and `check` tells.
         let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
         let guard = Guard::watch(&map).map_err(failed)?;
         Ok(Self {
@@ -107,9 +109,11 @@ impl Image {
         &self.map
     }
 
-    /// Drops the pages of the mapping from this process; those that are read again come back from the page cache.
+    /// Drops the pages of the mapping from this process; those that are read again come back from
+    /// the page cache.
     pub fn release(&self) {
-        // SAFETY: nothing is ever written to this private mapping of a file: every page comes back as it was.
+        // SAFETY: nothing is ever written to this private mapping of a file: every page comes back
+        // as it was.
         let advised = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
         if let Err(why) = advised {
             log::debug!("the pages of {} stay in memory: {why}", self.shown);
@@ -139,7 +143,8 @@ impl Image {
             pid: process.pid,
             shown: self.shown.clone(),
         };
-        // by path, as the kernel shows both: overlayfs gives mappings another device number than fstat
+        // by path, as the kernel shows both: overlayfs gives mappings another device number than
+        // fstat
         let first = mappings
             .iter()
             .find(|m| m.path == self.shown)

@@ -1,7 +1,8 @@
 //! Mapped files that shrink: reading behind the new end would end this process by SIGBUS.
 //!
-//! The signal is caught. If it came from a watched mapping, a page of zeroes is put where the file's page is gone, and the
-//! mapping counts as broken: whoever read it learns that by asking, and throws away what was made of it.
+//! The signal is caught. If it came from a watched mapping, a page of zeroes is put where the
+//! file's page is gone, and the mapping counts as broken: whoever read it learns that by asking,
+//! and throws away what was made of it.
 
 use std::io;
 use std::sync::Once;
@@ -85,7 +86,8 @@ fn catch() -> io::Result<()> {
     }
 }
 
-/// Only what is safe in a signal handler: atomics and system calls. A fault elsewhere ends the process as it always did.
+/// Only what is safe in a signal handler: atomics and system calls. A fault elsewhere ends the
+/// process as it always did.
 extern "C" fn caught(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel gave us a valid pointer, and SIGBUS has an address.
     let at = unsafe { (*info).si_addr() } as usize;
@@ -112,7 +114,8 @@ extern "C" fn caught(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut li
         there != libc::MAP_FAILED
     });
     if !replaced {
-        // SAFETY: sets the default action; the fault comes again when this handler returns, and ends the process.
+        // SAFETY: sets the default action; the fault comes again when this handler returns, and
+        // ends the process.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     // SAFETY: as above.

@@ -55,7 +55,8 @@ impl Process {
             .collect())
     }
 
-    /// Every file mapping: start address, file offset, executable's own path as the kernel shows it.
+    /// Every file mapping: start address, file offset, executable's own path as the kernel shows
+    /// it.
     ///
     /// # Errors
     /// `Proc` if it cannot be read.
@@ -104,7 +105,8 @@ impl Mapping {
 
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // the command name is in parentheses and may hold anything, so fields are counted after the last one
+    // the command name is in parentheses and may hold anything, so fields are counted after the
+    // last one
     let after = stat.get(stat.rfind(')')? + 1..)?;
     let mut fields = after.split_ascii_whitespace();
     if matches!(fields.next(), Some("Z" | "X")) {

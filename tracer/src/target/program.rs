@@ -1,16 +1,19 @@
-//! Which program a process runs: `exec` gives it another one, and it keeps its number and start time.
+//! Which program a process runs: `exec` gives it another one, and it keeps its number and start
+//! time.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use super::Process;
 
-/// A program as it was loaded. Running the same file again makes another one: its stack lies elsewhere.
+/// A program as it was loaded. Running the same file again makes another one: its stack lies
+/// elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     /// Device and inode of the executable.
     file: (u64, u64),
-    /// Where its code and its stack begin (`/proc/PID/stat`, fields 26 and 28); 0 for those without rights.
+    /// Where its code and its stack begin (`/proc/PID/stat`, fields 26 and 28); 0 for those without
+    /// rights.
     code: u64,
     stack: u64,
 }

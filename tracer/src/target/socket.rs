@@ -27,7 +27,8 @@ pub fn listening_socket(process: &Process) -> Option<PathBuf> {
 #[must_use]
 pub fn api_path(process: &Process) -> Option<PathBuf> {
     let mut paths = own_listeners(process.pid);
-    // dockerd has others (metrics plugin, libnetwork); the API's own is the one it was given, usually *docker*.sock
+    // dockerd has others (metrics plugin, libnetwork); the API's own is the one it was given,
+    // usually *docker*.sock
     let given: Vec<String> = process.command_line().unwrap_or_default();
     paths.sort_by_key(|path| {
         let text = path.display().to_string();
@@ -38,7 +39,8 @@ pub fn api_path(process: &Process) -> Option<PathBuf> {
     paths.into_iter().next()
 }
 
-/// Whether a process listens on the socket with that device and inode, by whatever path it knows it.
+/// Whether a process listens on the socket with that device and inode, by whatever path it knows
+/// it.
 pub(super) fn listens_on(pid: u32, file: (u64, u64)) -> bool {
     own_listeners(pid)
         .iter()
@@ -51,8 +53,8 @@ pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     Some((file.dev(), file.ino()))
 }
 
-/// A path of a process as it is reached from here. Links on the way are followed by the kernel within our own root, so that an
-/// absolute one (`/var/run` → `/run`) is resolved by hand.
+/// A path of a process as it is reached from here. Links on the way are followed by the kernel
+/// within our own root, so that an absolute one (`/var/run` → `/run`) is resolved by hand.
 fn below_root(pid: u32, path: &Path) -> Option<PathBuf> {
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let mut real = PathBuf::new();

@@ -1,9 +1,9 @@
-//! The shape of `tracer/src`: which folder uses which, and that the files of a folder do not use each other in
-//! circles.
+//! The shape of `tracer/src`: which folder uses which, and that the files of a folder do not use
+//! each other in circles.
 //!
-//! Read as text: `use` declarations and paths that begin with `crate`, `self`, `super` or a module's own child;
-//! a name that a module only hands on stands for the file of that folder that has it. Comments, strings and what is compiled for
-//! tests only do not count.
+//! Read as text: `use` declarations and paths that begin with `crate`, `self`, `super` or a
+//! module's own child; a name that a module only hands on stands for the file of that folder that
+//! has it. Comments, strings and what is compiled for tests only do not count.
 
 mod source;
 

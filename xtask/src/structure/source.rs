@@ -1,4 +1,5 @@
-//! What a Rust source names: its modules, its `use` declarations, and paths in its code. Read as text.
+//! What a Rust source names: its modules, its `use` declarations, and paths in its code. Read as
+//! text.
 
 use std::collections::{BTreeMap, BTreeSet};
 

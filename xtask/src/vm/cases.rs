@@ -1,4 +1,5 @@
-//! Go programs that count their own calls, traced in a guest: every value and every parent must be what the program's source says.
+//! Go programs that count their own calls, traced in a guest: every value and every parent must be
+//! what the program's source says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -143,7 +144,8 @@ impl Case {
         Ok(())
     }
 
-    /// Checks what the guest said of it. `faults`: this kernel's programs cannot fault memory in, so a value may be missing.
+    /// Checks what the guest said of it. `faults`: this kernel's programs cannot fault memory in,
+    /// so a value may be missing.
     pub fn check(&self, lines: &[String], faults: bool) -> Result<Outcome> {
         let said = Said::of(lines, &self.name())?;
         ensure!(said.ends == "0 0", "{}: {}", said.ends, said.errors());
@@ -232,7 +234,8 @@ fn is_missing(call: &Value) -> bool {
     call.to_string().contains("\"missing\"")
 }
 
-/// Every value of a call follows from its name (tests/fixtures/go/deep); its caller has the same and is one level up.
+/// Every value of a call follows from its name (tests/fixtures/go/deep); its caller has the same
+/// and is one level up.
 fn deep(calls: &[Value]) -> Result<Outcome> {
     let mut outcome = Outcome {
         calls: calls.len(),
@@ -334,7 +337,8 @@ fn plain(program: Program, calls: &[Value]) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Calls with those that enclose them. Indexes are those of one batch, in which they ascend, and so are parents.
+/// Calls with those that enclose them. Indexes are those of one batch, in which they ascend, and so
+/// are parents.
 fn with_parents(calls: &[Value]) -> Result<Vec<(&Value, Option<&Value>)>> {
     let mut batch: BTreeMap<u64, &Value> = BTreeMap::new();
     let mut all = Vec::new();

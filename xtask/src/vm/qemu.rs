@@ -1,4 +1,5 @@
-//! An emulated machine that runs to its power-off. Emulated (TCG) on purpose: a kvm device that opens is no proof that it works.
+//! An emulated machine that runs to its power-off. Emulated (TCG) on purpose: a kvm device that
+//! opens is no proof that it works.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

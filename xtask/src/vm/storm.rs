@@ -1,5 +1,5 @@
-//! Calls that are hard to pair (tests/fixtures/go/storm). Entries and returns are counted by the program itself; a result that does not
-//! fit its call's argument was paired wrong.
+//! Calls that are hard to pair (tests/fixtures/go/storm). Entries and returns are counted by the
+//! program itself; a result that does not fit its call's argument was paired wrong.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Requests that are too long to be captured: what is said of their options is right, or unknown. Truth is what was sent, and what the
-//! API answered.
+//! Requests that are too long to be captured: what is said of their options is right, or unknown.
+//! Truth is what was sent, and what the API answered.
 
 use harness::{Daemon, Events, stock_dockerd, traced};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! Where options come from, on every stock daemon. The truth is what the test itself sent, and what moby's sources say of `system df`.
+//! Where options come from, on every stock daemon. The truth is what the test itself sent, and what
+//! moby's sources say of `system df`.
 
 mod floods;
 mod proxy;
@@ -198,7 +199,8 @@ fn on(suite: &str, list: &str, maker: &str) {
     }
 }
 
-/// `ps`, `ps -a` and `system df` of one recording, side by side: with the maker that the stacks of this build name.
+/// `ps`, `ps -a` and `system df` of one recording, side by side: with the maker that the stacks of
+/// this build name.
 fn paths_part(tool: &Tool, file: &str, events: &Events, maker: &str) {
     let id = |path_end: &str, query: &str| {
         let found = events.requests(|e| {
@@ -244,7 +246,8 @@ fn paths_part(tool: &Tool, file: &str, events: &Events, maker: &str) {
     assert!(!parted.contains("outside dockerd"), "{parted}");
 }
 
-/// `inspect -s c1` of the CLI, and a plain one: name and version from the path, size from the query.
+/// `inspect -s c1` of the CLI, and a plain one: name and version from the path, size from the
+/// query.
 fn inspected(events: &Events) {
     for (call, size) in [
         (

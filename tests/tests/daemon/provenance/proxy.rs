@@ -16,7 +16,8 @@ fn client(assets: &Assets, socket: &str, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// The story: `ps -a` shows 1 container and `system df` counts 6, because a proxy between client and daemon hides 5.
+/// The story: `ps -a` shows 1 container and `system df` counts 6, because a proxy between client
+/// and daemon hides 5.
 #[test]
 fn a_proxy_that_hides_containers_is_found_out_by_waiting() {
     const CREATED: usize = 5;
@@ -68,7 +69,8 @@ fn a_proxy_that_hides_containers_is_found_out_by_waiting() {
         assert!(words.contains(said), "{said:?} in {}", finished.stdout);
     }
 
-    // the same client without the proxy between: nothing is hidden, and the daemon is not blamed for it
+    // the same client without the proxy between: nothing is hidden, and the daemon is not blamed
+    // for it
     assert_eq!(
         client(&assets, &direct, &["ps", "-a", "--format", "{{.Names}}"])
             .lines()

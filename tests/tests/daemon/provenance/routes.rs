@@ -1,12 +1,13 @@
-//! Requests of every kind that the table of routes knows, and where the options of the calls they lead to come from.
+//! Requests of every kind that the table of routes knows, and where the options of the calls they
+//! lead to come from.
 
 use harness::{Daemon, Events, request};
 use serde_json::{Value, json};
 
 use super::{hard_coded, query};
 
-/// One request, the function that it leads to, and its options by the names that they have in one era or another. All others are
-/// defaults; of those in `unknown` nothing is claimed.
+/// One request, the function that it leads to, and its options by the names that they have in one
+/// era or another. All others are defaults; of those in `unknown` nothing is claimed.
 struct Row {
     method: &'static str,
     path: &'static str,

@@ -1,5 +1,5 @@
-//! What handlers do by API version, release and body, on the daemons that do it. The truth is what was sent, and what moby's sources of that
-//! release say.
+//! What handlers do by API version, release and body, on the daemons that do it. The truth is what
+//! was sent, and what moby's sources of that release say.
 
 use harness::{Daemon, Events, request};
 use serde_json::{Value, json};
@@ -8,7 +8,8 @@ use super::{hard_coded, query};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// One request, the function that it leads to, and where one of its options comes from: on 20.10, on 26.1, on 28.5.
+/// One request, the function that it leads to, and where one of its options comes from: on 20.10,
+/// on 26.1, on 28.5.
 struct Rule {
     method: &'static str,
     path: &'static str,
@@ -68,7 +69,8 @@ fn rules() -> Vec<Rule> {
     let pruned: &[&str] = &["filter"];
     let images: &[&str] = &["imageFilters", "Filters"];
     vec![
-        // below API 1.42 volumes with names are pruned too, which daemons that can tell are told by the handler
+        // below API 1.42 volumes with names are pruned too, which daemons that can tell are told by
+        // the handler
         rule(
             "POST",
             "/v1.41/volumes/prune?filters=%7B%22label%22%3A%5B%22nope%22%5D%7D",
@@ -274,7 +276,8 @@ fn agent(n: usize) -> String {
     format!("t-rule-{n}")
 }
 
-/// Sends them all, each with a User-Agent of its own; then those whose ends are looked at: gives which of these were answered.
+/// Sends them all, each with a User-Agent of its own; then those whose ends are looked at: gives
+/// which of these were answered.
 pub fn send(daemon: &Daemon) -> [bool; 2] {
     for (n, rule) in rules().iter().enumerate() {
         let agent = agent(n);

@@ -1,8 +1,8 @@
-//! Secrets at every place of the API, on all four daemons: none of them is in a recording or in what is shown of it, in no
-//! encoding, and what stands beside them is.
+//! Secrets at every place of the API, on all four daemons: none of them is in a recording or in
+//! what is shown of it, in no encoding, and what stands beside them is.
 //!
-//! Sessions that hide secrets and sessions that do not watch one daemon at the same time, so that what the latter captured
-//! is what the former hid.
+//! Sessions that hide secrets and sessions that do not watch one daemon at the same time, so that
+//! what the latter captured is what the former hid.
 
 mod places;
 mod plants;
@@ -255,8 +255,8 @@ fn cleans(what: &str, session: &Session, plants: &Plants) {
     }
 }
 
-/// With secrets in clear they are there: in the recording, and in the calls that get or give them. So what the other
-/// sessions lack was hidden, and not just never captured.
+/// With secrets in clear they are there: in the recording, and in the calls that get or give them.
+/// So what the other sessions lack was hidden, and not just never captured.
 fn tells(suite: &str, pairs: &[Pair], plants: &Plants) {
     let mut captured: BTreeSet<&str> = BTreeSet::new();
     let all = || PLACES.iter().flat_map(|(_, places)| *places).copied();
@@ -270,7 +270,8 @@ fn tells(suite: &str, pairs: &[Pair], plants: &Plants) {
     }
     let mut never: BTreeSet<&str> = all().filter(|p| !captured.contains(p)).collect();
     if ["bullseye", "sid"].contains(&suite) {
-        // the function that is given it has no signature in these binaries: buffers of answers have it, if any
+        // the function that is given it has no signature in these binaries: buffers of answers have
+        // it, if any
         never.remove("volume label");
     }
     assert!(never.is_empty(), "{suite}: {never:?} are never captured");
@@ -301,7 +302,8 @@ fn names_commands(daemon: &Daemon, plants: &mut Plants) {
     assert_eq!(plants.found(said.as_bytes()), [""; 0]);
 }
 
-/// Where the filters of the list request come from: in clear that is known, masked it is not, for two secrets look the same.
+/// Where the filters of the list request come from: in clear that is known, masked it is not, for
+/// two secrets look the same.
 fn origins(what: &str, pair: &Pair) {
     let of = |session: &Session| -> Value {
         let events = json_lines(&session.finished.stdout).expect("events");

@@ -1,4 +1,5 @@
-//! The places of docs/secrets.md: each row of its table has secrets planted, and each of them is captured.
+//! The places of docs/secrets.md: each row of its table has secrets planted, and each of them is
+//! captured.
 
 /// A row, by how it begins, and the secrets that are planted for it.
 pub const PLACES: &[(&str, &[&str])] = &[
@@ -100,7 +101,8 @@ pub const PLACES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Calls that get or give a secret, by the end of their name: with `--redact=off` they show that of the place.
+/// Calls that get or give a secret, by the end of their name: with `--redact=off` they show that of
+/// the place.
 pub const CALLS: &[(&str, &str)] = &[
     (".ContainerCreate", "Env"),
     (".CreateDaemonEnvironment", "Env"),

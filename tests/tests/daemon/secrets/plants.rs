@@ -13,7 +13,8 @@ pub struct Plants {
 }
 
 impl Plants {
-    /// A secret for a place, in letters and digits that nothing else has. For the same place always the same one.
+    /// A secret for a place, in letters and digits that nothing else has. For the same place always
+    /// the same one.
     pub fn plant(&mut self, place: &'static str) -> String {
         let n = self.made.len();
         self.add(place, [format!("Zq{n:02}xW7j"), format!("Kv{n:02}uY3g")])
@@ -64,7 +65,8 @@ impl Plants {
     }
 }
 
-/// A text as it is (for letters and digits that is also how URLs have it), as JSON and trees show bytes, and in hexadecimal.
+/// A text as it is (for letters and digits that is also how URLs have it), as JSON and trees show
+/// bytes, and in hexadecimal.
 fn forms(text: &str) -> Vec<String> {
     let numbers = |between: &str| {
         let numbers: Vec<String> = text.bytes().map(|b| b.to_string()).collect();
@@ -78,8 +80,8 @@ fn holds(bytes: &[u8], text: &str) -> bool {
     memchr::memmem::find(bytes, text.as_bytes()).is_some()
 }
 
-/// What the base64 of any text that holds these bytes holds, at each of the three positions, less the characters that its
-/// neighbours have a part in.
+/// What the base64 of any text that holds these bytes holds, at each of the three positions, less
+/// the characters that its neighbours have a part in.
 fn base64_forms(bytes: &[u8]) -> Vec<String> {
     (0..3)
         .flat_map(|shift| {

@@ -1,4 +1,5 @@
-//! Requests with a secret at each place. What the daemon answers matters only where more follows from it.
+//! Requests with a secret at each place. What the daemon answers matters only where more follows
+//! from it.
 
 use std::path::PathBuf;
 
@@ -205,7 +206,8 @@ impl Work<'_> {
         self.post("/plugins/nope/set", &json!([setting]));
     }
 
-    /// A login that gives a token, a push, and a pull, at registries that want to know who is there.
+    /// A login that gives a token, a push, and a pull, at registries that want to know who is
+    /// there.
     pub fn registries(&mut self, tokens: &Registry, basic: &Registry) {
         let refused = json!({
             "username": "u", "password": self.plants.plant("/auth"), "serveraddress": "127.0.0.1:1",

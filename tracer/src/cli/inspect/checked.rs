@@ -1,4 +1,5 @@
-//! Output about a file that may change while it is read: what was made of a changed file is not written.
+//! Output about a file that may change while it is read: what was made of a changed file is not
+//! written.
 
 use std::io::{self, Write};
 

@@ -1,5 +1,5 @@
-//! `inspect functions`: where a function lies, what it takes and where, which instructions would be probed, and which callers
-//! contain copies of it.
+//! `inspect functions`: where a function lies, what it takes and where, which instructions would be
+//! probed, and which callers contain copies of it.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! `inspect types`: size, fields and offsets, methods; and which fields of other releases this build lacks.
+//! `inspect types`: size, fields and offsets, methods; and which fields of other releases this
+//! build lacks.
 
 use std::io::Write;
 
@@ -34,8 +35,8 @@ struct FieldJson {
     r#type: String,
 }
 
-/// Types of that exact name, else those that it is a suffix or glob of. A plain suffix means the named types, not the pointers
-/// to them or slices of them.
+/// Types of that exact name, else those that it is a suffix or glob of. A plain suffix means the
+/// named types, not the pointers to them or slices of them.
 fn find(binary: &GoBinary<'_>, name: &str) -> Result<Vec<TypeId>> {
     let exact = binary.types_named(name)?;
     if !exact.is_empty() {

@@ -3,9 +3,9 @@
 use super::script::{Step, name_of, parse, plan_of_all};
 use crate::correlate::{Call, Correlator, Owner, Trace};
 
-/// Script → calls in order of their entries: `f=#1` belongs to request 1, `f=#1+2` through two births,
-/// `f=-` to none; `g=#1(f)` was made in f, on its goroutine or by one that was born there; `&#2` says that
-/// request 2 shares it.
+/// Script → calls in order of their entries: `f=#1` belongs to request 1, `f=#1+2` through two
+/// births, `f=-` to none; `g=#1(f)` was made in f, on its goroutine or by one that was born there;
+/// `&#2` says that request 2 shares it.
 const CASES: &[(&str, &str, &str)] = &[
     ("a handler's own call", "1 +R@10; 1 +f@20", "f=#1"),
     ("nested", "1 +R@10; 1 +f@20; 1 +g@30", "f=#1 g=#1(f)"),

@@ -1,5 +1,5 @@
-//! Hits written as text, for tables of cases. Steps are separated by semicolons, and each is a moment
-//! later than the one before it (the first is 1):
+//! Hits written as text, for tables of cases. Steps are separated by semicolons, and each is a
+//! moment later than the one before it (the first is 1):
 //!
 //! | step | meaning |
 //! | --- | --- |
@@ -15,9 +15,9 @@
 //! | `lose` | a hit is lost here |
 //! | `drain` | what is finished is given out |
 //!
-//! Functions: `R` serves a request, `D` is `Do` of a group with one key, `K` of one with several, `N`
-//! of one with several whose results are numbers, `X` of one of x/sync, `H` takes the connection
-//! over, `L` finds out layer sizes, `f`, `g` and `h` are traced calls.
+//! Functions: `R` serves a request, `D` is `Do` of a group with one key, `K` of one with several,
+//! `N` of one with several whose results are numbers, `X` of one of x/sync, `H` takes the
+//! connection over, `L` finds out layer sizes, `f`, `g` and `h` are traced calls.
 
 use crate::addr::{ImageAddr, ProcessAddr};
 use crate::correlate::examples;

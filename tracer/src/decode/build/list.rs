@@ -120,7 +120,8 @@ impl Builder<'_> {
             .collect()
     }
 
-    /// Elements that were copied as plain bytes, and how many there are if that has changed; `None`: they are hidden.
+    /// Elements that were copied as plain bytes, and how many there are if that has changed;
+    /// `None`: they are hidden.
     pub(super) fn raw_elements(
         &mut self,
         elem: u32,

@@ -31,7 +31,8 @@ impl Builder<'_> {
         else {
             return self.absent();
         };
-        // the first word of both map headers is the number of entries (runtime/map.go, internal/runtime/maps/map.go)
+        // the first word of both map headers is the number of entries (runtime/map.go,
+        // internal/runtime/maps/map.go)
         let count = header
             .as_ref()
             .and_then(|h| self.bytes(h).first_chunk::<8>())
@@ -114,7 +115,8 @@ impl Builder<'_> {
             .collect()
     }
 
-    /// Whether values of a type are settings, which go by their names; objects have names of their own.
+    /// Whether values of a type are settings, which go by their names; objects have names of their
+    /// own.
     pub(super) fn holds_settings(&self, ty: u32, depth: u32) -> bool {
         match self.plan.types.get(ty as usize).map(|t| &t.kind) {
             Some(
@@ -134,8 +136,8 @@ impl Builder<'_> {
     }
 }
 
-/// Whether two readings of a map's header differ by more than what reading a map in Go itself changes: of `hmap` (runtime/map.go) an
-/// iterator sets flags 1 and 2 and may fill `extra`.
+/// Whether two readings of a map's header differ by more than what reading a map in Go itself
+/// changes: of `hmap` (runtime/map.go) an iterator sets flags 1 and 2 and may fill `extra`.
 pub(super) fn is_other_map(kind: u32, begin: &[u8], end: &[u8]) -> bool {
     const FLAGS: usize = 8;
     const EXTRA: usize = 40;

@@ -1,4 +1,5 @@
-//! Item trees + types → values; hides secrets in both on the way. One file for each form that a value has.
+//! Item trees + types → values; hides secrets in both on the way. One file for each form that a
+//! value has.
 
 mod list;
 mod map;
@@ -27,7 +28,8 @@ const MOST_NESTED: u32 = 64;
 /// Elements shown of an array that was copied with the values around it.
 const MOST_ELEMENTS: u64 = 4096;
 
-/// Where the bytes of a value are: a block of items, or registers with the block that followed them.
+/// Where the bytes of a value are: a block of items, or registers with the block that followed
+/// them.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     block: &'a Block,

@@ -39,8 +39,8 @@ impl Builder<'_> {
     }
 }
 
-/// Words of a struct, `size` bytes in all, in which no field is described: those that a plan left out without counting them. Less than a
-/// word may be padding.
+/// Words of a struct, `size` bytes in all, in which no field is described: those that a plan left
+/// out without counting them. Less than a word may be padding.
 pub(super) fn uncovered(plan: &Plan, size: u64, fields: &[FieldSchema]) -> u32 {
     const WORD: u64 = 8;
     let size_of = |ty: u32| plan.types.get(ty as usize).map_or(0, |t| t.size);
@@ -58,7 +58,8 @@ pub(super) fn uncovered(plan: &Plan, size: u64, fields: &[FieldSchema]) -> u32 {
     u32::try_from(words).unwrap_or(u32::MAX)
 }
 
-/// How a value is masked by the name that stands beside it; a name that is not whole cannot be judged.
+/// How a value is masked by the name that stands beside it; a name that is not whole cannot be
+/// judged.
 pub(super) fn of_name(name: &Value) -> Secret {
     match name {
         // it says its own value: `label=password=x` in filters

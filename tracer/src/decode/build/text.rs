@@ -109,7 +109,8 @@ impl Builder<'_> {
             .map_or(0, |op| u64::from(op.len))
     }
 
-    /// Puts a text in the place of another one; what was cut keeps its length, so that the record still fits.
+    /// Puts a text in the place of another one; what was cut keeps its length, so that the record
+    /// still fits.
     pub(super) fn rewrite(
         &mut self,
         text: Captured<'_>,

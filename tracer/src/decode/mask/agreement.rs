@@ -1,5 +1,6 @@
-//! What is hidden in values is hidden in the record: values of random types are captured as the kernel would, decoded, and decoded again
-//! from what is left. No secret is in either, and both say the same.
+//! What is hidden in values is hidden in the record: values of random types are captured as the
+//! kernel would, decoded, and decoded again from what is left. No secret is in either, and both say
+//! the same.
 
 use bytes::BytesMut;
 use serde_json::{Value as Json, json};

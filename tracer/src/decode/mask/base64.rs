@@ -1,4 +1,5 @@
-//! Base64, in both alphabets, of what begins like a JSON document: registry credentials, and tokens of three such parts.
+//! Base64, in both alphabets, of what begins like a JSON document: registry credentials, and tokens
+//! of three such parts.
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
-//! Puts into the raw record what stands in the values: the mask, of one length for every secret, and nothing that no value was made of.
+//! Puts into the raw record what stands in the values: the mask, of one length for every secret,
+//! and nothing that no value was made of.
 
 use bytes::BytesMut;
 use tracer_ebpf::wire::limits::SAVED_BASE;
@@ -70,7 +71,8 @@ impl Edits {
         self.values.push((payload.clone(), value));
     }
 
-    /// Chunks of which the first takes all of a new text and the others go. `value`: the length that the item with payload `head` tells.
+    /// Chunks of which the first takes all of a new text and the others go. `value`: the length
+    /// that the item with payload `head` tells.
     pub fn replace(&mut self, head: &Bytes, chunks: &[Bytes], with: Vec<u8>, value: u64) {
         let Some((first, rest)) = chunks.split_first() else {
             return;
@@ -173,7 +175,8 @@ impl Edits {
         self.rebuild(raw);
     }
 
-    /// Of the registers only what a value was made of is kept; what is saved for the return are addresses.
+    /// Of the registers only what a value was made of is kept; what is saved for the return are
+    /// addresses.
     fn sweep_registers(&self, raw: &mut RawHit) {
         for part in &mut raw.parts {
             for (register, word) in part.head.regs.iter_mut().take(SAVED_BASE).enumerate() {

@@ -1,4 +1,5 @@
-//! JSON documents: values are judged by their keys, texts by what they hold. What follows a break in the structure is hidden.
+//! JSON documents: values are judged by their keys, texts by what they hold. What follows a break
+//! in the structure is hidden.
 
 use super::{MASK, Words, is_secret_name, scrub};
 use crate::plan::Secret;

@@ -1,5 +1,5 @@
-//! Secrets in the words of a text: user information of URLs, what is assigned to a name that says secret, what follows such a
-//! flag, documents that stand in it.
+//! Secrets in the words of a text: user information of URLs, what is assigned to a name that says
+//! secret, what follows such a flag, documents that stand in it.
 
 use std::ops::Range;
 
@@ -11,7 +11,8 @@ use crate::plan::Secret;
 
 /// Flags of any program whose argument is an environment variable or a build argument.
 const VARIABLE_FLAGS: &[&[u8]] = &[b"env", b"build-arg"];
-/// Programs, or commands of one, their flags, and what the argument is. Flags that say secret by their name need no line.
+/// Programs, or commands of one, their flags, and what the argument is. Flags that say secret by
+/// their name need no line.
 const PROGRAMS: &[(&[u8], &[u8], Next)] = &[
     (CLIENT.as_bytes(), b"e", Next::Variable),
     (b"login", b"p", Next::Secret),

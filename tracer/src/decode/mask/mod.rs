@@ -1,8 +1,10 @@
-//! Hides secrets in captured text: what is hidden in memory is hidden in the record by the same bytes.
+//! Hides secrets in captured text: what is hidden in memory is hidden in the record by the same
+//! bytes.
 //!
-//! Which values are secret as a whole is decided in `plan::secrets`; here is what a text itself tells: `line` reads words (URLs,
-//! assignments, flags, keys), `json` documents, `query` the query of a URL, `base64` what begins like a document in base64.
-//! What cannot be judged, because a text was cut or ends in the middle of something, is hidden.
+//! Which values are secret as a whole is decided in `plan::secrets`; here is what a text itself
+//! tells: `line` reads words (URLs, assignments, flags, keys), `json` documents, `query` the query
+//! of a URL, `base64` what begins like a document in base64. What cannot be judged, because a text
+//! was cut or ends in the middle of something, is hidden.
 
 mod base64;
 mod edit;
@@ -32,7 +34,8 @@ pub fn text(bytes: &[u8], secret: Secret, whole: bool) -> Option<Vec<u8>> {
     Some(settled(hidden, secret, whole))
 }
 
-/// What is hidden from a text that was masked before must be nothing: a recording is masked again whenever it is read.
+/// What is hidden from a text that was masked before must be nothing: a recording is masked again
+/// whenever it is read.
 fn settled(mut hidden: Vec<u8>, secret: Secret, whole: bool) -> Vec<u8> {
     for _ in 0..MOST_ROUNDS {
         match scrub(&hidden, secret, whole, MOST_NESTED) {
@@ -69,7 +72,8 @@ pub fn command(command: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&hidden).into_owned())
 }
 
-/// Hides what is secret in the elements of a list of texts, where one may say that the next is (`--password`, `x`).
+/// Hides what is secret in the elements of a list of texts, where one may say that the next is
+/// (`--password`, `x`).
 #[derive(Debug, Default)]
 pub struct Words {
     next: line::Next,
@@ -111,7 +115,8 @@ impl Words {
     }
 }
 
-/// How many secrets a text that went through [`text`] had: runs of the mask, which is longer where a text was cut.
+/// How many secrets a text that went through [`text`] had: runs of the mask, which is longer where
+/// a text was cut.
 #[must_use]
 pub fn count(bytes: &[u8]) -> u32 {
     let runs = bytes
@@ -170,7 +175,8 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// Names, numbers and identifiers, of which most texts are: nothing in them can say that it is secret.
+/// Names, numbers and identifiers, of which most texts are: nothing in them can say that it is
+/// secret.
 fn is_plain(bytes: &[u8]) -> bool {
     bytes
         .iter()

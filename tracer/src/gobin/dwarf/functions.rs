@@ -25,7 +25,8 @@ pub struct DwarfFunction {
 /// A parameter or a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DwarfParam {
-    /// As in the source; `~p0`, `~r0` where there is none, `.dict` for the dictionary of generic code.
+    /// As in the source; `~p0`, `~r0` where there is none, `.dict` for the dictionary of generic
+    /// code.
     pub name: String,
     pub ty: TypeId,
     pub result: bool,
@@ -46,7 +47,8 @@ impl Dwarf<'_> {
 
     fn function_at(&self, at: usize, pc: u64) -> Result<DwarfFunction, Error> {
         let (unit, entry) = self.entry(at)?;
-        // code of a function that is inlined elsewhere refers to an abstract one, with names and types
+        // code of a function that is inlined elsewhere refers to an abstract one, with names and
+        // types
         let origin = entry
             .attr_value(gimli::DW_AT_abstract_origin)
             .and_then(|v| target(&unit, v));

@@ -7,8 +7,8 @@ use gimli::AttributeValue;
 use super::{Dwarf, Entry, GO_KIND, GO_RUNTIME_TYPE, err, text};
 use crate::gobin::error::Error;
 
-/// The one type whose `DW_AT_go_runtime_type` is an address where all others count from the type region
-/// (`cmd/link/internal/ld/dwarf.go: dwarfGenerateDebugInfo`, seen in Go 1.15).
+/// The one type whose `DW_AT_go_runtime_type` is an address where all others count from the type
+/// region (`cmd/link/internal/ld/dwarf.go: dwarfGenerateDebugInfo`, seen in Go 1.15).
 const UINTPTR: &str = "uintptr";
 /// Most functions, and most types, that are indexed.
 const MOST: usize = 1 << 20;

@@ -1,8 +1,10 @@
-//! Go's DWARF (versions 4 and 5), where a binary has it: types, and parameters with names, types and places.
+//! Go's DWARF (versions 4 and 5), where a binary has it: types, and parameters with names, types
+//! and places.
 //!
-//! Only units of Go's compiler count: cgo programs carry C units too, and a stripped daemon may carry nothing else.
-//! Sections are read when they are first needed, entries one at a time; what is kept is an index of a few words per
-//! function and type. `DW_AT_go_runtime_type` names a type's runtime descriptor, so both sources share one identity.
+//! Only units of Go's compiler count: cgo programs carry C units too, and a stripped daemon may
+//! carry nothing else. Sections are read when they are first needed, entries one at a time; what is
+//! kept is an index of a few words per function and type. `DW_AT_go_runtime_type` names a type's
+//! runtime descriptor, so both sources share one identity.
 //!
 //! Sources: `cmd/internal/dwarf/dwarf.go`, `cmd/link/internal/ld/dwarf.go` (Go 1.13 to 1.27).
 
@@ -103,7 +105,8 @@ fn section<'a>(sections: &'a Sections<'_>, name: &str) -> Result<Slice<'a>, Erro
         .map_err(|what| err(0, what))
 }
 
-/// Text of an attribute that stands in the entry itself, as Go writes all of them, or in `.debug_str`.
+/// Text of an attribute that stands in the entry itself, as Go writes all of them, or in
+/// `.debug_str`.
 fn text<'a>(dwarf: &'a Dwarf<'_>, entry: &Entry<'a>, name: DwAt) -> Option<&'a str> {
     let bytes = match entry.attr_value(name)? {
         gimli::AttributeValue::String(text) => text,

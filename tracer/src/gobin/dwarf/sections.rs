@@ -1,5 +1,5 @@
-//! `.debug_*` sections: where they lie, and decompressed within bounds. The only reader of section headers: DWARF is
-//! not loaded, so program headers do not lead to it.
+//! `.debug_*` sections: where they lie, and decompressed within bounds. The only reader of section
+//! headers: DWARF is not loaded, so program headers do not lead to it.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -43,7 +43,8 @@ enum Packing {
 }
 
 impl<'data> Sections<'data> {
-    /// Lists the `.debug_*` and `.zdebug_*` sections; without usable section headers there are none.
+    /// Lists the `.debug_*` and `.zdebug_*` sections; without usable section headers there are
+    /// none.
     pub fn find(data: &'data [u8]) -> Self {
         let mut this = Self::default();
         let Ok(header) = FileHeader64::<LE>::parse(data) else {

@@ -78,7 +78,8 @@ impl Dwarf<'_> {
     /// The type at an offset as DWARF alone describes it; its parts by their shared identity.
     ///
     /// # Errors
-    /// Damaged, or not wholly described: methods of interfaces and the insides of maps are in descriptors only.
+    /// Damaged, or not wholly described: methods of interfaces and the insides of maps are in
+    /// descriptors only.
     pub fn read_type(&self, offset: usize) -> Result<Type, Error> {
         let (offset, entry, unit) = self.resolve(offset)?;
         let name = text(self, &entry, gimli::DW_AT_name)
@@ -129,7 +130,8 @@ impl Dwarf<'_> {
             },
             Some(19) => self.func(unit, offset)?,
             Some(20) => {
-                // the only interface whose methods are known without a list is the one that has none
+                // the only interface whose methods are known without a list is the one that has
+                // none
                 let (_, base, _) = self.resolve(reference(unit, entry, gimli::DW_AT_type)?)?;
                 match text(self, &base, gimli::DW_AT_name) {
                     Some("runtime.eface") => TypeKind::Interface {
@@ -260,7 +262,8 @@ impl Dwarf<'_> {
         }
     }
 
-    /// Parameters and results. Up to Go 1.1x results were written like parameters, as pointers: then neither is known.
+    /// Parameters and results. Up to Go 1.1x results were written like parameters, as pointers:
+    /// then neither is known.
     fn func(&self, unit: &OpenUnit<'_>, offset: usize) -> Result<TypeKind, Error> {
         let mut variadic = false;
         let parts = self.children(unit, offset, |entry| {

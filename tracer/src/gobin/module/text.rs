@@ -1,5 +1,6 @@
-//! `runtime.textsect`: where the parts of a program's code lie whose linker split it. Go's own linker does so for other
-//! architectures only (`cmd/link/internal/ld/data.go: splitTextSections`, 1.15 to 1.27); with one part there is nothing to translate.
+//! `runtime.textsect`: where the parts of a program's code lie whose linker split it. Go's own
+//! linker does so for other architectures only (`cmd/link/internal/ld/data.go: splitTextSections`,
+//! 1.15 to 1.27); with one part there is nothing to translate.
 
 use super::super::elf::Elf;
 use crate::addr::ImageAddr;
@@ -30,8 +31,8 @@ impl TextSection {
 pub struct TextSections(Vec<TextSection>);
 
 impl TextSections {
-    /// Reads `count` entries at `at`. `lengths`: the second word is the length (≤ 1.17), not the end. What is found must begin at
-    /// `text`, be in order, and be code up to `etext`.
+    /// Reads `count` entries at `at`. `lengths`: the second word is the length (≤ 1.17), not the
+    /// end. What is found must begin at `text`, be in order, and be code up to `etext`.
     pub fn read(
         elf: &Elf<'_>,
         (at, count): (u64, u64),
@@ -95,7 +96,8 @@ impl TextSections {
         section.base.checked_add(offset - section.first)
     }
 
-    /// The end of a function that begins at `entry` and whose successor begins at `next`: the successor may be in another part.
+    /// The end of a function that begins at `entry` and whose successor begins at `next`: the
+    /// successor may be in another part.
     pub fn clip(&self, entry: u64, next: u64) -> u64 {
         if self.0.len() < 2 {
             return next;

@@ -1,4 +1,5 @@
-//! Everything that must hold before a word is believed to be the first of a moduledata of some layout.
+//! Everything that must hold before a word is believed to be the first of a moduledata of some
+//! layout.
 
 use super::super::elf::Elf;
 use super::super::layout::{ModuleLayout, textsect_has_length};
@@ -8,7 +9,8 @@ use super::super::reader::u32_at;
 use super::super::rtype::Types;
 use crate::addr::ImageAddr;
 
-/// Why not, and how many checks it had passed: of several reasons the one that came furthest tells most.
+/// Why not, and how many checks it had passed: of several reasons the one that came furthest tells
+/// most.
 #[derive(Debug)]
 pub struct Refused {
     pub passed: u32,
@@ -72,7 +74,8 @@ impl Place<'_, '_> {
     }
 }
 
-/// The moduledata at `addr`, if everything fits that its layout and the pclntab say. `minor`: the release that descriptors are read by.
+/// The moduledata at `addr`, if everything fits that its layout and the pclntab say. `minor`: the
+/// release that descriptors are read by.
 pub fn check(
     elf: &Elf<'_>,
     table: &Pclntab<'_>,

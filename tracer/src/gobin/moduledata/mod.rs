@@ -9,8 +9,9 @@ use super::module::ModuleData;
 use super::pclntab::Pclntab;
 use super::release::Release;
 
-/// Tries every place and every layout that the release may have, and gives the release whose layouts fit: the recorded one or,
-/// where that is none of the known ones, the newest with the layout found.
+/// Tries every place and every layout that the release may have, and gives the release whose
+/// layouts fit: the recorded one or, where that is none of the known ones, the newest with the
+/// layout found.
 pub fn find(
     elf: &Elf<'_>,
     table: &Pclntab<'_>,

@@ -1,4 +1,5 @@
-//! FUNCDATA_ArgInfo: the shape of a function's arguments, as the compiler recorded it for tracebacks.
+//! FUNCDATA_ArgInfo: the shape of a function's arguments, as the compiler recorded it for
+//! tracebacks.
 
 use super::super::model::ArgInfo;
 use super::super::reader::Reader;

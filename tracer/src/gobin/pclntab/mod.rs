@@ -83,8 +83,8 @@ pub enum Header<'data> {
     Unknown(u64, u32),
 }
 
-/// Candidates for pclntab headers, segment by segment: the last one first, because the tables follow the code, and pages
-/// that are never looked at are never read.
+/// Candidates for pclntab headers, segment by segment: the last one first, because the tables
+/// follow the code, and pages that are never looked at are never read.
 pub fn candidates<'e, 'data>(
     elf: &'e Elf<'data>,
 ) -> impl Iterator<Item = Header<'data>> + use<'e, 'data> {
@@ -113,7 +113,8 @@ fn candidates_in<'e, 'data>(
     })
 }
 
-/// Whether what follows a magic that is not known are a count and ascending offsets, as in the newest header that is.
+/// Whether what follows a magic that is not known are a count and ascending offsets, as in the
+/// newest header that is.
 fn is_header_like(header: &[u8]) -> bool {
     let Some(at) = PCLN_LAYOUTS.last().and_then(|l| l.tables) else {
         return false;
@@ -229,7 +230,8 @@ impl<'data> Pclntab<'data> {
         self.layout.format
     }
 
-    /// (entry, offset of the record) of the i-th function; the entry is relative to the text base in narrow formats.
+    /// (entry, offset of the record) of the i-th function; the entry is relative to the text base
+    /// in narrow formats.
     fn pair(&self, elf: &Elf<'_>, index: usize) -> Option<(u64, Option<u64>)> {
         let at = self
             .ftab

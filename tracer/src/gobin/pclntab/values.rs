@@ -92,8 +92,9 @@ impl<'data> InlineTree<'data> {
         }
     }
 
-    /// Number of entries: one more than the largest index in PCDATA, as far as there are bytes for it. Each range read and each
-    /// entry counted is taken from `budget`, so that damaged tables, which may all claim to be endless, end.
+    /// Number of entries: one more than the largest index in PCDATA, as far as there are bytes for
+    /// it. Each range read and each entry counted is taken from `budget`, so that damaged tables,
+    /// which may all claim to be endless, end.
     pub fn len(&self, budget: &mut usize) -> usize {
         let mut most = 0;
         for range in self.values.clone() {

@@ -1,12 +1,12 @@
-//! The HTTP routes of dockerd: which functions their handlers call, which options these get, and which parameter
-//! each option comes from.
+//! The HTTP routes of dockerd: which functions their handlers call, which options these get, and
+//! which parameter each option comes from.
 //!
-//! Read from the handlers of moby v20.10 to v29 (api/server/router, daemon/server/router). A route, function or option
-//! that is not here is not understood. All parameters of each route's handlers are here, in every release: what is
-//! not, no handler of these releases reads.
+//! Read from the handlers of moby v20.10 to v29 (api/server/router, daemon/server/router). A route,
+//! function or option that is not here is not understood. All parameters of each route's handlers
+//! are here, in every release: what is not, no handler of these releases reads.
 //!
-//! **A new docker release:** a new parameter goes to its route, with the API version that brought it ([`Gate`]); a
-//! renamed function joins the names of its row; a new route gets a row of its own.
+//! **A new docker release:** a new parameter goes to its route, with the API version that brought
+//! it ([`Gate`]); a renamed function joins the names of its row; a new route gets a row of its own.
 
 mod containers;
 mod images;
@@ -38,7 +38,8 @@ pub enum Conversion {
     NotBool,
     /// `strconv.ParseBool` in some releases, `BoolValue` in others.
     EitherBool,
-    /// As `EitherBool`; where that says no, the handler may say yes itself, for what older API versions had.
+    /// As `EitherBool`; where that says no, the handler may say yes itself, for what older API
+    /// versions had.
     RaisedBool,
     /// `strconv.Atoi`; empty is as if absent.
     Int,
@@ -79,11 +80,13 @@ pub enum Added {
     Constant(&'static str),
 }
 
-/// From which API version on a parameter is read. Requests of older ones are handled as if it were absent.
+/// From which API version on a parameter is read. Requests of older ones are handled as if it were
+/// absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gate {
     pub since: Version,
-    /// The option came into moby together with this API version: a daemon that has it has the version too.
+    /// The option came into moby together with this API version: a daemon that has it has the
+    /// version too.
     pub with_option: bool,
 }
 
@@ -96,7 +99,8 @@ pub enum Source {
     Filters(&'static str, &'static [Addition]),
     /// What stands in the path for the braces of the template.
     Path,
-    /// A filter `id` or `idOrName` for what stands in the path, in newer releases with the scope that the query asks for.
+    /// A filter `id` or `idOrName` for what stands in the path, in newer releases with the scope
+    /// that the query asks for.
     PathFilter,
     /// What stands in the path, or the ID of the object that it names.
     Resolved,
@@ -109,7 +113,8 @@ pub enum Source {
     Daemon,
     /// From the body; without one, as `Daemon`.
     Body,
-    /// From the body, which is read only below this API version, and only if it is longer than an empty object.
+    /// From the body, which is read only below this API version, and only if it is longer than an
+    /// empty object.
     BodyBelow(Version),
     Headers,
 }
@@ -128,8 +133,8 @@ pub struct Route {
     /// Without the API version; at most one `{…}`.
     pub path: &'static str,
     pub called: &'static [Called],
-    /// Further parameters that handlers read, for nothing that is in `called`, or that clients send out of habit. With them, and those of
-    /// `called`, all parameters of the handlers are known.
+    /// Further parameters that handlers read, for nothing that is in `called`, or that clients send
+    /// out of habit. With them, and those of `called`, all parameters of the handlers are known.
     pub besides: &'static [&'static str],
 }
 
@@ -137,8 +142,8 @@ pub struct Route {
 pub const SCOPE: &str = "scope";
 
 const FILTERS: Source = Filters("filters", &[]);
-/// The first of the functions that hand on to each other is called by the handler; those of all other rows are one
-/// function in different releases.
+/// The first of the functions that hand on to each other is called by the handler; those of all
+/// other rows are one function in different releases.
 pub const HANDED_ON: &str = "(*Daemon).Containers";
 const LISTS: &[&str] = &[
     HANDED_ON,

@@ -3,7 +3,8 @@
 use super::Source::{Body, Filters};
 use super::{Added, Addition, FILTERS, NAMED, Route, Source, route, to};
 
-/// Before API 1.42 all volumes were pruned, also those with a name; daemons that can tell (from 23.0 on) are told so.
+/// Before API 1.42 all volumes were pruned, also those with a name; daemons that can tell (from
+/// 23.0 on) are told so.
 const VOLUME_PRUNE_FILTERS: Source = Filters(
     "filters",
     &[Addition {

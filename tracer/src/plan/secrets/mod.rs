@@ -1,7 +1,8 @@
-//! What of a plan's values is secret: by field, by type and by place in the API, and by nothing else. How much of a value a policy
-//! wants has no say in it, so no policy can forget it.
+//! What of a plan's values is secret: by field, by type and by place in the API, and by nothing
+//! else. How much of a value a policy wants has no say in it, so no policy can forget it.
 //!
-//! Marks are made from the plan itself whenever it is decoded: recordings of older builds are masked by today's rules.
+//! Marks are made from the plan itself whenever it is decoded: recordings of older builds are
+//! masked by today's rules.
 
 mod names;
 
@@ -18,7 +19,8 @@ const TYPES: &[(&str, Secret)] = &[
     ("http.Header", Secret::HeaderValues),
     ("textproto.MIMEHeader", Secret::HeaderValues),
     ("url.Userinfo", Secret::All),
-    // net/http takes them from a pool: behind their content stand pieces of what others sent and were answered
+    // net/http takes them from a pool: behind their content stand pieces of what others sent and
+    // were answered
     ("bufio.Reader", Secret::All),
     ("bufio.Writer", Secret::All),
 ];
@@ -165,7 +167,8 @@ fn of_place(f: &FuncSchema, value: &ValueSchema, ty: &str, is_result: bool) -> S
     let called = f.short.as_bytes();
     match place {
         Some(place) => place.hidden.into(),
-        // `refreshToken() string`, `GetUnlockKey() (string, error)`, `CreateDaemonEnvironment() []string`
+        // `refreshToken() string`, `GetUnlockKey() (string, error)`, `CreateDaemonEnvironment()
+        // []string`
         None if is_result && ty != "error" => match of_name(&f.short) {
             Secret::All if !holds(called, b"secret") => Secret::All,
             Secret::EnvValue => Secret::EnvValue,
@@ -188,7 +191,8 @@ fn is_positional(name: &str) -> bool {
     digits.is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Whether a name holds a word, letter case aside. What swarm calls a secret is a whole object: its data is a field of its own.
+/// Whether a name holds a word, letter case aside. What swarm calls a secret is a whole object: its
+/// data is a field of its own.
 fn holds(name: &[u8], word: &[u8]) -> bool {
     name.windows(word.len())
         .any(|w| w.eq_ignore_ascii_case(word))

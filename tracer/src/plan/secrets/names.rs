@@ -1,9 +1,10 @@
-//! Which names say that a value is secret. Names of fields, parameters, options, labels, headers, variables and flags are
-//! judged by the same lists; `docs/secrets.md` shows them.
+//! Which names say that a value is secret. Names of fields, parameters, options, labels, headers,
+//! variables and flags are judged by the same lists; `docs/secrets.md` shows them.
 
 use crate::moby::secrets::{HARMLESS, HEADERS, NAME_PARTS};
 
-/// A name that holds one of these, or of docker's own ([`NAME_PARTS`]), letter case and punctuation aside, says secret.
+/// A name that holds one of these, or of docker's own ([`NAME_PARTS`]), letter case and punctuation
+/// aside, says secret.
 pub const SECRET_PARTS: &[&str] = &[
     "password",
     "passwd",
@@ -121,7 +122,8 @@ fn is_one_of(list: &[&str], word: &[u8]) -> bool {
     list.iter().any(|one| one.as_bytes() == word)
 }
 
-/// The last word in lower case: words end at punctuation, and where a capital follows a small letter.
+/// The last word in lower case: words end at punctuation, and where a capital follows a small
+/// letter.
 fn last_word(name: &[u8]) -> Vec<u8> {
     let end = name
         .iter()

@@ -1,17 +1,18 @@
 //! Which instructions of a function to probe: one at its entry, and every return.
 //!
-//! Entry: the last conditional branch of the stack check, because the kernel emulates it (an ordinary first
-//! instruction is single-stepped out of line, about fifteen times as dear) and because its flags tell whether the
-//! function is about to start over through `runtime.morestack`. All arguments are still in place there. A check of a
-//! large frame has branches before that one, whose fall-through does not enter yet.
+//! Entry: the last conditional branch of the stack check, because the kernel emulates it (an
+//! ordinary first instruction is single-stepped out of line, about fifteen times as dear) and
+//! because its flags tell whether the function is about to start over through `runtime.morestack`.
+//! All arguments are still in place there. A check of a large frame has branches before that one,
+//! whose fall-through does not enter yet.
 //!
-//! Functions without a stack check are probed at their first instruction, unless control can come back to it within
-//! one call: a loop that begins there, or asynchronous preemption, which goes back to the start of some sequences
-//! (`gobin::Restart`). Then the first instruction behind is taken before which nothing but scratch registers was
-//! changed, or the function is refused.
+//! Functions without a stack check are probed at their first instruction, unless control can come
+//! back to it within one call: a loop that begins there, or asynchronous preemption, which goes
+//! back to the start of some sequences (`gobin::Restart`). Then the first instruction behind is
+//! taken before which nothing but scratch registers was changed, or the function is refused.
 //!
-//! Returns: every `ret`, checked against the SP table (the frame must be gone). Never a return probe of the kernel:
-//! those break the Go runtime's own unwinding.
+//! Returns: every `ret`, checked against the SP table (the frame must be gone). Never a return
+//! probe of the kernel: those break the Go runtime's own unwinding.
 
 mod reasons;
 
@@ -39,8 +40,8 @@ pub struct Spot {
 pub struct Spots {
     pub entry: Result<Spot, NoEntry>,
     pub returns: Result<Vec<Spot>, NoReturns>,
-    /// The code is seen to take its arguments from the stack. In a binary that passes them in registers these are
-    /// assembly and what cgo makes.
+    /// The code is seen to take its arguments from the stack. In a binary that passes them in
+    /// registers these are assembly and what cgo makes.
     pub arguments_on_stack: bool,
 }
 

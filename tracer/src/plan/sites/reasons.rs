@@ -38,7 +38,8 @@ impl fmt::Display for Why {
     }
 }
 
-/// Why a function has no entry that can be probed: whatever is counted there would not be the calls.
+/// Why a function has no entry that can be probed: whatever is counted there would not be the
+/// calls.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoEntry {
@@ -48,11 +49,14 @@ pub enum NoEntry {
     UnknownCheck { call: ImageAddr },
     /// The stack check changes what holds arguments.
     CheckChangesArguments { branch: ImageAddr },
-    /// A branch of the code leads back to the only instructions at which the arguments are in place.
+    /// A branch of the code leads back to the only instructions at which the arguments are in
+    /// place.
     Loop { from: ImageAddr },
-    /// Asynchronous preemption goes back from here to the only instructions at which the arguments are in place.
+    /// Asynchronous preemption goes back from here to the only instructions at which the arguments
+    /// are in place.
     Restart { from: ImageAddr },
-    /// An exclusive load: an interruption takes away its reservation, so that a loop around it might never end.
+    /// An exclusive load: an interruption takes away its reservation, so that a loop around it
+    /// might never end.
     Exclusive { at: ImageAddr },
 }
 

@@ -110,7 +110,8 @@ fn a_return_that_the_sp_table_denies_refuses_all() {
 
 #[test]
 fn of_two_branches_the_last_one_enters() {
-    // Go 1.17 on: mov r12,rsp; sub r12,1770h; jb 15; cmp r12,[r14+10h]; jbe 15; push rbp; pop rbp; ret; call morestack; jmp 0
+    // Go 1.17 on: mov r12,rsp; sub r12,1770h; jb 15; cmp r12,[r14+10h]; jbe 15; push rbp; pop rbp;
+    // ret; call morestack; jmp 0
     let registers = [
         0x49, 0x89, 0xe4, 0x49, 0x81, 0xec, 0x70, 0x17, 0, 0, 0x72, 0x09, 0x4d, 0x3b, 0x66, 0x10,
         0x76, 0x03, 0x55, 0x5d, 0xc3, 0xe8, 0xe6, 0, 0, 0, 0xeb, 0xe4,
@@ -123,8 +124,8 @@ fn of_two_branches_the_last_one_enters() {
         case.entry(),
         (16, Restarts::X86BelowOrEqual, GSource::Register)
     );
-    // before: mov rcx,fs:[-8]; mov rsi,[rcx+10h]; cmp rsi,-1314; je 2a; lea rax,[rsp+380h]; sub rax,rsi; cmp rax,1a50h;
-    // jbe 2a; ret; call morestack; jmp 0
+    // before: mov rcx,fs:[-8]; mov rsi,[rcx+10h]; cmp rsi,-1314; je 2a; lea rax,[rsp+380h]; sub
+    // rax,rsi; cmp rax,1a50h; jbe 2a; ret; call morestack; jmp 0
     let stack = [
         0x64, 0x48, 0x8b, 0x0c, 0x25, 0xf8, 0xff, 0xff, 0xff, 0x48, 0x8b, 0x71, 0x10, 0x48, 0x81,
         0xfe, 0xde, 0xfa, 0xff, 0xff, 0x74, 0x14, 0x48, 0x8d, 0x84, 0x24, 0x80, 0x03, 0, 0, 0x48,

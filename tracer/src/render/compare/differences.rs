@@ -1,4 +1,5 @@
-//! Two results, part by part: which objects only one of them has, and which fields of those that both have differ.
+//! Two results, part by part: which objects only one of them has, and which fields of those that
+//! both have differ.
 
 use std::collections::BTreeMap;
 

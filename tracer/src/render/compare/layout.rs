@@ -141,7 +141,8 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = chars.as_slice();
     while rest.len() > width {
-        // break behind the last separator that fits, unless that leaves most of the line empty; a number stays with its unit
+        // break behind the last separator that fits, unless that leaves most of the line empty; a
+        // number stays with its unit
         let splits = |at: &usize| {
             " ,&;?".contains(rest[*at]) && !rest[*at..].starts_with(&[' ', 'b', 'y', 't', 'e', 's'])
         };

@@ -1,8 +1,9 @@
-//! Code paths side by side: the options each one passed and where they come from, what it got back, where the paths part, and what
-//! follows from it.
+//! Code paths side by side: the options each one passed and where they come from, what it got back,
+//! where the paths part, and what follows from it.
 //!
-//! `rows` finds the calls to compare and their options, `returned` takes their results apart, `differences` puts two results side by side, `effects`
-//! knows what each option can change, `verdict` says what follows, `layout` writes it.
+//! `rows` finds the calls to compare and their options, `returned` takes their results apart,
+//! `differences` puts two results side by side, `effects` knows what each option can change,
+//! `verdict` says what follows, `layout` writes it.
 
 mod differences;
 mod layout;
@@ -19,7 +20,8 @@ use crate::provenance::Provenance;
 use crate::session::Context;
 use returned::Outcome;
 
-/// What one column is to show: a label, and the requests that can be meant. More than one is ambiguous, and none is picked.
+/// What one column is to show: a label, and the requests that can be meant. More than one is
+/// ambiguous, and none is picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     pub label: String,

@@ -1,4 +1,5 @@
-//! What a call came back with, as data that can be compared: lists by the identity of their objects, and what is said of each.
+//! What a call came back with, as data that can be compared: lists by the identity of their
+//! objects, and what is said of each.
 
 use super::super::call::short_id;
 use super::super::text::{self, escape};

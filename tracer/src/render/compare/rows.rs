@@ -88,7 +88,8 @@ pub struct Common<'a> {
     pub others: Vec<&'a FuncSchema>,
 }
 
-/// The traced function that every path reached: one that returns a list before others, then one with options, then the innermost.
+/// The traced function that every path reached: one that returns a list before others, then one
+/// with options, then the innermost.
 pub fn common<'a>(plan: &'a Plan, trace: &'a Trace, picked: &[usize]) -> Option<Common<'a>> {
     let mut best: Option<((bool, bool, usize), Common<'a>)> = None;
     let mut all = Vec::new();
@@ -164,7 +165,8 @@ pub fn path_to(plan: &Plan, trace: &Trace, part: Part<'_>) -> String {
     }
 }
 
-/// One row per option: the fields of struct parameters, other parameters as they are; and why origins are not known.
+/// One row per option: the fields of struct parameters, other parameters as they are; and why
+/// origins are not known.
 pub fn options(
     function: &FuncSchema,
     trace: &Trace,

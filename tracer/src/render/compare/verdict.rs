@@ -1,4 +1,5 @@
-//! What follows from a comparison, in words: what came back, which options explain what differs, and how far dockerd is cleared of it.
+//! What follows from a comparison, in words: what came back, which options explain what differs,
+//! and how far dockerd is cleared of it.
 
 use super::differences::{Difference, FieldDifference, ListDifference, Sameness};
 use super::returned::{Outcome, Returned};
@@ -16,7 +17,8 @@ const MOST_VALUE: usize = 80;
 /// One thing that differs, as options may explain it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Changed {
-    /// Which objects a list holds; whether the first path, and the second has some that the other lacks.
+    /// Which objects a list holds; whether the first path, and the second has some that the other
+    /// lacks.
     Which {
         what: String,
         more: [bool; 2],
@@ -487,7 +489,8 @@ impl Comparison {
         }
     }
 
-    /// Where a difference that a client shows in something equal arises. Outside dockerd only what no later code changes.
+    /// Where a difference that a client shows in something equal arises. Outside dockerd only what
+    /// no later code changes.
     fn say_where_it_arises(
         &mut self,
         later: Option<Later>,
@@ -533,7 +536,8 @@ impl Comparison {
         }
     }
 
-    /// How far a difference that a client shows cannot come from dockerd, and what nothing is known of.
+    /// How far a difference that a client shows cannot come from dockerd, and what nothing is known
+    /// of.
     fn say_how_far(&mut self, common: &Common<'_>, pairs: &[Pair<'_>], parts: bool, noun: Noun) {
         let symbol = &common.function.name;
         let short = escape(&common.function.short);
@@ -624,7 +628,8 @@ impl Changed {
 }
 
 impl Effect {
-    /// `decides which ones are listed`, `changes SizeRw and SizeRootFs only`, and which of these were not compared.
+    /// `decides which ones are listed`, `changes SizeRw and SizeRootFs only`, and which of these
+    /// were not compared.
     fn words(&self, compared: &[String]) -> String {
         let fields: Vec<String> = self.tells.iter().map(|f| (*f).to_owned()).collect();
         let changes = format!("changes {}", listed(&fields));
