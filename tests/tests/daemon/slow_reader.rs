@@ -1,12 +1,14 @@
 //! A terminal that stands still: whoever reads what is traced does not, for a while. Nothing is
 //! lost as long as it fits into memory; beyond, what is lost is counted and nothing false is said.
 
+use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::{Assets, Connection, Daemon, Events, Tool, heed_signals, json_lines, spawn};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::Value;
 use tracer_ebpf::wire::limits::{RING_BYTES, SMALL_DATA};
 
@@ -41,9 +43,36 @@ fn agent(request: u64) -> String {
     format!("t-{request}-")
 }
 
+/// What stdout of a session is.
+#[derive(Clone, Copy)]
+enum Stdout {
+    Pipe,
+    Terminal,
+}
+
+/// Our end of a pseudo-terminal and the other one.
+fn terminal() -> (File, File) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let own = openpt(flags).expect("a terminal");
+    grantpt(&own).expect("granted");
+    unlockpt(&own).expect("unlocked");
+    let other = ioctl_tiocgptpeer(&own, flags).expect("its other end");
+    (own.into(), other.into())
+}
+
+/// Everything that was written; a terminal whose other end is closed fails instead of ending.
+fn read_all(mut from: impl Read) -> String {
+    let (mut text, mut piece) = (Vec::new(), vec![0; PIPE]);
+    while let Ok(n @ 1..) = from.read(&mut piece) {
+        text.extend_from_slice(&piece[..n]);
+    }
+    String::from_utf8(text).expect("text")
+}
+
 /// Traces while `work` is done and nobody reads stdout; then reads, and ends the session.
 fn unread(
     daemon: &Daemon,
+    stdout: Stdout,
     environment: &[(&str, &str)],
     work: impl FnOnce() -> u64,
 ) -> (Events, u64) {
@@ -54,10 +83,22 @@ fn unread(
         .arg(daemon.socket())
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    let own = match stdout {
+        Stdout::Pipe => {
+            command.stdout(Stdio::piped());
+            None
+        }
+        Stdout::Terminal => {
+            let (own, other) = terminal();
+            command.stdout(other);
+            Some(own)
+        }
+    };
     heed_signals(&mut command);
     let mut child = spawn(&mut command).expect("started");
+    // it keeps the terminal's other end open
+    drop(command);
     let mut stderr = child.stderr.take().expect("stderr");
     let mut said = Vec::new();
     while !String::from_utf8_lossy(&said).contains("attached to dockerd") {
@@ -75,13 +116,14 @@ fn unread(
     daemon.wait_until_served(&kept);
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     kill_process(pid.expect("pid"), Signal::INT).expect("asked to end");
-    let mut text = String::new();
-    let mut stdout = child.stdout.take().expect("stdout");
-    stdout.read_to_string(&mut text).expect("stdout");
+    let text = match own {
+        Some(own) => read_all(own),
+        None => read_all(child.stdout.take().expect("stdout")),
+    };
     let status = child.wait().expect("ended");
     let said = rest.join().expect("stderr");
     assert!(status.success(), "{status}: {said}");
-    // the session stood still: a pipe holds less than it had to say
+    // the session stood still: pipes and terminals hold less than it had to say
     assert!(text.len() > 4 * PIPE, "{}", text.len());
     (Events(json_lines(&text).expect("JSON lines")), sent)
 }
@@ -112,9 +154,18 @@ fn daemon(assets: &Assets) -> Daemon {
 
 #[test]
 fn nothing_is_lost_while_nobody_reads() {
+    nothing_is_lost(Stdout::Pipe);
+}
+
+#[test]
+fn nothing_is_lost_while_a_terminal_stands_still() {
+    nothing_is_lost(Stdout::Terminal);
+}
+
+fn nothing_is_lost(stdout: Stdout) {
     let assets = harness::assets_or_skip!();
     let daemon = daemon(&assets);
-    let (events, sent) = unread(&daemon, &[], || {
+    let (events, sent) = unread(&daemon, stdout, &[], || {
         let started = Instant::now();
         requests(&daemon, |_| {
             std::thread::sleep(PACE);
@@ -141,7 +192,7 @@ fn beyond_the_bound_losses_are_counted_and_nothing_false_is_said() {
     // entry and return of the request, and of two functions on its way
     let per_request = 6 * SMALL_DATA as u64;
     let most = 2 * u64::from(RING_BYTES) / per_request;
-    let (events, sent) = unread(&daemon, &[("MOBYTRACE_WAITING", "1")], || {
+    let (events, sent) = unread(&daemon, Stdout::Pipe, &[("MOBYTRACE_WAITING", "1")], || {
         requests(&daemon, |sent| sent < most)
     });
     let end = events.end();
