@@ -41,7 +41,7 @@ pub struct View {
     pub width: usize,
     /// Callers are shown under each call.
     pub stack: bool,
-    /// Where several daemons are traced: what stands in front of everything that is this one's.
+    /// Name of the daemon, in front of each of its lines where several daemons are traced.
     pub daemon: Option<String>,
     /// What has been in flight this long is slow, ns.
     pub slow: u64,
