@@ -4,10 +4,10 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use harness::Fixture;
+use harness::{Fixture, trace_of};
 use mobytrace::addr::LoadBias;
-use mobytrace::correlate::{CallState, Correlator};
-use mobytrace::decode::{Assembler, Decoder, Part};
+use mobytrace::correlate::CallState;
+use mobytrace::decode::Part;
 use mobytrace::gobin::GoBinary;
 use mobytrace::plan::{Plan, PlanRequest, Role, build};
 use mobytrace::probe::{Session, SessionOptions, TargetProc};
@@ -193,18 +193,7 @@ impl Seen {
 /// What is said to have returned did: its result is its own. `apart`: entries that were kept and
 /// whose returns were lost.
 fn nothing_is_paired_across_a_loss(plan: &Plan, records: Vec<Part>, apart: u64) {
-    let decoder = Decoder::new(plan, LoadBias::default());
-    let mut assembler = Assembler::default();
-    let mut correlator = Correlator::new(plan);
-    let mut hits: Vec<_> = records
-        .into_iter()
-        .flat_map(|part| assembler.push(part))
-        .collect();
-    hits.extend(assembler.finish());
-    for mut hit in hits {
-        correlator.push(decoder.decode(&mut hit).expect("hit"));
-    }
-    let trace = correlator.finish(0, 0);
+    let trace = trace_of(plan, records);
     let (mut returned, mut unpaired) = (0, 0);
     for call in &trace.calls {
         match call.state {
